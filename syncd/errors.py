@@ -1,0 +1,168 @@
+"""The error tree: it says how far a failure reaches, so that callers catch by reach.
+
+Every error tells what was attempted and with which values, and, where a person can mend it,
+a hint in one sentence. Libraries' own exceptions end at the package that owns the library.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+
+class SyncdError(Exception):
+    """The root of everything syncd raises on purpose.
+
+    Args:
+        message: what was attempted and with which values; lower case, no full stop, no secret.
+        retry_after: how long the other side asked us to wait, where it did.
+        hint: one sentence telling the operator what to do.
+    """
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self, message: str, *, retry_after: timedelta | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.hint = hint
+
+
+class ConfigError(SyncdError):
+    """Reaches the process: the configuration cannot be used. Carries every problem at once.
+
+    Args:
+        problems: complete sentences, each naming its place (`config.toml:12: jobs.x: ...`).
+    """
+
+    def __init__(self, *problems: str, hint: str | None = None) -> None:
+        super().__init__("\n".join(problems), hint=hint)
+        self.problems = problems
+
+
+class StartError(SyncdError):
+    """Reaches the process: it cannot start here (port taken, second instance, old schema)."""
+
+
+class StoreUnavailable(SyncdError):
+    """Reaches the run: PostgreSQL cannot be reached or broke off."""
+
+    retryable = True
+
+
+class CacheUnavailable(SyncdError):
+    """Reaches the run: Redis cannot be reached or broke off."""
+
+    retryable = True
+
+
+class RunError(SyncdError):
+    """Reaches one run."""
+
+
+class RunTimedOut(RunError):
+    """The run's deadline passed; what is left stays due."""
+
+
+class LeaseLost(RunError):
+    """The run is no longer ours: another process ended it. Nothing may be written."""
+
+
+class PlatformError(SyncdError):
+    """Reaches one platform, for this run. `outcome` is the word of the outcome list."""
+
+    outcome: ClassVar[str] = "config_error"
+
+
+class RateLimited(PlatformError):
+    """The platform, or our own quota, asks for a pause too long to wait through in place.
+
+    Args:
+        until: the instant (UTC) at which the pause ends.
+    """
+
+    outcome = "rate_limited"
+    retryable = True
+
+    def __init__(self, message: str, *, until: datetime, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.until = until
+
+
+class PlatformDown(PlatformError):
+    """The platform failed (5xx, timeout, cut connection) after all attempts of this request."""
+
+    outcome = "transient"
+    retryable = True
+
+
+class PlatformBlocked(PlatformError):
+    """The platform answered something that is not its API (captcha, maintenance page, plain 403)."""
+
+    outcome = "blocked"
+    retryable = True
+
+
+class CredentialsRejected(PlatformError):
+    """The platform refuses our credential: stop the job, touch no user."""
+
+    outcome = "config_error"
+
+
+class ItemError(SyncdError):
+    """Reaches one item; the others go on. `outcome` is the word of the outcome list."""
+
+    outcome: ClassVar[str] = "schema_error"
+
+
+class AccountNotFound(ItemError):
+    """The platform says that this account does not exist."""
+
+    outcome = "not_found"
+
+
+class AccountUnsuitable(ItemError):
+    """The account exists but is not one we follow (an organization, suspended)."""
+
+    outcome = "unsuitable"
+
+
+class ConsentWithdrawn(ItemError):
+    """The user opted out, paused or disconnected while the item was waiting."""
+
+    outcome = "skipped"
+
+
+class BadPayload(ItemError):
+    """The answer is not what the platform documents; nothing of it may be stored."""
+
+    outcome = "schema_error"
+
+
+class BadInput(SyncdError):
+    """Something a person gave us (request body, import file, argument) cannot be used.
+
+    Args:
+        problems: one sentence each, naming the place (`line 7: ...`, `accounts.github: ...`).
+    """
+
+    def __init__(self, *problems: str, hint: str | None = None) -> None:
+        super().__init__("; ".join(problems), hint=hint)
+        self.problems = problems
+
+
+class NotKnown(SyncdError):
+    """A job, run or user that was named does not exist."""
+
+
+class AlreadyRunning(SyncdError):
+    """The job runs already.
+
+    Args:
+        run_id: the number of the run that is in the way.
+    """
+
+    def __init__(self, message: str, *, run_id: int, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.run_id = run_id

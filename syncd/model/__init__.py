@@ -1,0 +1,5 @@
+"""Values that cross packages: frozen, keyword-only, without behaviour that needs the outside.
+
+`run` holds what a run is asked to do and what came of it, `account` whom we follow where,
+`profile` what a platform says about an account, `address` where a server listens.
+"""

@@ -1,0 +1,135 @@
+"""What a run is asked to do, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+RunId = NewType("RunId", int)
+
+
+class Cause(StrEnum):
+    """Why a run exists."""
+
+    SCHEDULE = "schedule"
+    MANUAL = "manual"
+    CATCH_UP = "catch_up"
+    CHAINED = "chained"
+    RETRY = "retry"
+
+
+class Outcome(StrEnum):
+    """How far a run has come, or how it ended."""
+
+    CLAIMED = "claimed"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    HELD = "held"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+    ABANDONED = "abandoned"
+    SKIPPED = "skipped"
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether nothing more happens to a run in this state."""
+        return self not in {Outcome.CLAIMED, Outcome.RUNNING, Outcome.INTERRUPTED}
+
+
+class SkipReason(StrEnum):
+    """Why a fire time that was due did not run."""
+
+    COALESCED = "coalesced"
+    OVERLAP = "overlap"
+    PAUSED = "paused"
+    TOO_LATE = "too_late"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How a trigger narrows a run.
+
+    `only` holds user keys, empty means all; `platform` empty means every platform of the job;
+    `limit` caps the items; `full` asks again even where nothing seems due; a dry run calls the
+    platforms and writes nothing.
+    """
+
+    only: tuple[str, ...] = ()
+    platform: str = ""
+    limit: int | None = None
+    full: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A run's counts. `seen = created + updated + unchanged + deleted + skipped + failed`.
+
+    `calls` are requests that left for a platform; `saved` are answers that cost none of its quota
+    (304). `failures` counts the failed and skipped items by outcome word.
+    """
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    skipped: int = 0
+    failed: int = 0
+    calls: int = 0
+    saved: int = 0
+    failures: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def seen(self) -> int:
+        """Return how many items the run is through with."""
+        return (
+            self.created + self.updated + self.unchanged + self.deleted + self.skipped + self.failed
+        )
+
+    def __add__(self, other: Report) -> Report:
+        """Add two reports count by count."""
+        failures = dict(self.failures)
+        for word, count in other.failures.items():
+            failures[word] = failures.get(word, 0) + count
+        return Report(
+            created=self.created + other.created,
+            updated=self.updated + other.updated,
+            unchanged=self.unchanged + other.unchanged,
+            deleted=self.deleted + other.deleted,
+            skipped=self.skipped + other.skipped,
+            failed=self.failed + other.failed,
+            calls=self.calls + other.calls,
+            saved=self.saved + other.saved,
+            failures=failures,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One execution of a job, as the store keeps it. All instants are UTC.
+
+    `fire_time` is set for scheduled runs only. `started_at` stays that of the first start when an
+    interrupted run is resumed: what was read since then is not read again.
+    """
+
+    id: RunId
+    job: str
+    kind: str
+    cause: Cause
+    outcome: Outcome
+    fire_time: datetime | None = None
+    skip_reason: SkipReason | None = None
+    options: RunOptions = field(default_factory=RunOptions)
+    attempt: int = 1
+    resumed: int = 0
+    claimed_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    report: Report = field(default_factory=Report)
+    error: str = ""
+    hint: str = ""
