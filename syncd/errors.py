@@ -45,6 +45,20 @@ class StartError(SyncdError):
     """Reaches the process: it cannot start here (port taken, second instance, old schema)."""
 
 
+class SecondInstance(StartError):
+    """Reaches the process: another syncd uses the same state directory."""
+
+
+class PortTaken(StartError):
+    """Reaches the process: somebody else listens on the control port."""
+
+
+class Stopping(SyncdError):
+    """Reaches one call: syncd is on its way down and starts nothing new."""
+
+    retryable = True
+
+
 class StoreUnavailable(SyncdError):
     """Reaches the run: PostgreSQL cannot be reached or broke off."""
 
@@ -59,10 +73,6 @@ class CacheUnavailable(SyncdError):
 
 class RunError(SyncdError):
     """Reaches one run."""
-
-
-class RunTimedOut(RunError):
-    """The run's deadline passed; what is left stays due."""
 
 
 class LeaseLost(RunError):
@@ -98,7 +108,7 @@ class PlatformDown(PlatformError):
 
 
 class PlatformBlocked(PlatformError):
-    """The platform answered something that is not its API (captcha, maintenance page, plain 403)."""
+    """The platform answered something that is not its API (captcha, maintenance, plain 403)."""
 
     outcome = "blocked"
     retryable = True

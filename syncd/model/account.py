@@ -5,22 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import NewType
 
 AccountId = NewType("AccountId", int)
 UserId = NewType("UserId", int)
-
-
-class AccountState(StrEnum):
-    """Whether and why an account is followed."""
-
-    ACTIVE = "active"
-    PAUSED = "paused"
-    OPTED_OUT = "opted_out"
-    REAUTH_REQUIRED = "reauth_required"
-    GONE = "gone"
-    QUARANTINED = "quarantined"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,175 @@
+"""Build a `Config` out of a document, table by table, whatever is wrong with parts of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar, cast
+
+from pydantic import BaseModel
+
+from syncd import plugins
+from syncd.config.models import (
+    Config,
+    Daemon,
+    Database,
+    Job,
+    Logging,
+    PlatformSettings,
+    Redis,
+    Section,
+    Web,
+)
+from syncd.config.place import Path, Problem, quoted
+from syncd.config.source import Source, default_state_dir
+from syncd.config.validation import Validation, keys_of
+from syncd.config.values import suggestion
+from syncd.errors import NotKnown
+
+Table = TypeVar("Table", bound=Section)
+
+_SECTIONS = ("daemon", "database", "redis", "web", "logging", "platforms", "jobs")
+_JOB_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_JOB_KEYS = [key for key in keys_of(Job) if key != "options"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginFolders:
+    """The packages that hold the job kinds and the platforms."""
+
+    jobs: str = "syncd.jobs"
+    platforms: str = "syncd.platforms"
+
+
+class _Kind(Protocol):
+    Options: type[BaseModel]
+
+
+class _Platform(Protocol):
+    defaults: PlatformSettings
+
+
+class Builder:
+    """Build one config; what is wrong is kept in `problems`.
+
+    Args:
+        source: the file as it was read.
+        document: its tables with variables and secrets filled in.
+        folders: where plug-ins are found.
+    """
+
+    def __init__(self, source: Source, document: Mapping[str, Any], folders: PluginFolders) -> None:
+        self._source = source
+        self._document = document
+        self._folders = folders
+        self._validation = Validation(source.document)
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Return what was found to be wrong so far."""
+        return self._validation.problems
+
+    def build(self) -> Config:
+        """Build the config; a value that is wrong has its default, such a job may be left out."""
+        for key in self._document:
+            if key not in _SECTIONS:
+                self._say((key,), f"unknown key{suggestion(key, _SECTIONS)}")
+        state = default_state_dir(self._source.folder, self._source.environ)
+        daemon = self._section(Daemon, "daemon", {"state_dir": state})
+        daemon = self._absolute(daemon, "state_dir")
+        token_file = {"token_file": daemon.state_dir / "token"}
+        zone = {"timezone": daemon.timezone}
+        return Config(
+            path=self._source.path.absolute(),
+            daemon=daemon,
+            database=self._section(Database, "database", {}),
+            redis=self._section(Redis, "redis", {}),
+            web=self._absolute(self._section(Web, "web", token_file), "token_file"),
+            logging=self._absolute(self._section(Logging, "logging", zone), "dir"),
+            platforms=self._platforms(),
+            jobs=self._jobs(zone),
+        )
+
+    def _say(self, path: Path, message: str) -> None:
+        self.problems.append(Problem(path=path, message=message))
+
+    def _table(self, *path: str) -> dict[str, Any]:
+        value: Any = self._document
+        for key in path:
+            value = value.get(key, {})
+        return self._validation.table(value, path)
+
+    def _section(self, model: type[Table], name: str, defaults: Mapping[str, Any]) -> Table:
+        table = self._table(name)
+        given = {k: v for k, v in table.items() if not (k in defaults and v == "")}
+        section = self._validation.model(model, given, (name,), defaults=defaults)
+        return section or model.model_validate(defaults)
+
+    def _absolute(self, section: Table, key: str) -> Table:
+        value = getattr(section, key)
+        path = None if value is None else self._source.folder / value
+        return section.model_copy(update={key: path})
+
+    def _platforms(self) -> dict[str, PlatformSettings]:
+        classes = plugins.find(self._folders.platforms)
+        for name in self._table("platforms"):
+            if name not in classes:
+                self._say(("platforms", name), f"unknown platform{suggestion(name, classes)}")
+        return {name: self._platform(name, cast("_Platform", classes[name])) for name in classes}
+
+    def _platform(self, name: str, platform: _Platform) -> PlatformSettings:
+        path = ("platforms", name)
+        table = self._table(*path) if isinstance(self._document.get("platforms"), dict) else {}
+        settings = self._validation.model(
+            PlatformSettings, table, path, defaults=dict(platform.defaults)
+        )
+        settings = settings or platform.defaults
+        usable = tuple(one for one in settings.credentials if one.token.get_secret_value())
+        return settings.model_copy(update={"credentials": usable})
+
+    def _jobs(self, defaults: Mapping[str, Any]) -> dict[str, Job]:
+        jobs: dict[str, Job] = {}
+        for name in self._table("jobs"):
+            if not _JOB_NAME.fullmatch(name):
+                message = "a job's name is made of small letters, digits, - and _, at most 64"
+                self._say(("jobs", name), message)
+            job = self._job(name, defaults)
+            if job is not None:
+                jobs[name] = job
+        return jobs
+
+    def _job(self, name: str, defaults: Mapping[str, Any]) -> Job | None:
+        path = ("jobs", name)
+        table = self._table(*path)
+        common = {key: value for key, value in table.items() if key in _JOB_KEYS}
+        job = self._validation.model(Job, common, path, defaults=defaults)
+        kind = self._kind(common.get("kind"), (*path, "kind"))
+        own = {key: value for key, value in table.items() if key not in _JOB_KEYS}
+        if kind is None:
+            self._refuse_keys_of_no_kind(own, path)
+            return None
+        options = self._validation.model(kind.Options, own, path, also=_JOB_KEYS)
+        if job is None or options is None:
+            return None
+        return job.model_copy(update={"options": options})
+
+    def _refuse_keys_of_no_kind(self, keys: Iterable[str], path: Path) -> None:
+        kinds = plugins.find(self._folders.jobs).values()
+        known = [key for kind in kinds for key in keys_of(cast("_Kind", kind).Options)]
+        for key in keys:
+            if key not in known:
+                self._say((*path, key), f"unknown key{suggestion(key, [*_JOB_KEYS, *known])}")
+
+    def _kind(self, kind: Any, path: Path) -> _Kind | None:
+        if not isinstance(kind, str):
+            return None
+        try:
+            return cast("_Kind", plugins.load(self._folders.jobs, kind))
+        except NotKnown:
+            known = plugins.find(self._folders.jobs)
+            self._say(
+                path,
+                f"must be one of {', '.join(known)}, not {quoted(kind)}{suggestion(kind, known)}",
+            )
+            return None

@@ -1,0 +1,74 @@
+"""Where the daemon of this config file listens, read without the weight of a whole load.
+
+`syncd status` must answer at once, so this looks at three keys, needs no pydantic, and leaves
+every other mistake in the file to `syncd check`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from syncd.config.interpolation import expand
+from syncd.config.lines import Lines
+from syncd.config.listen import DEFAULT_LISTEN, split_listen
+from syncd.config.source import Source, default_state_dir, read_source, with_dotenv
+from syncd.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlAddress:
+    """How to talk to the daemon; `host` can be connected to (never 0.0.0.0)."""
+
+    host: str
+    port: int
+    token_file: Path
+
+
+def control_address(path: Path | None, environ: Mapping[str, str]) -> ControlAddress:
+    """Read where the daemon listens and where its token lies.
+
+    Args:
+        path: the config file (see `find_config`); None means the defaults.
+        environ: the environment; `.env` beside the file fills it up.
+
+    Raises:
+        ConfigError: the file cannot be read, or one of the keys concerned is wrong.
+    """
+    if path is None:
+        here = Path.cwd()
+        source = Source(path=here / "-", text="", document={}, environ=with_dotenv(here, environ))
+    else:
+        source = read_source(path, environ)
+    folder = source.folder
+    listen = _value(source, "web", "listen") or DEFAULT_LISTEN
+    state_dir = _value(source, "daemon", "state_dir")
+    state = folder / state_dir if state_dir else default_state_dir(folder, source.environ)
+    token_file = _value(source, "web", "token_file")
+    try:
+        host, port = split_listen(listen)
+    except ValueError as error:
+        raise _wrong(source, "web", "listen", str(error)) from None
+    return ControlAddress(
+        host={"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host),  # noqa: S104  # to connect to
+        port=port,
+        token_file=folder / token_file if token_file else state / "token",
+    )
+
+
+def _value(source: Source, section: str, key: str) -> str:
+    table: Any = source.document.get(section)
+    value = table.get(key, "") if isinstance(table, dict) else ""
+    if not isinstance(value, str):
+        raise _wrong(source, section, key, "must be text in quotes")
+    try:
+        return expand(value, source.environ)
+    except ValueError as error:
+        raise _wrong(source, section, key, str(error)) from None
+
+
+def _wrong(source: Source, section: str, key: str, message: str) -> ConfigError:
+    line = Lines(source.text).line_of((section, key))
+    return ConfigError(f"{source.path}:{line}: {section}.{key}: {message}")

@@ -1,0 +1,201 @@
+"""The tables of config.toml. Defaults stand here, those of job kinds and platforms with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from syncd.config.dsn import parse_postgres, parse_redis
+from syncd.config.duration import Duration, PositiveDuration, Rate, parse_duration
+from syncd.config.listen import DEFAULT_LISTEN, split_listen
+from syncd.config.redaction import written
+from syncd.config.size import Size
+from syncd.config.values import (
+    EMPTY_IS_NONE,
+    BaseUrl,
+    Host,
+    Identifier,
+    Listen,
+    SecretUrl,
+    Words,
+    Zone,
+)
+from syncd.model.address import PostgresAddress, RedisAddress
+
+Port = Annotated[int, Field(gt=0, lt=65_536)]
+
+
+class Section(BaseModel):
+    """A table of config.toml: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Daemon(Section):
+    """The process itself. `state_dir` is absolute."""
+
+    state_dir: Path
+    timezone: Zone = "UTC"
+    schedule: bool = True
+    drain: Duration = parse_duration("30s")
+
+
+class Database(Section):
+    """PostgreSQL; without `url` and `host` syncd runs its own.
+
+    Secrets out of files are in `url` and `password`, whatever key named them.
+    """
+
+    url: SecretUrl = SecretUrl("")
+    url_file: str = ""
+    host: Host = ""
+    port: Port = 5432
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    password_file: str = ""
+    database: str = ""
+    schema_name: Identifier = Field(default="syncd", alias="schema")
+    pool: int = Field(default=8, gt=0, le=1000)
+    connect_timeout: PositiveDuration = parse_duration("10s")
+    command_timeout: PositiveDuration = parse_duration("30s")
+
+    def address(self) -> PostgresAddress | None:
+        """Return where the server is, None for our own."""
+        if self.url.get_secret_value():
+            return parse_postgres(self.url.get_secret_value())
+        if not self.host:
+            return None
+        user = self.user or "syncd"
+        return PostgresAddress(
+            host=self.host,
+            port=self.port,
+            user=user,
+            password=self.password.get_secret_value(),
+            database=self.database or user,
+        )
+
+
+class Redis(Section):
+    """Redis or Valkey; without `url` and `host` syncd runs its own."""
+
+    url: SecretUrl = SecretUrl("")
+    url_file: str = ""
+    host: Host = ""
+    port: Port = 6379
+    password: SecretStr = SecretStr("")
+    password_file: str = ""
+
+    def address(self) -> RedisAddress | None:
+        """Return where the server is, None for our own."""
+        if self.url.get_secret_value():
+            return parse_redis(self.url.get_secret_value())
+        if not self.host:
+            return None
+        return RedisAddress(
+            host=self.host, port=self.port, password=self.password.get_secret_value()
+        )
+
+
+class Web(Section):
+    """The control port. `token_file` is absolute and made by the daemon where it is missing."""
+
+    listen: Listen = DEFAULT_LISTEN
+    token_file: Path
+    allowed_hosts: Words = ()
+    allow_remote: bool = False
+
+    @property
+    def host(self) -> str:
+        """Return the address to listen on."""
+        return split_listen(self.listen)[0]
+
+    @property
+    def port(self) -> int:
+        """Return the port to listen on, 0 for any that is free."""
+        return split_listen(self.listen)[1]
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+class Logging(Section):
+    """The logs. `format` auto is console on a terminal and json elsewhere; no `dir`, no files."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(_lower)
+    ] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+    dir: Annotated[Path | None, EMPTY_IS_NONE] = None
+    timezone: Zone = "UTC"
+    keep: PositiveDuration = parse_duration("30d")
+    max_size: Size = Size(100_000_000)
+
+
+class Credential(Section):
+    """What a platform knows us by. `token` is filled whatever key named it."""
+
+    name: Identifier = "default"
+    token: SecretStr = SecretStr("")
+    token_file: str = ""
+
+
+class PlatformSettings(Section):
+    """How we may use a platform; each platform class declares its own defaults.
+
+    `rate` and `quota` None mean that we set ourselves no such limit. Credentials without a token
+    are left out: an empty tuple means that we ask without one.
+    """
+
+    base_url: BaseUrl
+    rate: Annotated[Rate | None, EMPTY_IS_NONE] = None
+    burst: int = Field(default=1, gt=0)
+    quota: Annotated[Rate | None, EMPTY_IS_NONE] = None
+    slots: int = Field(default=4, gt=0, le=1000)
+    timeout: PositiveDuration = parse_duration("30s")
+    credentials: tuple[Credential, ...] = ()
+    allow_private: bool = False
+
+
+class Job(Section):
+    """A job. With neither `schedule` nor `every` it runs only when triggered.
+
+    `timeout` None is the kind's own; `options` are what the kind declares as its `Options`.
+    """
+
+    kind: str
+    schedule: str = ""
+    every: Annotated[PositiveDuration | None, EMPTY_IS_NONE] = None
+    timezone: Zone = "UTC"
+    enabled: bool = True
+    timeout: Annotated[PositiveDuration | None, EMPTY_IS_NONE] = None
+    limit: Annotated[int | None, EMPTY_IS_NONE] = Field(default=None, gt=0)
+    run_on_start: bool = False
+    options: Any = None
+
+
+class Config(Section):
+    """A config file that was found to be right. All paths are absolute.
+
+    `platforms` holds every platform there is, whether or not the file names it.
+    """
+
+    path: Path
+    daemon: Daemon
+    database: Database
+    redis: Redis
+    web: Web
+    logging: Logging
+    platforms: Mapping[str, PlatformSettings]
+    jobs: Mapping[str, Job]
+
+    def redacted(self) -> dict[str, Any]:
+        """Return the tables as they would stand in the file, with `***` for every secret."""
+        tables: dict[str, Any] = written(self)
+        del tables["path"]
+        for job in tables["jobs"].values():
+            job.update(job.pop("options", {}))
+        return tables

@@ -1,0 +1,102 @@
+"""What a config file may not say although each of its keys is right by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from syncd.config.dsn import parse_postgres, parse_redis
+from syncd.config.listen import is_loopback, is_public
+from syncd.config.models import Config, Database, PlatformSettings, Redis
+from syncd.config.place import Path, Problem
+from syncd.config.secret import others_can_read
+
+Check = Callable[[Config], Iterable[Problem]]
+"""Look at a whole config and yield what is wrong. Values that failed before have their default."""
+
+
+def check_servers(config: Config) -> Iterator[Problem]:
+    """PostgreSQL and Redis are named in one way, by addresses that can be read."""
+    yield from _one_address(config.database, "database", parse_postgres)
+    yield from _one_address(config.redis, "redis", parse_redis)
+    database = config.database
+    named = {
+        "user": database.user,
+        "password": database.password.get_secret_value(),
+        "database": database.database,
+    }
+    yield from _host_is_named(database, "database", [key for key, text in named.items() if text])
+    password = config.redis.password.get_secret_value()
+    yield from _host_is_named(config.redis, "redis", ["password"] if password else [])
+
+
+def _one_address(
+    section: Database | Redis, name: str, parse: Callable[[str], object]
+) -> Iterator[Problem]:
+    url = section.url.get_secret_value()
+    key = "url_file" if section.url_file else "url"
+    if url and section.host:
+        yield Problem(path=(name, "host"), message=f"cannot stand beside {key}; leave one of them")
+    if url:
+        try:
+            parse(url)
+        except ValueError as error:
+            yield Problem(path=(name, key), message=str(error))
+
+
+def _host_is_named(section: Database | Redis, name: str, given: list[str]) -> Iterator[Problem]:
+    if given and not section.host and not section.url.get_secret_value():
+        keys = " and ".join(given)
+        message = f"is empty although {keys} is set; name the server, or empty {keys} for our own"
+        yield Problem(path=(name, "host"), message=message)
+
+
+def check_web(config: Config) -> Iterator[Problem]:
+    """The control port is open to other machines only on purpose, its token to nobody else."""
+    web = config.web
+    if not is_loopback(web.host) and not web.allow_remote:
+        yield Problem(
+            path=("web", "listen"),
+            message=f"other machines can reach {web.host}; use 127.0.0.1, "
+            "or set allow_remote = true behind a proxy that speaks TLS",
+        )
+    if others_can_read(web.token_file):
+        yield Problem(
+            path=("web", "token_file"),
+            message=f"others can read {web.token_file}: run chmod 600 {web.token_file}",
+        )
+
+
+def check_platforms(config: Config) -> Iterator[Problem]:
+    """Platforms are asked on the public net, with one credential each."""
+    for name, settings in config.platforms.items():
+        yield from _platform(settings, ("platforms", name))
+
+
+def _platform(settings: PlatformSettings, path: Path) -> Iterator[Problem]:
+    host = urlsplit(settings.base_url).hostname or ""
+    if not is_public(host) and not settings.allow_private:
+        yield Problem(
+            path=(*path, "base_url"),
+            message=f"{host} is not a public address; set allow_private = true if it is meant",
+        )
+    if len(settings.credentials) > 1:
+        yield Problem(
+            path=(*path, "credentials"),
+            message=f"only one credential can be used for now, not {len(settings.credentials)}",
+        )
+
+
+def check_jobs(config: Config) -> Iterator[Problem]:
+    """A job has one schedule, and not one that never rests."""
+    for name, job in config.jobs.items():
+        path: Path = ("jobs", name)
+        if job.schedule and job.every:
+            message = "cannot stand beside schedule; leave one of them"
+            yield Problem(path=(*path, "every"), message=message)
+        if job.every and job.every < timedelta(seconds=1):
+            yield Problem(path=(*path, "every"), message="must be at least 1s")
+
+
+RULES: tuple[Check, ...] = (check_servers, check_web, check_platforms, check_jobs)

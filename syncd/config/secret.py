@@ -1,0 +1,112 @@
+"""Secrets in config.toml: those that stand in files of their own, and those that stand open."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from syncd.config.dsn import has_password
+from syncd.config.interpolation import literal
+from syncd.config.place import Path as Keys
+from syncd.config.place import Problem
+
+_SECRETS = ("password", "token", "url")
+_READABLE_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH
+_LONGEST_SECRET = 64 * 1024
+
+
+def is_secret_key(key: object) -> bool:
+    """Tell whether the value of this key must not be shown."""
+    return isinstance(key, str) and any(word in key for word in (*_SECRETS, "secret", "credential"))
+
+
+def read_secret_files(
+    document: dict[str, Any], folder: Path, environ: Mapping[str, str]
+) -> Iterator[Problem]:
+    """Put what `password_file`, `token_file` and `url_file` name into `password`, `token`, `url`.
+
+    Changes the document. A relative name is looked for in `$CREDENTIALS_DIRECTORY` (systemd)
+    first, then beside the config file. The control port's own token file is not read: the daemon
+    makes it.
+    """
+    places = [folder]
+    if environ.get("CREDENTIALS_DIRECTORY"):
+        places.insert(0, Path(environ["CREDENTIALS_DIRECTORY"]))
+    for keys, table in _tables(document):
+        if keys[:1] == ("web",):
+            continue
+        for key in _SECRETS:
+            name = table.get(f"{key}_file", "")
+            if not isinstance(name, str) or not name:
+                continue
+            path = (*keys, f"{key}_file")
+            if table.get(key):
+                yield Problem(path=path, message=f"cannot stand beside {key}; leave one of them")
+                continue
+            try:
+                table[key] = _content(name, places)
+            except ValueError as error:
+                yield Problem(path=path, message=str(error))
+
+
+def open_secrets(document: Mapping[str, Any], file: Path) -> Iterator[Problem]:
+    """Yield a problem for each secret that stands in a config file which others can read.
+
+    Args:
+        document: as it was read, before variables are put in.
+        file: the config file.
+    """
+    if os.name != "posix" or not file.stat().st_mode & _READABLE_BY_OTHERS:
+        return
+    for keys, table in _tables(document):
+        for key in _SECRETS:
+            value = table.get(key)
+            if not isinstance(value, str):
+                continue
+            text = literal(value)
+            if has_password(text) if key == "url" else text:
+                yield Problem(
+                    path=(*keys, key),
+                    message="a secret stands in a file that others can read: "
+                    f"run chmod 600 {file}, or name a file by {key}_file",
+                )
+
+
+def others_can_read(file: Path) -> bool:
+    """Tell whether a file exists that its group or everybody can read."""
+    try:
+        return os.name == "posix" and bool(file.stat().st_mode & _READABLE_BY_OTHERS)
+    except (OSError, ValueError):
+        return False
+
+
+def _tables(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, dict[str, Any]]]:
+    if isinstance(value, dict):
+        yield keys, value
+        for key, entry in value.items():
+            yield from _tables(entry, (*keys, key))
+    elif isinstance(value, list):
+        for index, entry in enumerate(value):
+            yield from _tables(entry, (*keys, index))
+
+
+def _content(name: str, places: list[Path]) -> str:
+    paths = [place / name for place in places]
+    path = paths[-1]
+    try:
+        path = next((path for path in paths if path.exists()), path)
+        with path.open("rb") as file:
+            text = file.read(_LONGEST_SECRET).decode().rstrip("\r\n")
+    except FileNotFoundError:
+        raise ValueError(f"there is no file {path}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8 text") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a file name"
+        raise ValueError(f"{path} cannot be read: {reason}") from None
+    if not text.strip():
+        raise ValueError(f"{path} is empty")
+    return text

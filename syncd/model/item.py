@@ -1,0 +1,62 @@
+"""What came of one item of a run, on its way into the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from syncd.model.account import Account
+from syncd.model.profile import Fetched, Unchanged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """An account a run took on, with when it was last attempted and the tries of this run."""
+
+    account: Account
+    attempted_at: datetime
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Success:
+    """The platform answered; whether anything changed is found when it is stored."""
+
+    account: Account
+    answer: Fetched | Unchanged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """The run is through with the account without a good answer.
+
+    `outcome` is a word of the outcome list; `rest_seconds` how long the account rests after a
+    first failure; with `quarantine` it is not asked again but once a week.
+    """
+
+    account: Account
+    outcome: str
+    error: str
+    rest_seconds: float = 900.0
+    quarantine: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """The same run tries the account again at `due_at`, after `attempts` tries."""
+
+    account: Account
+    outcome: str
+    error: str
+    due_at: datetime
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn:
+    """The account was opted out, paused or disconnected after it was claimed; nothing was asked."""
+
+    account: Account
+
+
+Item = Success | Failure | Retry | Withdrawn

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from syncd.config.load import load
+from syncd.config.models import Config, Database, Job, Logging, PlatformSettings, Redis, Web
+from syncd.config.validation import keys_of
+from syncd.jobs.profiles import Profiles
+
+SHIPPED = Path(__file__).parents[3] / "config.toml"
+
+
+def test_the_shipped_file_loads_without_any_environment() -> None:
+    config = load(SHIPPED, {})
+
+    job = config.jobs["github-profiles"]
+    assert config.database.address() is None
+    assert config.redis.address() is None
+    assert (job.every, job.options.claim) == (timedelta(hours=12), 100)
+
+
+def test_the_shipped_file_reads_the_variables_of_the_replaced_systems() -> None:
+    config = load(
+        SHIPPED,
+        {
+            "POSTGRES_HOST": "db",
+            "POSTGRES_PORT": "6432",
+            "POSTGRES_USER": "u",
+            "POSTGRES_PASSWORD": "p",
+            "POSTGRES_DB": "d",
+            "REDIS_HOST": "cache",
+            "REDIS_PASSWORD": "p",
+            "GITHUB_TOKEN": "t",
+        },
+    )
+
+    assert str(config.database.address()) == "u@db:6432/d"
+    assert str(config.redis.address()) == "cache:6379/0"
+    assert len(config.platforms["github"].credentials) == 1
+
+
+def test_the_shipped_file_names_every_key_there_is() -> None:
+    text = SHIPPED.read_text().replace("# ", "")
+    models = (Database, Redis, Web, Logging, PlatformSettings, Job, Profiles.Options)
+
+    keys = {key for model in models for key in keys_of(model)} - {"options"}
+
+    assert {key for key in keys if f"\n{key} = " not in text} == set()
+
+
+def test_the_shipped_file_says_the_defaults(tmp_path: Path) -> None:
+    config = load(SHIPPED, {})
+    empty = tmp_path / SHIPPED.name
+    empty.touch()
+    bare = load(empty, {"STATE_DIRECTORY": str(config.daemon.state_dir)})
+
+    def common(config: Config) -> dict[str, object]:
+        tables = config.redacted()
+        return {name: tables[name] for name in ("daemon", "database", "redis", "web", "logging")}
+
+    assert common(config) == common(bare)
+    assert config.platforms["github"] == bare.platforms["github"]
