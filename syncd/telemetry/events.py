@@ -146,7 +146,7 @@ class ItemFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountChanged(Event):
-    """An account's state or handle changed (renamed, gone, quarantined, opted out, disconnected)."""
+    """An account's state or handle changed (renamed, gone, quarantined, opted out, ...)."""
 
     name: ClassVar[str] = "account.changed"
     platform: str
