@@ -1,0 +1,10 @@
+"""What survives: PostgreSQL, through asyncpg, and nothing else.
+
+`database` owns the pool, its deadlines and the translation of asyncpg's errors; `blocks` hands out
+the named SQL blocks of `sql/`; `migrate` brings the schema up to date. Each subject (`runs`,
+`users`, `accounts`, `sync`, `pauses`) owns its tables; SQL lies in `sql/<subject>.sql`, Python
+holds none.
+
+Promises: a batch's data, the state of its items and the run's counts commit together; every write
+may be repeated; a run that was taken away from us writes nothing (`LeaseLost`).
+"""

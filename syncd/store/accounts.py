@@ -1,0 +1,161 @@
+"""What is due, and the claiming of it: the reading side of `sync_state`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from syncd.model.account import Account, AccountId
+from syncd.model.item import Claim
+from syncd.store.blocks import load_blocks
+from syncd.store.database import Database, Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which accounts a run is about.
+
+    `began_at` is when the run first started: what was attempted since then is done.
+    `without_success_since` leaves out accounts that are fresher; `rested` leaves out those that
+    failed and still rest; `only` (None: everybody) holds user keys.
+    """
+
+    kind: str
+    platforms: tuple[str, ...]
+    began_at: datetime
+    without_success_since: datetime | None = None
+    rested: bool = False
+    only: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """How far the claiming has come on one platform."""
+
+    attempted_at: datetime
+    account_id: int
+
+
+# Smaller than every instant that can be stored; asyncpg writes it as -infinity.
+START = Position(attempted_at=datetime.min, account_id=0)  # noqa: DTZ901 - asyncpg's -infinity
+
+
+class AccountStore:
+    """Reads which accounts are due; `SyncStore` writes what came of them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._sql = load_blocks("accounts")
+
+    async def enroll(self, kind: str, platforms: Sequence[str]) -> None:
+        """Give every account of these platforms its state row; safe to repeat."""
+
+        async def enroll() -> None:
+            async with self._database.connection() as connection:
+                await connection.execute(self._sql["enroll_accounts"], kind, list(platforms))
+
+        await self._database.repeat(enroll)
+
+    async def count_due(self, selection: Selection) -> dict[str, int]:
+        """Count what the selection still holds, per platform; zero where nothing is due."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                self._sql["count_due"],
+                selection.kind,
+                list(selection.platforms),
+                *_narrowing(selection),
+            )
+        counts = dict.fromkeys(selection.platforms, 0)
+        return counts | {row["platform"]: row["due"] for row in rows}
+
+    async def claim(
+        self, selection: Selection, platform: str, run_id: int, behind: Position, limit: int
+    ) -> list[Claim]:
+        """Return the next accounts due on a platform, oldest attempt first.
+
+        Claiming writes nothing: who claimed and died leaves nothing to clean up.
+        """
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                self._sql["claim_due"],
+                selection.kind,
+                platform,
+                *_narrowing(selection),
+                behind.attempted_at,
+                behind.account_id,
+                limit,
+                run_id,
+            )
+        return [_to_claim(row) for row in rows]
+
+    async def claim_retries(
+        self, run_id: int, platform: str, limit: int
+    ) -> list[tuple[datetime, Claim]]:
+        """Return accounts the run will try again, with when, soonest first."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(self._sql["claim_retries"], run_id, platform, limit)
+        return [(row["due_at"], _to_claim(row)) for row in rows]
+
+    async def next_retry(
+        self, kind: str, platforms: Sequence[str], cycle_start: datetime, earliest: datetime
+    ) -> datetime | None:
+        """Return when something left of the cycle may be tried again, `earliest` at the soonest."""
+        async with self._database.connection() as connection:
+            found: datetime | None = await connection.fetchval(
+                self._sql["next_retry"], kind, list(platforms), cycle_start, earliest
+            )
+        return found
+
+    async def confirm_missing(
+        self, selection: Selection, platform: str, apart: timedelta
+    ) -> list[dict[str, Any]]:
+        """Call accounts gone that were not found twice, `apart` or more; return those.
+
+        Does nothing unless the platform answered for somebody since the run began.
+        """
+        async with self._database.transaction() as connection:
+            rows = await connection.fetch(
+                self._sql["confirm_missing"], selection.kind, platform, selection.began_at, apart
+            )
+        return [dict(row) for row in rows]
+
+    async def freshness(
+        self, kind: str, platforms: Sequence[str], since: datetime
+    ) -> dict[str, dict[str, Any]]:
+        """Return followed, fresh and oldest success per platform, `fresh` meaning since `since`."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(self._sql["freshness"], kind, list(platforms), since)
+        return {row["platform"]: dict(row) for row in rows}
+
+    async def count_by_state(self) -> list[dict[str, Any]]:
+        """Count accounts per platform and state."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(self._sql["count_by_state"])
+        return [dict(row) for row in rows]
+
+
+def _narrowing(selection: Selection) -> tuple[Any, ...]:
+    return (
+        selection.began_at,
+        selection.without_success_since,
+        selection.rested,
+        None if selection.only is None else list(selection.only),
+    )
+
+
+def _to_claim(row: Row) -> Claim:
+    return Claim(
+        account=Account(
+            id=AccountId(row["id"]),
+            user_key=row["user_key"],
+            platform=row["platform"],
+            handle=row["handle"],
+            external_id=row["external_id"],
+            etag=row["etag"],
+            etag_credential=row["etag_credential"],
+        ),
+        attempted_at=row["attempted_at"],
+        attempts=row["attempts"],
+    )

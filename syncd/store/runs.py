@@ -1,0 +1,216 @@
+"""The ledger of runs: every fire time and every trigger has one row, which tells how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from syncd.errors import LeaseLost
+from syncd.model.run import Cause, Outcome, Report, Run, RunId, RunOptions, SkipReason
+from syncd.store.blocks import load_blocks
+from syncd.store.database import Connection, Database, Row
+
+
+class RunStore:
+    """Owns the tables `runs`, `jobs` and the reading of `item_outcomes`.
+
+    Args:
+        holder: names this process; only runs it began accept its counts and its end.
+    """
+
+    def __init__(self, database: Database, holder: str) -> None:
+        self._database = database
+        self._holder = holder
+        self._sql = load_blocks("runs")
+
+    async def claim_fire(self, run: Run, *, skip_reason: SkipReason | None = None) -> RunId | None:
+        """Claim `run.fire_time` of `run.job`, or note why it does not run.
+
+        Exactly one process gets an id, the same one when it asks again before the run began; the
+        others get None. Safe to repeat after a crash or a lost reply.
+        """
+        outcome = Outcome.SKIPPED if skip_reason else Outcome.CLAIMED
+        async with self._database.connection() as connection:
+            number = await connection.fetchval(
+                self._sql["claim_fire"],
+                run.job,
+                run.kind,
+                run.cause,
+                run.fire_time,
+                outcome,
+                skip_reason,
+                _options_to_json(run.options),
+                run.claimed_at,
+                self._holder,
+            )
+        return None if number is None else RunId(number)
+
+    async def create(self, run: Run) -> RunId:
+        """Add a run that no fire time asked for (manual, retry) and return its number."""
+        async with self._database.connection() as connection:
+            number = await connection.fetchval(
+                self._sql["create_run"],
+                run.job,
+                run.kind,
+                run.cause,
+                _options_to_json(run.options),
+                run.claimed_at,
+            )
+        return RunId(number)
+
+    async def begin(self, run_id: RunId, at: datetime) -> Run:
+        """Mark a claimed or interrupted run as running in this process; safe to repeat.
+
+        Raises:
+            LeaseLost: it runs or ended elsewhere.
+        """
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(self._sql["begin_run"], run_id, self._holder, at)
+            if row is None:
+                raise LeaseLost(f"run {run_id} is no longer waiting to start")
+            found = await connection.fetchrow(self._sql["read_run"], run_id)
+            assert found is not None
+            return _to_run(found)
+
+    async def add_report(
+        self, connection: Connection, run_id: RunId, report: Report, at: datetime
+    ) -> None:
+        """Add counts to a run inside the transaction that holds the data they count.
+
+        Raises:
+            LeaseLost: the run is not ours any more; the transaction must not commit.
+        """
+        number = await connection.fetchval(
+            self._sql["add_report"],
+            run_id,
+            self._holder,
+            report.created,
+            report.updated,
+            report.unchanged,
+            report.deleted,
+            report.skipped,
+            report.failed,
+            report.calls,
+            report.saved,
+            at,
+            dict(report.failures),
+        )
+        if number is None:
+            raise LeaseLost(f"run {run_id} was taken over or ended; nothing was written")
+
+    async def finish(
+        self, run_id: RunId, outcome: Outcome, at: datetime, *, error: str = "", hint: str = ""
+    ) -> Run | None:
+        """End a run of ours and return it whole; None when it is not ours or ended otherwise.
+
+        Safe to repeat.
+        """
+        async with self._database.transaction() as connection:
+            ended = await connection.fetchval(
+                self._sql["finish_run"], run_id, self._holder, outcome, at, error, hint
+            )
+            if ended is None:
+                return None
+            row = await connection.fetchrow(self._sql["read_run"], run_id)
+            return None if row is None else _to_run(row)
+
+    async def interrupt(self, run_id: RunId) -> Run | None:
+        """Leave a run of ours for the next start to go on with; None when it had ended.
+
+        Safe to repeat.
+        """
+        async with self._database.transaction() as connection:
+            found = await connection.fetchval(self._sql["interrupt_run"], run_id, self._holder)
+            row = await connection.fetchrow(self._sql["read_run"], run_id)
+            return _to_run(row) if found is not None and row is not None else None
+
+    async def abandon(self, run_id: RunId, at: datetime, why: str) -> None:
+        """End a run that nobody will go on with."""
+        async with self._database.connection() as connection:
+            await connection.execute(self._sql["abandon_run"], run_id, at, why)
+
+    async def recover(self) -> Sequence[Run]:
+        """Mark what a dead process left running as interrupted; return all that waits to go on."""
+        async with self._database.transaction() as connection:
+            await connection.execute(self._sql["interrupt_left_runs"], self._holder)
+            rows = await connection.fetch(self._sql["open_runs"])
+        return [_to_run(row) for row in rows]
+
+    async def read(self, run_id: int) -> Run | None:
+        """Return a run, or None when there is none of that number."""
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(self._sql["read_run"], run_id)
+        return None if row is None else _to_run(row)
+
+    async def list_newest(self, job: str | None, before: int | None, limit: int) -> list[Run]:
+        """Return at most `limit` runs, newest first, numbered below `before`."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(self._sql["list_runs"], job, before, limit)
+        return [_to_run(row) for row in rows]
+
+    async def last_of(self, jobs: Sequence[str]) -> dict[str, Run]:
+        """Return each job's newest run that was not skipped."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(self._sql["last_runs"], list(jobs))
+        return {row["job"]: _to_run(row) for row in rows}
+
+    async def last_fire_time(self, job: str) -> datetime | None:
+        """Return the newest fire time of a job that has a row."""
+        async with self._database.connection() as connection:
+            found: datetime | None = await connection.fetchval(self._sql["last_fire_time"], job)
+        return found
+
+    async def cycle_start(self, job: str) -> datetime | None:
+        """Return when the job's last whole pass began; None when there was none."""
+        async with self._database.connection() as connection:
+            found: datetime | None = await connection.fetchval(self._sql["cycle_start"], job)
+        return found
+
+    async def anchor(self, job: str, now: datetime) -> datetime:
+        """Return the instant from which `every` counts; the first call sets it to `now`."""
+        async with self._database.connection() as connection:
+            anchor: datetime = await connection.fetchval(self._sql["anchor_job"], job, now)
+        return anchor
+
+    async def items(self, run_id: int, outcome: str | None, limit: int) -> list[dict[str, Any]]:
+        """Return the items a run changed, skipped or failed, oldest first."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(self._sql["run_items"], run_id, outcome, limit)
+        return [dict(row) for row in rows]
+
+
+def _options_to_json(options: RunOptions) -> dict[str, Any]:
+    return {
+        "only": list(options.only),
+        "platform": options.platform,
+        "limit": options.limit,
+        "full": options.full,
+        "dry_run": options.dry_run,
+    }
+
+
+def _to_run(row: Row) -> Run:
+    options = row["options"]
+    return Run(
+        id=RunId(row["id"]),
+        job=row["job"],
+        kind=row["kind"],
+        cause=Cause(row["cause"]),
+        outcome=Outcome(row["outcome"]),
+        fire_time=row["fire_time"],
+        skip_reason=SkipReason(row["skip_reason"]) if row["skip_reason"] else None,
+        options=RunOptions(**{**options, "only": tuple(options.get("only", ()))}),
+        attempt=row["attempt"],
+        resumed=row["resumed"],
+        claimed_at=row["claimed_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        report=Report(
+            **{name: row[name] for name in ("created", "updated", "unchanged", "deleted")},
+            **{name: row[name] for name in ("skipped", "failed", "calls", "saved")},
+            failures=row["failures"],
+        ),
+        error=row["error"],
+        hint=row["hint"],
+    )

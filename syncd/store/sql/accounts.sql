@@ -1,0 +1,222 @@
+-- name: enroll_accounts
+-- Every account of these platforms gets its state row for a job kind; safe to repeat.
+INSERT INTO sync_state (account_id, kind, platform)
+SELECT accounts.id, $1, accounts.platform
+FROM accounts
+WHERE accounts.platform = ANY($2::text[])
+    AND NOT EXISTS (
+        SELECT 1 FROM sync_state WHERE sync_state.account_id = accounts.id AND sync_state.kind = $1
+    )
+ON CONFLICT (account_id, kind) DO NOTHING;
+
+-- name: count_due
+-- What a run that began at $3 still has to do, per platform. $4: only accounts without a success
+-- since that instant; $5: leave out accounts that failed and still rest; $6: only these users.
+SELECT sync_state.platform, count(*) AS due
+FROM sync_state
+JOIN accounts ON accounts.id = sync_state.account_id
+WHERE sync_state.kind = $1 AND sync_state.platform = ANY($2::text[]) AND sync_state.attempted_at < $3
+    AND ($4::timestamptz IS NULL OR sync_state.succeeded_at IS NULL OR sync_state.succeeded_at < $4)
+    AND (NOT $5 OR sync_state.fail_streak = 0 OR sync_state.due_at <= $3)
+    AND (accounts.state = 'active'
+        OR (accounts.state IN ('gone', 'quarantined')
+            AND ($6::text[] IS NOT NULL OR sync_state.attempted_at < $3 - interval '7 days')))
+    AND ($6::text[] IS NULL OR accounts.user_id IN (SELECT id FROM users WHERE key = ANY($6)))
+GROUP BY sync_state.platform;
+
+-- name: claim_due
+-- The next $9 of them on one platform, oldest attempt first, behind the position ($7, $8). Accounts
+-- this run already failed with and will try again are left to claim_retries.
+SELECT accounts.id, users.key AS user_key, accounts.platform, accounts.handle,
+    COALESCE(accounts.external_id, '') AS external_id, sync_state.etag, sync_state.etag_credential,
+    sync_state.attempted_at, 0 AS attempts
+FROM sync_state
+JOIN accounts ON accounts.id = sync_state.account_id
+JOIN users ON users.id = accounts.user_id
+WHERE sync_state.kind = $1 AND sync_state.platform = $2 AND sync_state.attempted_at < $3
+    AND (sync_state.attempted_at, sync_state.account_id) > ($7, $8)
+    AND ($4::timestamptz IS NULL OR sync_state.succeeded_at IS NULL OR sync_state.succeeded_at < $4)
+    AND (NOT $5 OR sync_state.fail_streak = 0 OR sync_state.due_at <= $3)
+    AND (accounts.state = 'active'
+        OR (accounts.state IN ('gone', 'quarantined')
+            AND ($6::text[] IS NOT NULL OR sync_state.attempted_at < $3 - interval '7 days')))
+    AND ($6::text[] IS NULL OR users.key = ANY($6))
+    AND sync_state.retry_run IS DISTINCT FROM $10
+ORDER BY sync_state.attempted_at, sync_state.account_id
+LIMIT $9;
+
+-- name: claim_retries
+-- Accounts this run failed with once or more and is not through with, soonest first.
+SELECT accounts.id, users.key AS user_key, accounts.platform, accounts.handle,
+    COALESCE(accounts.external_id, '') AS external_id, sync_state.etag, sync_state.etag_credential,
+    sync_state.attempted_at, sync_state.attempts, sync_state.due_at
+FROM sync_state
+JOIN accounts ON accounts.id = sync_state.account_id
+JOIN users ON users.id = accounts.user_id
+WHERE sync_state.retry_run = $1 AND sync_state.platform = $2 AND accounts.state IN ('active', 'gone', 'quarantined')
+ORDER BY sync_state.due_at
+LIMIT $3;
+
+-- name: identify_accounts
+-- What an account is called today, and its immutable id. An id that another user's account holds,
+-- or that comes twice in one batch, is refused: the row comes back with who holds it.
+WITH given AS (
+    SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[]) AS given (account_id, external_id, handle)
+), ranked AS (
+    SELECT given.account_id, given.external_id, given.handle, accounts.platform,
+        row_number() OVER same AS place, first_value(users.key) OVER same AS first_key
+    FROM given
+    JOIN accounts ON accounts.id = given.account_id
+    JOIN users ON users.id = accounts.user_id
+    WINDOW same AS (PARTITION BY accounts.platform, given.external_id ORDER BY given.account_id)
+), held AS (
+    SELECT ranked.account_id, ranked.external_id, ranked.handle, ranked.place, ranked.first_key,
+        (
+            SELECT users.key FROM accounts AS other
+            JOIN users ON users.id = other.user_id
+            WHERE other.platform = ranked.platform AND other.external_id = ranked.external_id
+                AND other.id <> ranked.account_id
+        ) AS holder
+    FROM ranked
+), written AS (
+    UPDATE accounts
+    SET external_id = held.external_id, handle = held.handle
+    FROM held
+    WHERE accounts.id = held.account_id AND held.holder IS NULL AND held.place = 1
+)
+SELECT account_id, COALESCE(holder, first_key) AS holder
+FROM held
+WHERE holder IS NOT NULL OR place > 1;
+
+-- name: still_followed
+-- Which of these may be written: not opted out, paused or deleted since they were claimed. Who opts
+-- out from now on waits for the end of this transaction.
+SELECT id FROM accounts WHERE id = ANY($1::bigint[]) AND state IN ('active', 'gone', 'quarantined')
+ORDER BY id
+FOR NO KEY UPDATE;
+
+-- name: upsert_profiles
+-- An answer that says the same as the stored one writes nothing and returns no row.
+INSERT INTO profiles (account_id, name, avatar_url, bio, followers, following, public_repos, rating,
+    solved, raw, raw_hash, mapper_version, fetched_at, changed_at)
+SELECT given.account_id, given.name, given.avatar_url, given.bio, given.followers, given.following,
+    given.public_repos, given.rating, given.solved, given.raw::jsonb, given.raw_hash, $12, $13, $13
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
+        $8::double precision[], $9::bigint[], $10::text[], $11::bytea[])
+    AS given (account_id, name, avatar_url, bio, followers, following, public_repos, rating, solved,
+        raw, raw_hash)
+ON CONFLICT (account_id) DO UPDATE
+SET name = EXCLUDED.name, avatar_url = EXCLUDED.avatar_url, bio = EXCLUDED.bio,
+    followers = EXCLUDED.followers, following = EXCLUDED.following,
+    public_repos = EXCLUDED.public_repos, rating = EXCLUDED.rating, solved = EXCLUDED.solved,
+    raw = EXCLUDED.raw, raw_hash = EXCLUDED.raw_hash, mapper_version = EXCLUDED.mapper_version,
+    fetched_at = EXCLUDED.fetched_at, changed_at = EXCLUDED.changed_at
+WHERE profiles.raw_hash IS DISTINCT FROM EXCLUDED.raw_hash
+    OR profiles.mapper_version IS DISTINCT FROM EXCLUDED.mapper_version
+RETURNING account_id, (xmax = 0) AS is_new;
+
+-- name: mark_succeeded
+-- A good answer, changed or not, ends a row of failures.
+UPDATE sync_state
+SET attempted_at = $2, succeeded_at = $2,
+    changed_at = CASE WHEN given.changed THEN $2 ELSE sync_state.changed_at END,
+    due_at = NULL, retry_run = NULL, attempts = 0, fail_streak = 0, outcome = given.outcome,
+    error = '', not_found_since = NULL, etag = given.etag, etag_credential = given.etag_credential
+FROM unnest($3::bigint[], $4::boolean[], $5::text[], $6::text[], $7::text[])
+    AS given (account_id, changed, outcome, etag, etag_credential)
+WHERE sync_state.account_id = given.account_id AND sync_state.kind = $1;
+
+-- name: revive_accounts
+-- An account that answered again is no longer gone or quarantined.
+UPDATE accounts SET state = 'active', state_reason = '', state_since = $2
+WHERE id = ANY($1::bigint[]) AND state IN ('gone', 'quarantined')
+RETURNING id;
+
+-- name: mark_failed
+-- The run is through with these; the longer the streak, the longer they rest (24 h at most).
+UPDATE sync_state
+SET attempted_at = $2::timestamptz, retry_run = NULL, attempts = 0, fail_streak = sync_state.fail_streak + 1,
+    outcome = given.outcome, error = given.error,
+    due_at = $2::timestamptz + LEAST(
+        make_interval(secs => given.rest_seconds * power(4, LEAST(sync_state.fail_streak, 6))),
+        interval '24 hours')
+FROM unnest($3::bigint[], $4::text[], $5::text[], $6::double precision[])
+    AS given (account_id, outcome, error, rest_seconds)
+WHERE sync_state.account_id = given.account_id AND sync_state.kind = $1;
+
+-- name: mark_retrying
+-- The same run tries these again from due_at on.
+UPDATE sync_state
+SET retry_run = $2, due_at = given.due_at, attempts = given.attempts, outcome = given.outcome,
+    error = given.error
+FROM unnest($3::bigint[], $4::text[], $5::text[], $6::timestamptz[], $7::integer[])
+    AS given (account_id, outcome, error, due_at, attempts)
+WHERE sync_state.account_id = given.account_id AND sync_state.kind = $1;
+
+-- name: quarantine_accounts
+UPDATE accounts
+SET state = 'quarantined', state_reason = given.reason, state_since = $3
+FROM unnest($1::bigint[], $2::text[]) AS given (account_id, reason)
+WHERE accounts.id = given.account_id AND accounts.state IN ('active', 'gone')
+RETURNING accounts.id;
+
+-- name: record_outcomes
+INSERT INTO item_outcomes (run_id, account_id, platform, user_key, handle, outcome, error, at)
+SELECT $1, given.account_id, $2, given.user_key, given.handle, given.outcome, given.error, $3
+FROM unnest($4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[])
+    AS given (account_id, user_key, handle, outcome, error)
+ON CONFLICT (run_id, account_id) DO UPDATE
+SET outcome = EXCLUDED.outcome, error = EXCLUDED.error, at = EXCLUDED.at;
+
+-- name: confirm_missing
+-- After a run in which the platform answered others: note the first "not found", and call an account
+-- gone when a second one came at least $4 later. Repeating it changes nothing.
+WITH missing AS (
+    SELECT sync_state.account_id, sync_state.not_found_since, sync_state.attempted_at
+    FROM sync_state
+    WHERE sync_state.kind = $1 AND sync_state.platform = $2 AND sync_state.outcome = 'not_found'
+        AND sync_state.attempted_at >= $3
+        AND EXISTS (
+            SELECT 1 FROM sync_state AS healthy
+            WHERE healthy.kind = $1 AND healthy.platform = $2 AND healthy.succeeded_at >= $3
+        )
+), first AS (
+    UPDATE sync_state SET not_found_since = missing.attempted_at
+    FROM missing
+    WHERE sync_state.account_id = missing.account_id AND sync_state.kind = $1
+        AND missing.not_found_since IS NULL
+)
+UPDATE accounts
+SET state = 'gone', state_reason = 'not found twice since ' || to_char(missing.not_found_since, 'YYYY-MM-DD HH24:MI'),
+    state_since = missing.attempted_at
+FROM missing, users
+WHERE accounts.id = missing.account_id AND accounts.state = 'active' AND users.id = accounts.user_id
+    AND missing.attempted_at - missing.not_found_since >= $4
+RETURNING accounts.id, accounts.platform, accounts.handle, users.key AS user_key;
+
+-- name: next_retry
+-- When the first account that has no success since $3 may be tried again: failed ones at their due
+-- time, ones nobody got to at $4. Nothing comes back where the cycle is complete.
+SELECT min(CASE WHEN sync_state.attempted_at < $3 THEN $4 ELSE GREATEST(sync_state.due_at, $4) END)
+FROM sync_state
+JOIN accounts ON accounts.id = sync_state.account_id
+WHERE sync_state.kind = $1 AND sync_state.platform = ANY($2::text[]) AND accounts.state = 'active'
+    AND (sync_state.succeeded_at IS NULL OR sync_state.succeeded_at < $3);
+
+-- name: freshness
+-- Per platform: how many accounts are followed and how many had a success since $3.
+SELECT accounts.platform, count(*) AS followed,
+    count(*) FILTER (WHERE sync_state.succeeded_at >= $3) AS fresh,
+    min(sync_state.succeeded_at) AS oldest_success
+FROM accounts
+LEFT JOIN sync_state ON sync_state.account_id = accounts.id AND sync_state.kind = $1
+WHERE accounts.platform = ANY($2::text[]) AND accounts.state = 'active'
+GROUP BY accounts.platform;
+
+-- name: count_by_state
+SELECT platform, state, count(*) AS accounts FROM accounts GROUP BY platform, state ORDER BY platform, state;
+
+-- name: mark_skipped
+-- The run is through with these without having asked; nothing else about them changes.
+UPDATE sync_state SET attempted_at = $2, retry_run = NULL, attempts = 0
+WHERE kind = $1 AND account_id = ANY($3::bigint[]);

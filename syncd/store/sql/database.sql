@@ -1,0 +1,3 @@
+-- name: ping
+-- Asks for nothing: whether PostgreSQL answers, and how fast.
+SELECT 1;

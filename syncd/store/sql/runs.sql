@@ -1,0 +1,135 @@
+-- name: claim_fire
+-- Exactly one holder gets a row for (job, fire_time), however many ask and whenever they crash. It
+-- gets the same row again when it asks again, as long as the run waits: a reply may have been lost.
+INSERT INTO runs (job, kind, cause, fire_time, outcome, skip_reason, options, claimed_at, finished_at, holder)
+VALUES ($1, $2, $3, $4, $5::text, $6, $7, $8::timestamptz, CASE WHEN $5::text = 'skipped' THEN $8::timestamptz END, $9)
+ON CONFLICT (job, fire_time) DO UPDATE
+SET outcome = EXCLUDED.outcome, skip_reason = EXCLUDED.skip_reason, finished_at = EXCLUDED.finished_at
+WHERE runs.outcome = 'claimed' AND runs.holder = EXCLUDED.holder
+RETURNING id;
+
+-- name: create_run
+INSERT INTO runs (job, kind, cause, outcome, options, claimed_at)
+VALUES ($1, $2, $3, 'claimed', $4, $5)
+RETURNING id;
+
+-- name: begin_run
+-- started_at is kept when a run is resumed: what was read since then is not read again. Who holds
+-- the run already may begin it again and changes nothing: a reply may have been lost.
+UPDATE runs
+SET outcome = 'running', holder = $2, started_at = COALESCE(started_at, $3), heartbeat_at = $3,
+    resumed = resumed + CASE WHEN started_at IS NULL OR outcome = 'running' THEN 0 ELSE 1 END
+WHERE id = $1 AND (outcome IN ('claimed', 'interrupted') OR (outcome = 'running' AND holder = $2))
+RETURNING started_at, resumed;
+
+-- name: add_report
+-- The fence: a run that is no longer ours gets no counts, and its transaction is rolled back.
+UPDATE runs
+SET created = created + $3, updated = updated + $4, unchanged = unchanged + $5,
+    deleted = deleted + $6, skipped = skipped + $7, failed = failed + $8,
+    calls = calls + $9, saved = saved + $10, heartbeat_at = $11,
+    failures = (
+        SELECT COALESCE(jsonb_object_agg(word, total), '{}')
+        FROM (
+            SELECT word, sum(amount::bigint) AS total
+            FROM (
+                SELECT * FROM jsonb_each_text(runs.failures)
+                UNION ALL
+                SELECT * FROM jsonb_each_text($12::jsonb)
+            ) AS each_failure (word, amount)
+            GROUP BY word
+        ) AS summed
+    )
+WHERE id = $1 AND holder = $2 AND outcome = 'running'
+RETURNING id;
+
+-- name: finish_run
+-- A run ends once. Its holder may end it the same way again and changes nothing: a reply may have
+-- been lost; anybody else gets no row.
+UPDATE runs
+SET outcome = $3, finished_at = COALESCE(finished_at, $4), error = $5, hint = $6, heartbeat_at = $4
+WHERE id = $1 AND holder = $2 AND outcome IN ('running', $3)
+RETURNING id;
+
+-- name: abandon_run
+UPDATE runs
+SET outcome = 'abandoned', finished_at = $2, error = $3
+WHERE id = $1 AND outcome IN ('claimed', 'running', 'interrupted')
+RETURNING id;
+
+-- name: interrupt_left_runs
+-- At start: whatever still says running has nobody who runs it.
+UPDATE runs
+SET outcome = 'interrupted', holder = ''
+WHERE outcome = 'running' AND holder <> $1
+RETURNING id;
+
+-- name: open_runs
+SELECT id, job, kind, cause, outcome, fire_time, skip_reason, options, attempt, resumed, claimed_at,
+    started_at, finished_at, created, updated, unchanged, deleted, skipped, failed, calls, saved,
+    failures, error, hint
+FROM runs
+WHERE outcome IN ('claimed', 'interrupted')
+ORDER BY id;
+
+-- name: read_run
+SELECT id, job, kind, cause, outcome, fire_time, skip_reason, options, attempt, resumed, claimed_at,
+    started_at, finished_at, created, updated, unchanged, deleted, skipped, failed, calls, saved,
+    failures, error, hint
+FROM runs
+WHERE id = $1;
+
+-- name: list_runs
+-- Newest first, below $2; a NULL job means every job.
+SELECT id, job, kind, cause, outcome, fire_time, skip_reason, options, attempt, resumed, claimed_at,
+    started_at, finished_at, created, updated, unchanged, deleted, skipped, failed, calls, saved,
+    failures, error, hint
+FROM runs
+WHERE ($1::text IS NULL OR job = $1) AND ($2::bigint IS NULL OR id < $2)
+ORDER BY id DESC
+LIMIT $3;
+
+-- name: last_runs
+-- The newest run of each job that was about everybody and did something (skipped fires are not work).
+SELECT latest.id, latest.job, latest.kind, latest.cause, latest.outcome, latest.fire_time,
+    latest.skip_reason, latest.options, latest.attempt, latest.resumed, latest.claimed_at,
+    latest.started_at, latest.finished_at, latest.created, latest.updated, latest.unchanged,
+    latest.deleted, latest.skipped, latest.failed, latest.calls, latest.saved, latest.failures,
+    latest.error, latest.hint
+FROM unnest($1::text[]) AS wanted (job)
+CROSS JOIN LATERAL (
+    SELECT * FROM runs
+    WHERE runs.job = wanted.job AND runs.outcome <> 'skipped'
+        AND jsonb_array_length(runs.options -> 'only') = 0
+    ORDER BY runs.id DESC
+    LIMIT 1
+) AS latest;
+
+-- name: last_fire_time
+SELECT max(fire_time) FROM runs WHERE job = $1;
+
+-- name: anchor_job
+-- The first caller sets the anchor, everybody else reads it.
+INSERT INTO jobs (job, anchor_at) VALUES ($1, $2)
+ON CONFLICT (job) DO UPDATE SET anchor_at = jobs.anchor_at
+RETURNING anchor_at;
+
+-- name: run_items
+SELECT platform, user_key, handle, outcome, error, at
+FROM item_outcomes
+WHERE run_id = $1 AND ($2::text IS NULL OR outcome = $2)
+ORDER BY at, account_id
+LIMIT $3;
+
+-- name: cycle_start
+-- When the job's last whole pass began: retries fill up that one.
+SELECT max(started_at) FROM runs
+WHERE job = $1 AND cause <> 'retry' AND NOT (options ->> 'dry_run')::boolean
+    AND jsonb_array_length(options -> 'only') = 0 AND options ->> 'platform' = ''
+    AND options ->> 'limit' IS NULL AND started_at IS NOT NULL;
+
+-- name: interrupt_run
+-- A drained run waits for the next start; it uses up no attempt. Its holder may say so again.
+UPDATE runs SET outcome = 'interrupted'
+WHERE id = $1 AND holder = $2 AND outcome IN ('running', 'interrupted')
+RETURNING id;

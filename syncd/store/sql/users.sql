@@ -1,0 +1,101 @@
+-- name: put_users
+-- New keys are created; a NULL login date or opt-out leaves what is known.
+INSERT INTO users (key, opted_out, last_login_at)
+SELECT given.key, COALESCE(given.opted_out, false), given.last_login_at
+FROM unnest($1::text[], $2::boolean[], $3::timestamptz[]) AS given (key, opted_out, last_login_at)
+ON CONFLICT (key) DO UPDATE
+SET last_login_at = COALESCE(EXCLUDED.last_login_at, users.last_login_at), updated_at = now()
+WHERE EXCLUDED.last_login_at IS DISTINCT FROM users.last_login_at AND EXCLUDED.last_login_at IS NOT NULL
+RETURNING key, (xmax = 0) AS is_new;
+
+-- name: link_accounts
+-- One account per user and platform. The name we were told, or the platform's own new name for the
+-- account, is the account we have: after a rename the old name may be a stranger's. Any other name
+-- is another account: what was known of the old one goes with it.
+WITH given AS (
+    SELECT users.id AS user_id, users.key, users.opted_out, wanted.platform, wanted.handle
+    FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (key, platform, handle)
+    JOIN users ON users.key = wanted.key
+), moved AS (
+    DELETE FROM accounts USING given
+    WHERE accounts.user_id = given.user_id AND accounts.platform = given.platform
+        AND lower(given.handle) NOT IN (lower(accounts.linked_as), lower(accounts.handle))
+    RETURNING accounts.id, accounts.user_id, accounts.platform
+)
+SELECT given.user_id, given.key, given.opted_out, given.platform, given.handle, moved.id AS old_id
+FROM given
+LEFT JOIN moved ON moved.user_id = given.user_id AND moved.platform = given.platform
+LEFT JOIN accounts ON accounts.user_id = given.user_id AND accounts.platform = given.platform
+WHERE accounts.id IS NULL OR moved.id IS NOT NULL;
+
+-- name: add_accounts
+INSERT INTO accounts (user_id, platform, handle, linked_as, state, state_reason)
+SELECT given.user_id, given.platform, given.handle, given.handle,
+    CASE WHEN given.opted_out THEN 'opted_out' ELSE 'active' END,
+    CASE WHEN given.opted_out THEN 'the user opted out' ELSE '' END
+FROM unnest($1::bigint[], $2::boolean[], $3::text[], $4::text[])
+    AS given (user_id, opted_out, platform, handle)
+ON CONFLICT (user_id, platform) DO NOTHING
+RETURNING id;
+
+-- name: unlink_accounts
+DELETE FROM accounts USING users, unnest($1::text[], $2::text[]) AS gone (key, platform)
+WHERE users.key = gone.key AND accounts.user_id = users.id AND accounts.platform = gone.platform
+RETURNING accounts.id, users.key;
+
+-- name: set_opted_out
+-- Every account of the user stops (or goes on) at the next item; asking twice changes nothing.
+WITH chosen AS (
+    UPDATE users SET opted_out = $2, updated_at = now()
+    WHERE key = ANY($1::text[]) AND opted_out <> $2
+    RETURNING id, key
+), touched AS (
+    UPDATE accounts
+    SET state = CASE WHEN $2 THEN 'opted_out' ELSE 'active' END,
+        state_reason = CASE WHEN $2 THEN 'the user opted out' ELSE '' END,
+        state_since = now()
+    FROM chosen
+    WHERE accounts.user_id = chosen.id AND (accounts.state = 'opted_out') <> $2
+    RETURNING accounts.id, accounts.user_id
+)
+SELECT chosen.key, COALESCE(array_agg(touched.id) FILTER (WHERE touched.id IS NOT NULL), '{}') AS accounts
+FROM chosen
+LEFT JOIN touched ON touched.user_id = chosen.id
+GROUP BY chosen.key;
+
+-- name: delete_user
+-- Accounts, their state and their profiles go with the user.
+WITH doomed AS (
+    SELECT accounts.id FROM accounts JOIN users ON users.id = accounts.user_id WHERE users.key = $1
+), gone AS (
+    DELETE FROM users WHERE key = $1 RETURNING id
+)
+SELECT (SELECT count(*) FROM gone) AS users, COALESCE(array_agg(doomed.id), '{}') AS accounts FROM doomed;
+
+-- name: read_users
+-- In the order of their keys, after $1; with $2 only these.
+SELECT users.key, users.opted_out, users.last_login_at, users.created_at,
+    COALESCE(
+        jsonb_agg(jsonb_build_object(
+            'platform', accounts.platform, 'handle', accounts.handle, 'state', accounts.state,
+            'state_reason', accounts.state_reason, 'external_id', accounts.external_id,
+            'fresh_at', sync_state.succeeded_at, 'attempted_at',
+            NULLIF(sync_state.attempted_at, '-infinity'), 'outcome', sync_state.outcome,
+            'error', sync_state.error, 'fail_streak', sync_state.fail_streak
+        ) ORDER BY accounts.platform) FILTER (WHERE accounts.id IS NOT NULL),
+        '[]'
+    ) AS accounts
+FROM (
+    SELECT id, key, opted_out, last_login_at, created_at
+    FROM users
+    WHERE key > $1 AND ($2::text[] IS NULL OR key = ANY($2))
+    ORDER BY key
+    LIMIT $3
+) AS users
+LEFT JOIN accounts ON accounts.user_id = users.id
+LEFT JOIN sync_state ON sync_state.account_id = accounts.id AND sync_state.kind = 'profiles'
+GROUP BY users.key, users.opted_out, users.last_login_at, users.created_at
+ORDER BY users.key;
+
+-- name: count_users
+SELECT count(*) FROM users;

@@ -1,0 +1,233 @@
+"""PostgreSQL that breaks off: what was promised as one is kept as one, and counted once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+from fakes.running import PLAY, Running, draft, profile_of, running
+from fakes.tcp_proxy import TcpProxy, tcp_proxy
+from fakes.waiting import until
+
+from syncd.clock import SystemClock
+from syncd.errors import StoreUnavailable
+from syncd.model.item import Success
+from syncd.model.run import Run, RunId
+from syncd.store.accounts import START, Selection
+from syncd.store.database import Collided, Database
+from syncd.store.sync import Batch
+
+STORED = "SELECT count(*) FROM profiles"
+
+
+@pytest.fixture
+async def proxy(database: Database) -> AsyncIterator[TcpProxy]:
+    address = database.settings.address
+    async with tcp_proxy(Path(address.host) / f".s.PGSQL.{address.port}") as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def far(database: Database, proxy: TcpProxy) -> AsyncIterator[Database]:
+    """The same schema behind a line that can break."""
+    settings = replace(
+        database.settings,
+        address=replace(
+            database.settings.address, host="127.0.0.1", port=proxy.port, ssl="disable"
+        ),
+        connect_timeout=timedelta(seconds=1),
+        command_timeout=timedelta(seconds=0.5),
+    )
+    async with Database(settings, SystemClock()) as far:
+        yield far
+
+
+@pytest.fixture
+async def world(far: Database) -> AsyncIterator[Running]:
+    async with running(far, SystemClock()) as world:
+        yield world
+
+
+async def kill_all(database: Database) -> None:
+    """Do what a crash of the server does to everybody else's connections."""
+    async with database.connection() as connection:
+        await connection.fetch(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "AND backend_type = 'client backend'"
+        )
+
+
+async def test_a_line_that_goes_silent_costs_no_more_than_its_deadline(
+    far: Database, proxy: TcpProxy
+) -> None:
+    await far.ping()
+    proxy.go_silent()
+    begun = perf_counter()
+
+    with pytest.raises(StoreUnavailable):
+        await far.ping()
+
+    assert perf_counter() - begun < 3
+    await proxy.cut()
+    await proxy.mend()
+    assert await far.ping() >= 0
+
+
+async def test_a_connection_that_was_cut_is_replaced_by_the_next_use(
+    far: Database, proxy: TcpProxy
+) -> None:
+    await far.ping()
+    await proxy.cut()
+    with pytest.raises(StoreUnavailable):
+        await far.ping()
+
+    await proxy.mend()
+
+    assert await far.ping() >= 0
+
+
+async def test_a_connection_killed_inside_a_transaction_leaves_nothing(
+    far: Database, database: Database
+) -> None:
+    async def half() -> None:
+        async with far.transaction() as connection:
+            await connection.execute("INSERT INTO users (key) VALUES ('half')")
+            await kill_all(database)
+            await connection.execute("INSERT INTO users (key) VALUES ('other half')")
+
+    with pytest.raises(StoreUnavailable):
+        await half()
+
+    async with database.connection() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM users") == 0
+
+
+async def test_transactions_that_lock_each_other_out_are_both_done_in_the_end(
+    database: Database,
+) -> None:
+    async with database.connection() as connection:
+        await connection.execute("INSERT INTO users (key) VALUES ('a'), ('b')")
+    both_hold_one = asyncio.Barrier(2)
+    first_time = {"a", "b"}
+
+    async def touch(key: str, other: str) -> None:
+        async with database.transaction() as connection:
+            await connection.execute("UPDATE users SET opted_out = true WHERE key = $1", key)
+            if key in first_time:
+                first_time.discard(key)
+                await both_hold_one.wait()
+            await connection.execute("UPDATE users SET opted_out = true WHERE key = $1", other)
+
+    await asyncio.gather(
+        database.repeat(lambda: touch("a", "b")), database.repeat(lambda: touch("b", "a"))
+    )
+
+    async with database.connection() as connection:
+        assert await connection.fetchval("SELECT bool_and(opted_out) FROM users")
+
+
+async def test_what_always_collides_is_given_up_after_five_times(database: Database) -> None:
+    tries = 0
+
+    async def collide() -> None:
+        nonlocal tries
+        tries += 1
+        async with database.connection() as connection:
+            await connection.execute("INSERT INTO users (key) VALUES ('twice'), ('twice')")
+
+    with pytest.raises(Collided):
+        await database.repeat(collide)
+
+    assert tries == 5
+
+
+async def batch_of(world: Running) -> Batch:
+    await world.link(20)
+    accounts = world.around.stores.accounts
+    await accounts.enroll("profiles", [PLAY])
+    number = await world.start_nothing()
+    run = await world.runs.begin(number, world.clock.now())
+    assert run.started_at is not None
+    selection = Selection(kind="profiles", platforms=(PLAY,), began_at=run.started_at)
+    claims = await accounts.claim(selection, PLAY, number, START, 100)
+    return Batch(
+        run_id=number,
+        kind="profiles",
+        platform=PLAY,
+        mapper_version=1,
+        items=[
+            Success(account=claim.account, answer=profile_of(claim.account)) for claim in claims
+        ],
+        calls=20,
+        saved=0,
+        at=run.started_at,
+    )
+
+
+async def test_a_commit_whose_reply_is_lost_is_counted_once(
+    world: Running, database: Database, proxy: TcpProxy
+) -> None:
+    batch = await batch_of(world)
+    number = batch.run_id
+    async with database.connection() as connection:
+        # A deferred trigger runs inside COMMIT and lets the line die before the reply.
+        await connection.execute(
+            """
+            CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql
+            AS $$ BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END $$;
+            CREATE CONSTRAINT TRIGGER slow AFTER UPDATE ON runs DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION slow();
+            """
+        )
+    async with asyncio.TaskGroup() as group:
+        committing = group.create_task(lost(world, batch))
+        await sleeping_inside(database)
+        proxy.go_silent()
+    assert committing.result()
+    await proxy.cut()
+    await proxy.mend()
+
+    run = await world.go_on(await recovered(world, number))
+
+    assert (run.outcome, run.report.created, run.report.seen) == ("succeeded", 20, 20)
+    assert world.platform.asked.total() == 0
+    assert await world.value(STORED) == 20
+
+
+async def lost(world: Running, batch: Batch) -> bool:
+    with pytest.raises(StoreUnavailable):
+        await world.around.stores.sync.commit(batch)
+    return True
+
+
+async def sleeping_inside(database: Database) -> None:
+    """Return once somebody waits inside COMMIT."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+
+    async def ask() -> bool:
+        async with database.connection() as connection:
+            return bool(await connection.fetchval(query))
+
+    await until(ask, what="a commit to be under way")
+
+
+async def recovered(world: Running, number: RunId) -> Run:
+    run = await world.runs.read(number)
+    assert run is not None
+    return run
+
+
+async def test_a_run_begun_with_a_lost_reply_is_still_run(world: Running, proxy: TcpProxy) -> None:
+    await world.link(3)
+    number = await world.runs.create(draft(world.clock))
+    await world.runs.begin(number, world.clock.now())
+
+    run = await world.go_on(await recovered(world, number))
+
+    assert (run.outcome, run.report.created, run.resumed) == ("succeeded", 3, 0)

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from syncd.store.blocks import load_blocks, subjects
+from syncd.store.migrate import load_migrations
+
+
+@pytest.mark.parametrize("subject", subjects())
+def test_no_block_is_empty_and_none_reads_every_column(subject: str) -> None:
+    for name, text in load_blocks(subject).items():
+        words = re.sub(r"--.*", "", text).strip()
+        assert words, name
+        assert not re.search(r"SELECT \* FROM (?!runs|jsonb|unnest|\()", words), name
+
+
+def test_migrations_are_numbered_without_a_gap() -> None:
+    versions = [migration.version for migration in load_migrations()]
+
+    assert versions == list(range(1, len(versions) + 1))
+
+
+def test_a_migration_is_known_by_its_content() -> None:
+    checksums = {migration.checksum for migration in load_migrations()}
+
+    assert all(len(checksum) == 64 for checksum in checksums)
