@@ -1,0 +1,133 @@
+"""Pauses that a server asked for, per platform and credential; the longer one wins."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from syncd.clock import Clock, Instant
+from syncd.telemetry.bus import Bus
+from syncd.telemetry.events import PlatformRecovered, PlatformThrottled
+
+LONGEST_PAUSE_SECONDS = 7 * 86_400.0
+
+# Without a word from the server the first pause is a minute, as GitHub asks for, and each further
+# one that follows before a good answer is twice as long.
+FIRST_PAUSE_SECONDS = 60.0
+LONGEST_UNASKED_SECONDS = 3_600.0
+
+SECONDS = re.compile(r"\d+(\.\d+)?")
+
+
+def parse_retry_after(value: str | None, server_time: Instant) -> float | None:
+    """Return the seconds that a `Retry-After` header asks for, at most seven days.
+
+    Args:
+        value: the header: seconds or an HTTP date.
+        server_time: the server's clock when it answered, to which a date is relative.
+
+    Returns:
+        None where the header is absent or makes no sense (negative, words); a date that has
+        passed gives 0.
+    """
+    if value is None:
+        return None
+    value = value.strip()
+    if SECONDS.fullmatch(value, 0, 64):
+        return min(float(value), LONGEST_PAUSE_SECONDS)
+    at = parse_http_date(value)
+    if at is None:
+        return None
+    return min(max((at - server_time).total_seconds(), 0.0), LONGEST_PAUSE_SECONDS)
+
+
+def parse_http_date(value: str) -> Instant | None:
+    """Return the instant that an HTTP date names, None where it is none."""
+    try:
+        at = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A pause in words for status pages: nothing leaves before `until`."""
+
+    until: datetime
+    cause: str
+
+
+class Pauses:
+    """Know until when nothing may leave, and tell the bus when that begins and ends.
+
+    A condition lasts from the first pause to the first good answer after it; however many
+    requests run into it, it is told once.
+
+    Args:
+        platform: the platform's name, for the events.
+        credential: the credential's name, for the events.
+        clock: where time comes from.
+        bus: where `PlatformThrottled` and `PlatformRecovered` go.
+    """
+
+    def __init__(self, platform: str, credential: str, clock: Clock, bus: Bus) -> None:
+        self._platform = platform
+        self._credential = credential
+        self._clock = clock
+        self._bus = bus
+        self._ends_at = -math.inf
+        self._cause = ""
+        self._in_a_row = 0
+
+    @property
+    def active(self) -> Pause | None:
+        """The pause that holds now, None when requests may leave."""
+        left = self.left_seconds()
+        if not left:
+            return None
+        return Pause(until=self._clock.now() + timedelta(seconds=left), cause=self._cause)
+
+    def left_seconds(self) -> float:
+        """Return how long the pause lasts still; 0 when there is none."""
+        return max(self._ends_at - self._clock.monotonic(), 0.0)
+
+    def pause(self, seconds: float | None, cause: str) -> None:
+        """Let nothing leave for `seconds`; a pause that lasts longer already stays.
+
+        Args:
+            seconds: how long; None where the server did not say: a minute, growing. So does 0:
+                who is refused and told to come back at once would be refused for ever.
+            cause: why, in a word or two (`secondary limit`, `quota`).
+        """
+        is_new_condition = not self._in_a_row
+        if not self.left_seconds():
+            self._in_a_row += 1
+        if not seconds:
+            growth = 2.0 ** min(self._in_a_row - 1, 10)
+            seconds = min(FIRST_PAUSE_SECONDS * growth, LONGEST_UNASKED_SECONDS)
+        ends_at = self._clock.monotonic() + min(max(seconds, 0.0), LONGEST_PAUSE_SECONDS)
+        if ends_at > self._ends_at:
+            self._ends_at, self._cause = ends_at, cause
+        if is_new_condition:
+            self._tell_throttled()
+
+    def note_good_answer(self) -> None:
+        """End the condition, unless the pause still holds (the answer was on its way)."""
+        if self._in_a_row and not self.left_seconds():
+            self._in_a_row = 0
+            self._bus.emit(PlatformRecovered(platform=self._platform, credential=self._credential))
+
+    def _tell_throttled(self) -> None:
+        until = self._clock.now() + timedelta(seconds=self.left_seconds())
+        self._bus.emit(
+            PlatformThrottled(
+                platform=self._platform,
+                credential=self._credential,
+                until=until,
+                cause=self._cause,
+            )
+        )

@@ -1,0 +1,92 @@
+"""The connection: aiohttp set up for us, and its errors put into our words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+from aiohttp.resolver import ThreadedResolver
+
+from syncd.errors import PlatformDown, PlatformError, SyncdError
+from syncd.outbound.addresses import PublicResolver
+from syncd.outbound.request import Endpoint
+
+CONNECT_SECONDS = 10.0
+KEEPALIVE_SECONDS = 30.0
+DNS_SECONDS = 60
+
+# aiohttp's own, and those of sockets that it lets through.
+TRANSPORT_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A failed exchange: the error to raise, and whether the request never left."""
+
+    error: SyncdError
+    never_left: bool
+
+
+def open_session(endpoint: Endpoint) -> aiohttp.ClientSession:
+    """Return a session for one platform and credential.
+
+    Certificates are always verified. `total` ends a body that drips, which `sock_read`, a limit
+    on silence, would let drip for ever.
+    """
+    resolver: AbstractResolver = ThreadedResolver()
+    if not endpoint.allow_private:
+        resolver = PublicResolver(resolver)
+    seconds = endpoint.limits.timeout_seconds
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=endpoint.limits.slots,
+            resolver=resolver,
+            ttl_dns_cache=DNS_SECONDS,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"Accept": "*/*", "User-Agent": endpoint.user_agent, **endpoint.headers},
+        timeout=aiohttp.ClientTimeout(
+            total=seconds, sock_connect=min(seconds, CONNECT_SECONDS), sock_read=seconds
+        ),
+    )
+
+
+def describe(aim: str, error: BaseException) -> Failure:
+    """Put a transport error into our words, without the address, which may hold a query.
+
+    Args:
+        aim: what was attempted, the beginning of the error's message.
+        error: one of `TRANSPORT_ERRORS`.
+    """
+    match error:
+        case aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
+            return Failure(
+                error=PlatformError(
+                    f"{aim}: no trusted TLS connection: {_reason(error)}",
+                    hint="check the certificate, the host name in base_url and this machine's time",
+                ),
+                never_left=True,
+            )
+        case aiohttp.ClientConnectorError():
+            reason = f"{aim}: cannot connect: {_reason(error)}"
+            return Failure(error=PlatformDown(reason), never_left=True)
+        case aiohttp.ConnectionTimeoutError():
+            reason = f"{aim}: cannot connect in time"
+            return Failure(error=PlatformDown(reason), never_left=True)
+        case TimeoutError():
+            reason = f"{aim}: no whole answer in time"
+            return Failure(error=PlatformDown(reason), never_left=False)
+        case aiohttp.ClientPayloadError():
+            reason = f"{aim}: the answer was cut off"
+            return Failure(error=PlatformDown(reason), never_left=False)
+        case _:
+            reason = f"{aim}: connection failed: {type(error).__name__}"
+            return Failure(error=PlatformDown(reason), never_left=False)
+
+
+def _reason(error: BaseException) -> str:
+    """Return the operating system's words for a failed connection."""
+    inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    return (str(inner) or type(inner).__name__)[:200]
