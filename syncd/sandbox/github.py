@@ -1,0 +1,247 @@
+"""GitHub's REST API for public profiles, as far as a caller can tell it from the real one.
+
+https://docs.github.com/en/rest/users/users
+https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from hashlib import blake2b
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from syncd.clock import Clock, SystemClock
+from syncd.sandbox.answer import Answer, deliver
+from syncd.sandbox.counters import Counters
+from syncd.sandbox.faults import JSON, TOO_MANY, Faults
+from syncd.sandbox.limits import Budget, Limits, Refusal
+from syncd.sandbox.population import Population
+
+ACCOUNT_ID = re.compile(r"[0-9]{1,12}")
+DOCS = "https://docs.github.com"
+EXPOSED = (
+    "ETag, Link, Location, Retry-After, X-GitHub-OTP, X-RateLimit-Limit, X-RateLimit-Remaining, "
+    "X-RateLimit-Used, X-RateLimit-Resource, X-RateLimit-Reset, X-OAuth-Scopes, "
+    "X-Accepted-OAuth-Scopes, X-Poll-Interval, X-GitHub-Media-Type, X-GitHub-SSO, "
+    "X-GitHub-Request-Id, Deprecation, Sunset"
+)
+VARY_PUBLIC = "Accept, Accept-Encoding, Accept, X-Requested-With"
+VARY_PRIVATE = (
+    "Accept, Authorization, Cookie, X-GitHub-OTP, Accept-Encoding, Accept, X-Requested-With"
+)
+NO_AGENT = (
+    "Request forbidden by administrative rules. Please make sure your request has a User-Agent "
+    "header. Check https://developer.github.com for other possible causes.\r\n"
+)
+
+
+class GitHubStandIn:
+    """Serves `/users/{login}`, `/user/{id}` and `/rate_limit` for a population.
+
+    Every token is good until `revoke` or `accept_only` says otherwise; without one the caller is
+    anonymous and counted by address.
+
+    Args:
+        population: who can be asked for.
+        limits: what is enforced, before scaling.
+        scale: how many times wider than that, so that a test need not take hours.
+        clock: tells the time.
+        latency_seconds: how long every answer takes.
+    """
+
+    def __init__(
+        self,
+        population: Population,
+        *,
+        limits: Limits | None = None,
+        scale: float = 1,
+        clock: Clock | None = None,
+        latency_seconds: float = 0,
+    ) -> None:
+        self.population = population
+        self.limits = (limits or Limits()).scaled(scale)
+        self.counters = Counters()
+        self.faults = Faults(population.seed)
+        self._clock = clock or SystemClock()
+        self._latency_seconds = latency_seconds
+        self._budgets: dict[str, Budget] = {}
+        self._accepted: frozenset[str] | None = None
+        self._revoked: set[str] = set()
+
+    def accept_only(self, *tokens: str) -> None:
+        """Refuse every token but these from now on."""
+        self._accepted = frozenset(tokens)
+
+    def revoke(self, token: str) -> None:
+        """Refuse this token from now on."""
+        self._revoked.add(token)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        self.counters.requests += 1
+        token = _token(request)
+        budget = self._budget(token, request.remote or "")
+        budget.in_flight += 1
+        try:
+            whole = replace(
+                self._answer(request, token, budget), delay_seconds=self._latency_seconds
+            )
+            answer = self.faults.strike(request.path, whole)
+            self.counters.by_status[answer.status] += 1
+            return await deliver(request, answer, self._clock)
+        finally:
+            budget.in_flight -= 1
+
+    def _answer(self, request: web.BaseRequest, token: str | None, budget: Budget) -> Answer:
+        if not request.headers.get(hdrs.USER_AGENT):
+            headers = {"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-cache"}
+            return Answer(status=403, headers=headers, body=NO_AGENT.encode())
+        if token is not None and not self._is_good(token):
+            self.counters.unauthorised += 1
+            return self._told(401, "Bad credentials", f"{DOCS}/rest")
+        refusal = budget.arrive()
+        self.counters.count_arrival(budget.in_flight, budget.last_second, budget.last_minute)
+        if refusal is not None:
+            return self._refuse_secondary()
+        if request.path == "/rate_limit":
+            return self._rate_limit(budget)
+        if budget.remaining <= 0:
+            return self._refuse_primary(token, request, budget)
+        return self._charged(self._profile(request, is_anonymous=token is None), budget)
+
+    def _profile(self, request: web.BaseRequest, *, is_anonymous: bool) -> Answer:
+        index = self._find(request) if request.method == hdrs.METH_GET else None
+        if index is None:
+            return self._told(404, "Not Found", f"{DOCS}/rest/users/users#get-a-user")
+        self.counters.count_fetch(index)
+        etag = self._etag(request, index)
+        document = self.population.document(index)
+        headers = self._common() | {
+            "Cache-Control": f"{_audience(is_anonymous)}, max-age=60, s-maxage=60",
+            "Vary": VARY_PUBLIC if is_anonymous else VARY_PRIVATE,
+            "ETag": etag,
+            "Last-Modified": _http_date(document["updated_at"]),
+        }
+        if _matches(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag):
+            return Answer(status=304, headers=headers)
+        if is_anonymous:
+            document["email"] = None
+        return Answer(headers={"Content-Type": JSON, **headers}, body=_encoded(document))
+
+    def _find(self, request: web.BaseRequest) -> int | None:
+        match request.path.split("/"):
+            case ["", "users", login]:
+                return self.population.find_login(login)
+            case ["", "user", number] if ACCOUNT_ID.fullmatch(number):
+                return self.population.find_id(int(number))
+            case _:
+                return None
+
+    def _etag(self, request: web.BaseRequest, index: int) -> str:
+        # Another token or another Accept is another representation, although the body is the same.
+        variant = [request.headers.get(name, "") for name in (hdrs.ACCEPT, hdrs.AUTHORIZATION)]
+        place = (self.population.seed, index, self.population.version(index), *variant)
+        return f'W/"{blake2b(repr(place).encode(), digest_size=32).hexdigest()}"'
+
+    def _charged(self, answer: Answer, budget: Budget) -> Answer:
+        if answer.status != 304:
+            budget.charge()
+            self.counters.primary_used += 1
+        return replace(answer, headers={**answer.headers, **_rate_headers(budget)})
+
+    def _rate_limit(self, budget: Budget) -> Answer:
+        core = {
+            "limit": budget.limit,
+            "used": budget.used,
+            "remaining": budget.remaining,
+            "reset": budget.reset_at,
+        }
+        unused = {**core, "used": 0, "remaining": budget.limit}
+        body = {"resources": {"core": core, "graphql": unused}, "rate": core}
+        headers = {"Content-Type": JSON, "Cache-Control": "no-cache", **self._common()}
+        headers |= {"Vary": "Accept-Encoding, Accept, X-Requested-With", **_rate_headers(budget)}
+        return Answer(headers=headers, body=_encoded(body))
+
+    def _refuse_primary(
+        self, token: str | None, request: web.BaseRequest, budget: Budget
+    ) -> Answer:
+        self.counters.refused[Refusal.PRIMARY] += 1
+        whose = request.remote if token is None else "user ID 1"
+        text = f"API rate limit exceeded for {whose}."
+        about = f"{DOCS}/rest/overview/rate-limits-for-the-rest-api"
+        answer = self._told(self.limits.primary_status, text, about)
+        return replace(answer, headers={**answer.headers, **_rate_headers(budget)})
+
+    def _refuse_secondary(self) -> Answer:
+        self.counters.refused[Refusal.SECONDARY] += 1
+        headers = {"Content-Type": JSON, **self._common()}
+        if self.limits.tells_wait:
+            headers["Retry-After"] = str(self.limits.penalty_seconds)
+        return Answer(status=self.limits.secondary_status, headers=headers, body=TOO_MANY.encode())
+
+    def _told(self, status: int, message: str, about: str) -> Answer:
+        body = {"message": message, "documentation_url": about, "status": str(status)}
+        headers = {"Content-Type": JSON, **self._common()}
+        return Answer(status=status, headers=headers, body=_encoded(body))
+
+    def _common(self) -> dict[str, str]:
+        return {
+            "Server": "github.com",
+            "X-GitHub-Media-Type": "github.v3; format=json",
+            "x-github-api-version-selected": "2022-11-28",
+            "Access-Control-Expose-Headers": EXPOSED,
+            "X-GitHub-Request-Id": f"5A4D:{self.counters.requests:X}:0:0",
+        }
+
+    def _budget(self, token: str | None, address: str) -> Budget:
+        key = f"address {address}" if token is None else f"token {token}"
+        budget = self._budgets.get(key)
+        if budget is None:
+            limit = self.limits.anonymous if token is None else self.limits.primary
+            budget = self._budgets[key] = Budget(self.limits, limit, self._clock)
+        return budget
+
+    def _is_good(self, token: str) -> bool:
+        is_accepted = self._accepted is None or token in self._accepted
+        return bool(token) and is_accepted and token not in self._revoked
+
+
+def _token(request: web.BaseRequest) -> str | None:
+    """Return the credential without its scheme; None when nothing was sent."""
+    sent = request.headers.get(hdrs.AUTHORIZATION)
+    return None if sent is None else sent.partition(" ")[2].strip()
+
+
+def _audience(is_anonymous: bool) -> str:
+    return "public" if is_anonymous else "private"
+
+
+def _matches(asked: str, etag: str) -> bool:
+    known = {tag.strip().removeprefix("W/") for tag in asked.split(",")}
+    return etag.removeprefix("W/") in known
+
+
+def _http_date(written: str) -> str:
+    return format_datetime(datetime.fromisoformat(written).astimezone(UTC), usegmt=True)
+
+
+def _encoded(body: dict[str, Any]) -> bytes:
+    # What UTF-8 cannot hold (a lone surrogate) becomes `\udXXX`, which is how JSON writes it.
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", errors="backslashreplace")
+
+
+def _rate_headers(budget: Budget) -> dict[str, str]:
+    return {
+        "X-RateLimit-Limit": str(budget.limit),
+        "X-RateLimit-Remaining": str(max(0, budget.remaining)),
+        "X-RateLimit-Reset": str(budget.reset_at),
+        "X-RateLimit-Used": str(budget.used),
+        "X-RateLimit-Resource": "core",
+    }
