@@ -1,0 +1,157 @@
+"""The contract of a platform: one subclass per file, named like the file."""
+
+from __future__ import annotations
+
+import math
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from random import Random
+from typing import ClassVar
+
+from syncd.clock import Clock
+from syncd.config.models import PlatformSettings
+from syncd.errors import RunError
+from syncd.model.account import Account
+from syncd.model.profile import Fetched, Unchanged
+from syncd.outbound.answers import Classifier, judge_by_status
+from syncd.outbound.client import PlatformClient
+from syncd.outbound.credentials import Credential
+from syncd.outbound.gate import Limits
+from syncd.outbound.request import Endpoint
+from syncd.telemetry.bus import Bus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Requests that left, and of those the ones that cost no quota, since the process began."""
+
+    calls: int
+    saved: int
+
+
+class Platform(ABC):
+    """An outside service that we read.
+
+    Args:
+        name: the platform's name in config.toml.
+        client: asks it, within every limit.
+        limits: those limits.
+    """
+
+    defaults: ClassVar[PlatformSettings]
+    """Address and limits where config.toml says nothing; the source of each number beside it."""
+
+    handle_rule: ClassVar[re.Pattern[str]]
+    """What every handle must match as a whole, before anything is asked."""
+
+    headers: ClassVar[Mapping[str, str]] = {}
+    """What goes with every request."""
+
+    mapper_version: ClassVar[int] = 1
+    """Grows when the mapping changes, so that stored answers are mapped again."""
+
+    anonymous_quota: ClassVar[int | None] = None
+    """Requests an hour without a credential; None: as many as with one."""
+
+    def __init__(self, name: str, client: PlatformClient, limits: Limits) -> None:
+        self.name = name
+        self.client = client
+        self.limits = limits
+
+    @classmethod
+    def connect(
+        cls, name: str, settings: PlatformSettings, *, clock: Clock, bus: Bus, random: Random
+    ) -> Platform:
+        """Return the platform as config.toml wants it; its client is still to be entered."""
+        credential = _credential(settings)
+        limits = _limits(settings)
+        if credential.is_anonymous and cls.anonymous_quota is not None:
+            limits = _narrowed(limits, cls.anonymous_quota)
+        endpoint = Endpoint(
+            platform=name,
+            base_url=settings.base_url,
+            credential=credential,
+            limits=limits,
+            headers=cls.headers,
+            allow_private=settings.allow_private,
+        )
+        client = PlatformClient(
+            endpoint, cls.classifier(credential), clock=clock, bus=bus, random=random
+        )
+        return cls(name, client, limits)
+
+    @classmethod
+    def classifier(cls, credential: Credential) -> Classifier:
+        """Return how this platform's answers are judged."""
+        del credential
+        return judge_by_status
+
+    @abstractmethod
+    async def fetch(self, account: Account) -> Fetched | Unchanged:
+        """Read one account.
+
+        Raises:
+            AccountNotFound, AccountUnsuitable, BadPayload: this account only.
+            RateLimited, PlatformDown, PlatformBlocked, CredentialsRejected: the platform.
+        """
+
+    def check_size(self, accounts: int) -> None:
+        """Refuse a run that could not end in any reasonable time.
+
+        Raises:
+            RunError: too many accounts for a platform that knows us by no credential.
+        """
+        most = self.anonymous_quota
+        if most is not None and self.client.credential.is_anonymous and accounts > most:
+            raise RunError(
+                f"{accounts:,} {self.name} accounts cannot be kept fresh without a credential: "
+                f"{self.name} answers {most} anonymous requests an hour",
+                hint=f"set credentials of [platforms.{self.name}], "
+                f"or begin with `syncd trigger JOB --limit {most}`",
+            )
+
+    def usage(self) -> Usage:
+        """Return what was asked so far."""
+        return Usage(calls=self.client.gate.calls, saved=self.client.gate.saved)
+
+    def paused_until(self) -> datetime | None:
+        """Return until when nothing may be asked; None when it may."""
+        pause = self.client.gate.pauses.active
+        return None if pause is None else pause.until
+
+    def waits_for(self) -> str:
+        """Say in words what requests wait for now; empty when they need not."""
+        return self.client.gate.waits_for()
+
+    @classmethod
+    def accepts(cls, handle: str) -> bool:
+        """Tell whether a handle can exist on this platform."""
+        return cls.handle_rule.fullmatch(handle) is not None
+
+
+def _credential(settings: PlatformSettings) -> Credential:
+    for given in settings.credentials:
+        return Credential.bearer(given.name, given.token.get_secret_value())
+    return Credential.anonymous()
+
+
+def _limits(settings: PlatformSettings) -> Limits:
+    rate, quota = settings.rate, settings.quota
+    return Limits(
+        rate=math.inf if rate is None else rate.per_second,
+        burst=settings.burst,
+        quota=None if quota is None else int(quota.count),
+        quota_seconds=3600.0 if quota is None else quota.seconds,
+        slots=settings.slots,
+        timeout_seconds=settings.timeout.total_seconds(),
+    )
+
+
+def _narrowed(limits: Limits, an_hour: int) -> Limits:
+    """Return limits of at most so many requests an hour."""
+    if limits.quota is not None and limits.quota / limits.quota_seconds <= an_hour / 3600:
+        return limits
+    return replace(limits, quota=an_hour, quota_seconds=3600.0)

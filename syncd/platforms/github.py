@@ -1,0 +1,185 @@
+"""GitHub profiles over REST: by login at first, by numeric id from then on.
+
+Facts: docs.github.com/rest/users/users, /rest/using-the-rest-api/rate-limits-for-the-rest-api and
+/rest/using-the-rest-api/best-practices-for-using-the-rest-api. A login can be renamed and taken by
+a stranger; the id stays. A 304 to an authorized request costs no primary quota; the ETag belongs
+to the credential (and Accept) it came with.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from syncd.config.models import PlatformSettings
+from syncd.errors import AccountNotFound, AccountUnsuitable, BadPayload
+from syncd.model.account import Account
+from syncd.model.profile import Fetched, Profile, Unchanged
+from syncd.outbound.answers import Classifier, Kind, Response, Verdict, judge_by_status
+from syncd.outbound.credentials import Credential
+from syncd.outbound.quota import QuotaReport
+from syncd.outbound.request import Request
+from syncd.platforms.base import Platform
+
+_SECONDARY = ("secondary rate limit", "abuse detection mechanism")
+_SUSPENDED = "your account was suspended"
+_PRIMARY = "rate limit exceeded"
+_LARGEST = 2**63 - 1
+_WHOLE = re.compile(r"\d{1,12}", re.ASCII)
+_SHOWN = 50
+_COUNTS = ("followers", "following", "public_repos")
+_TEXTS = ("name", "avatar_url", "bio")
+
+
+class GitHub(Platform):
+    """api.github.com, or a GitHub Enterprise Server by its own base_url."""
+
+    # Secondary limits: 100 requests at a time, 900 points a minute (a GET is one): well below both.
+    defaults: ClassVar[PlatformSettings] = PlatformSettings.model_validate(
+        {
+            "base_url": "https://api.github.com",
+            "rate": "10/s",
+            "quota": "5000/h",
+            "slots": 10,
+            "timeout": "30s",
+        }
+    )
+    # Letters, digits and hyphens, 39 at most; an app's user ends in [bot], one managed by an
+    # enterprise in _shortcode. Old logins have hyphens where new ones may not.
+    handle_rule: ClassVar[re.Pattern[str]] = re.compile(
+        r"(?!.{51})[A-Za-z0-9][A-Za-z0-9-]*(?:_[A-Za-z0-9]+)?(?:\[bot\])?"
+    )
+    headers: ClassVar[dict[str, str]] = {
+        "Accept": "application/vnd.github+json",
+        "X-GitHub-Api-Version": "2022-11-28",
+    }
+    anonymous_quota: ClassVar[int | None] = 60
+
+    @classmethod
+    def classifier(cls, credential: Credential) -> Classifier:
+        """Judge by GitHub's rules; only authorized 304s are free."""
+
+        def classify(response: Response) -> Verdict:
+            return judge(response, is_authorized=not credential.is_anonymous)
+
+        return classify
+
+    async def fetch(self, account: Account) -> Fetched | Unchanged:
+        """Read a profile: by id where it is known, so that a renamed user is followed."""
+        asked_by_id = bool(account.external_id)
+        path = ("user", account.external_id) if asked_by_id else ("users", account.handle)
+        fingerprint = self.client.credential.fingerprint
+        headers = {}
+        if account.etag and account.etag_credential == fingerprint:
+            headers["If-None-Match"] = account.etag
+        response = await self.client.request(Request(segments=path, headers=headers))
+        if response.status == 304 and headers:
+            return Unchanged()
+        if response.status in {404, 410}:
+            raise AccountNotFound(f"{_name(account)} does not exist on github")
+        if response.status != 200:
+            raise BadPayload(f"cannot read {_name(account)} on github: HTTP {response.status}")
+        profile = to_profile(response.data, account)
+        return Fetched(profile=profile, etag=response.etag, etag_credential=fingerprint)
+
+
+def judge(response: Response, *, is_authorized: bool) -> Verdict:
+    """Say what an answer means; 403 and 429 hide four different things."""
+    quota = _quota(response)
+    if response.status in {403, 429}:
+        return replace(_judge_refusal(response, quota), quota=quota)
+    plain = judge_by_status(response)
+    if plain.kind is Kind.OK and response.status >= 400 and not _is_object(response):
+        # A proxy's words, or base_url leads elsewhere: nobody is "not found" because of that.
+        return Verdict(kind=Kind.BLOCKED, cause=f"HTTP {response.status} that is not the API's")
+    is_free = response.status == 304 and is_authorized
+    return replace(plain, quota=quota, is_free=is_free)
+
+
+def _judge_refusal(response: Response, quota: QuotaReport | None) -> Verdict:
+    """Tell limits from a block and from a refused credential, surest sign first."""
+    text = response.text.lower()
+    seconds = response.retry_after_seconds
+    is_secondary = "gh-limited-by" in response.headers or any(sign in text for sign in _SECONDARY)
+    if seconds is not None or is_secondary:
+        return Verdict(kind=Kind.PAUSE, cause="secondary limit", pause_seconds=seconds)
+    if response.headers.get("x-ratelimit-remaining") == "0" or _PRIMARY in text:
+        # One second more: the reset is told in whole seconds. Without a reset: a growing pause.
+        wait = None if quota is None else quota.resets_in_seconds + 1
+        return Verdict(kind=Kind.PAUSE, cause="quota used up", pause_seconds=wait)
+    if response.status == 429:
+        return Verdict(kind=Kind.PAUSE, cause="HTTP 429")
+    if _SUSPENDED in text:
+        return Verdict(kind=Kind.REJECTED, cause="HTTP 403: the credential's owner is suspended")
+    # A page instead of the API, one account kept from us, or a credential without rights: who
+    # sees several of them in a row knows that it is not the account.
+    return Verdict(kind=Kind.BLOCKED, cause="HTTP 403")
+
+
+def _is_object(response: Response) -> bool:
+    """Tell whether the body is what all of GitHub's own errors are."""
+    return isinstance(response.data, dict)
+
+
+def _quota(response: Response) -> QuotaReport | None:
+    headers = response.headers
+    if headers.get("x-ratelimit-resource", "core") != "core":
+        return None
+    remaining, reset = (headers.get(f"x-ratelimit-{key}", "") for key in ("remaining", "reset"))
+    if not _WHOLE.fullmatch(remaining) or not _WHOLE.fullmatch(reset):
+        return None
+    resets_in = max(response.seconds_until(int(reset)), 0.0)
+    return QuotaReport(remaining=int(remaining), resets_in_seconds=resets_in)
+
+
+def to_profile(data: Any, account: Account) -> Profile:
+    """Map an answer to a profile.
+
+    Raises:
+        BadPayload: a needed key is missing or wrong, or the answer is about somebody else.
+        AccountUnsuitable: an organization, or a suspended user of an Enterprise Server.
+    """
+    if not isinstance(data, dict):
+        raise BadPayload(f"{_name(account)}: the answer is no object but {type(data).__name__}")
+    number, login = _required(data, account, "id", int), _required(data, account, "login", str)
+    if account.external_id and str(number) != account.external_id:
+        raise BadPayload(f"{_name(account)}: github answered about id {number}")
+    if not account.external_id and login.lower() != account.handle.lower():
+        raise BadPayload(f"{_name(account)}: github answered about {login[:_SHOWN]!r}")
+    if data.get("type") == "Organization":
+        raise AccountUnsuitable(f"{_name(account)} is an organization, not a person")
+    if data.get("suspended_at") is not None:
+        raise AccountUnsuitable(f"{_name(account)} is suspended on github")
+    return Profile(
+        external_id=str(number),
+        handle=login,
+        **{key: _optional(data, account, key, str) for key in _TEXTS},
+        **{key: _optional(data, account, key, int) for key in _COUNTS},
+        raw=data,
+    )
+
+
+def _required(data: dict[str, Any], account: Account, key: str, kind: type) -> Any:
+    value = _optional(data, account, key, kind)
+    if not value:
+        raise BadPayload(f"{_name(account)}: $.{key} is missing")
+    return value
+
+
+def _optional(data: dict[str, Any], account: Account, key: str, kind: type) -> Any:
+    """Return a value of the wanted type; a wrong type is an odd answer, never a zero."""
+    value = data.get(key)
+    if value is None:
+        return None
+    if type(value) is not kind:
+        raise BadPayload(
+            f"{_name(account)}: $.{key} is no {kind.__name__}: {str(value)[:_SHOWN]!r}"
+        )
+    if isinstance(value, int) and not 0 <= value <= _LARGEST:
+        raise BadPayload(f"{_name(account)}: $.{key} is out of range: {str(value)[:_SHOWN]}")
+    return value
+
+
+def _name(account: Account) -> str:
+    return repr(account.handle)
