@@ -1,0 +1,1 @@
+"""Where a run executes. `base` is the seam, `local` runs it in this process."""

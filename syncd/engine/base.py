@@ -1,0 +1,40 @@
+"""The seam between deciding that a run starts and executing it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection
+
+from syncd.model.run import Run
+from syncd.runs.runner import Order
+
+
+class Engine(ABC):
+    """Executes runs until it is drained."""
+
+    @abstractmethod
+    def start(self, order: Order) -> None:
+        """Begin to execute a run, unless it is active; returns at once."""
+
+    @abstractmethod
+    def active(self) -> Collection[Order]:
+        """Return the runs that have not ended."""
+
+    @abstractmethod
+    def on_end(self, listener: Callable[[Run], None]) -> None:
+        """Tell `listener` of every run that ended here, as it is stored."""
+
+    @abstractmethod
+    def cancel(self, run_id: int) -> bool:
+        """Ask an active run to end; False when it is not active here."""
+
+    @abstractmethod
+    async def drain(self, seconds: float) -> None:
+        """Ask every run to end and wait at most `seconds`; what is left is cancelled."""
+
+    def find_active(self, job: str) -> Run | None:
+        """Return the active run of a job that is about everybody, None when there is none."""
+        for order in self.active():
+            if order.run.job == job and not order.run.options.only:
+                return order.run
+        return None

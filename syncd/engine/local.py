@@ -1,0 +1,89 @@
+"""Runs as coroutines of this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from typing import Self
+
+from syncd.engine.base import Engine
+from syncd.jobs.stop import StopReason
+from syncd.model.run import Run
+from syncd.runs.runner import Order, Runner
+
+# Of the drain time, how much requests under way get before they are cancelled; the rest is for
+# committing what came back.
+_GRACE_SHARE = 0.6
+_CANCEL_GRACE_SECONDS = 10.0
+
+
+class LocalEngine(Engine):
+    """One task a run; leaving the context cancels what was not drained."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._listeners: list[Callable[[Run], None]] = []
+        self._active: dict[int, tuple[Order, asyncio.Task[Run | None]]] = {}
+        self._group = asyncio.TaskGroup()
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in [task for _, task in self._active.values()]:
+            task.cancel()
+        await self._group.__aexit__(None, None, None)
+
+    def start(self, order: Order) -> None:
+        """Begin to execute a run, unless it is active; returns at once."""
+        if order.run.id in self._active:
+            return
+        name = f"run {order.run.id} of {order.job.name}"
+        task = self._group.create_task(self._execute(order), name=name)
+        self._active[order.run.id] = (order, task)
+
+    async def _execute(self, order: Order) -> Run | None:
+        try:
+            ended = await self._runner.execute(order)
+        finally:
+            self._active.pop(order.run.id, None)
+        if ended is not None:
+            for listener in self._listeners:
+                listener(ended)
+        return ended
+
+    async def end_of(self, run_id: int) -> Run | None:
+        """Wait for an active run and return it as stored; None when it was not ours to end."""
+        _, task = self._active[run_id]
+        return await asyncio.shield(task)
+
+    def on_end(self, listener: Callable[[Run], None]) -> None:
+        """Tell `listener` of every run that ended here, as it is stored."""
+        self._listeners.append(listener)
+
+    def active(self) -> Collection[Order]:
+        """Return the runs that have not ended."""
+        return [order for order, _ in self._active.values()]
+
+    def cancel(self, run_id: int) -> bool:
+        """Ask an active run to end: requests under way may finish and are stored."""
+        found = self._active.get(run_id)
+        if found is None:
+            return False
+        found[0].stop.request(StopReason.CANCEL, _CANCEL_GRACE_SECONDS)
+        return True
+
+    def ask_to_drain(self, seconds: float) -> None:
+        """Ask every run to end within `seconds`; what they have not asked stays due."""
+        for order, _ in self._active.values():
+            order.stop.request(StopReason.DRAIN, seconds * _GRACE_SHARE)
+
+    async def drain(self, seconds: float) -> None:
+        """Ask every run to end and wait at most `seconds`; what is left is cancelled."""
+        tasks = [task for _, task in self._active.values()]
+        self.ask_to_drain(seconds)
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,110 @@
+"""The contract of a job kind, and what a run hands to it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from syncd.clock import Clock
+from syncd.jobs.admission import Admission
+from syncd.jobs.stop import Stop
+from syncd.model.account import AccountId
+from syncd.model.run import Outcome, Run
+from syncd.platforms.base import Platform
+from syncd.store.accounts import AccountStore
+from syncd.store.database import Database
+from syncd.store.runs import RunStore
+from syncd.store.sync import SyncStore
+from syncd.telemetry.bus import Bus
+from syncd.telemetry.purpose import Purpose
+
+OptionsT = TypeVar("OptionsT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """Where runs read and write, by subject."""
+
+    database: Database
+    runs: RunStore
+    accounts: AccountStore
+    sync: SyncStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What every run of this process shares.
+
+    `in_flight` holds, per job kind, the accounts some run has asked for and not committed yet: two
+    runs never ask for one account at the same time.
+    """
+
+    clock: Clock
+    bus: Bus
+    stores: Stores
+    platforms: Mapping[str, Platform]
+    admission: Admission
+    in_flight: dict[str, set[AccountId]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """One run, as its job kind sees it. `deadline` None means that nothing waits behind it."""
+
+    run: Run
+    around: Surroundings
+    stop: Stop
+    deadline: datetime | None
+    cycle_start: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a run ended, in the words of its job kind."""
+
+    outcome: Outcome
+    error: str = ""
+    hint: str = ""
+
+
+class JobKind(ABC, Generic[OptionsT]):
+    """What a job does; one subclass per file in this folder.
+
+    Args:
+        name: the job's name in config.toml.
+        options: the kind's own options, validated.
+    """
+
+    Options: ClassVar[type[BaseModel]]
+    """The pydantic model (frozen, extra forbidden) of the kind's own keys in [jobs.NAME]."""
+
+    is_item_driven: ClassVar[bool] = False
+    """Whether a run stops before its own next fire time and leaves the rest due."""
+
+    def __init__(self, name: str, options: OptionsT) -> None:
+        self.name = name
+        self.options = options
+
+    @property
+    @abstractmethod
+    def purpose(self) -> Purpose:
+        """Name the log file its lines go to."""
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """Name the platforms a run asks; empty where it asks none."""
+        return ()
+
+    @abstractmethod
+    async def run(self, context: RunContext) -> Ending:
+        """Do the work once; safe to be killed at any line and repeated."""
+
+    async def next_retry(self, context: Surroundings, cycle_start: datetime) -> datetime | None:
+        """Return when something the last pass left undone may be tried again, None for nothing."""
+        del context, cycle_start
+        return None

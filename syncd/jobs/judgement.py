@@ -1,0 +1,110 @@
+"""What one item's error means: for the item, and for the platform it came from."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+from syncd.clock import Clock
+from syncd.errors import (
+    AccountNotFound,
+    AccountUnsuitable,
+    ItemError,
+    PlatformBlocked,
+    PlatformDown,
+    PlatformError,
+)
+from syncd.model.account import Account
+from syncd.model.item import Claim, Failure, Item, Retry
+
+# A "not found" counts twice only when the second comes this much later (DESIGN: two confirmations).
+CONFIRM_APART = timedelta(hours=12)
+
+_RETRY_SECONDS = (2.0, 10.0)
+_REST_SECONDS = 900.0
+# How many accounts in a row may meet a failure that could be theirs before it is the platform's.
+_DOWN_AFTER = 20
+_BLOCKED_AFTER = 5
+
+
+class Judge:
+    """Decides between another try in this run, a failure, and giving the platform up.
+
+    A platform that fails for one account may fail for that account only (its page is broken, its
+    profile is blocked by law): as long as others are answered, it is tried again and then set
+    aside like any failure. So one account never keeps the others from their turn.
+
+    Args:
+        attempts: how often a run tries one account.
+        may_retry: False for a dry run, which writes down nothing it could retry by.
+    """
+
+    def __init__(self, clock: Clock, attempts: int, *, may_retry: bool) -> None:
+        self._clock = clock
+        self._attempts = attempts if may_retry else 1
+        self._failing = 0
+
+    def note_success(self) -> None:
+        """A good answer: the platform is up."""
+        self._failing = 0
+
+    def judge(self, claim: Claim, error: ItemError | PlatformError) -> Item:
+        """Turn an item's error into what becomes of the item.
+
+        Raises:
+            PlatformError: this is about the platform, not the item; the item stays due.
+        """
+        match error:
+            case PlatformDown():
+                return self._judge_platform(claim, error, _DOWN_AFTER)
+            case PlatformBlocked():
+                return self._judge_platform(claim, error, _BLOCKED_AFTER)
+            case PlatformError():
+                raise error
+            case AccountNotFound():
+                self._failing = 0
+                rest = CONFIRM_APART.total_seconds()
+                return _failure(claim.account, error, rest_seconds=rest)
+            case ItemError():
+                self._failing = 0
+                unsuitable = isinstance(error, AccountUnsuitable)
+                return _failure(claim.account, error, quarantine=unsuitable)
+
+    def _judge_platform(
+        self, claim: Claim, error: PlatformDown | PlatformBlocked, most: int
+    ) -> Item:
+        self._failing += 1
+        if self._failing >= most:
+            raise type(error)(
+                f"{claim.account.platform} failed {self._failing} times in a row: {error}",
+                hint=error.hint
+                or "nothing was changed; the accounts stay due and are tried again by themselves",
+            ) from error
+        attempts = claim.attempts + 1
+        if attempts >= self._attempts:
+            return _failure(claim.account, error)
+        wait = _RETRY_SECONDS[min(attempts, len(_RETRY_SECONDS)) - 1]
+        jittered = wait * random.uniform(0.5, 1.5)  # noqa: S311 - spreads load, guards nothing
+        return Retry(
+            account=claim.account,
+            outcome=error.outcome,
+            error=str(error),
+            due_at=self._clock.now() + timedelta(seconds=jittered),
+            attempts=attempts,
+        )
+
+
+def _failure(
+    account: Account,
+    error: ItemError | PlatformError,
+    *,
+    rest_seconds: float = _REST_SECONDS,
+    quarantine: bool = False,
+) -> Failure:
+    return Failure(
+        account=account,
+        outcome=error.outcome,
+        error=str(error),
+        rest_seconds=rest_seconds,
+        quarantine=quarantine,
+    )

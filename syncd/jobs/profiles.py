@@ -1,0 +1,206 @@
+"""The `profiles` kind: keep every linked account's profile fresh."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from syncd.config.duration import PositiveDuration, parse_duration
+from syncd.errors import RateLimited, RunError, SyncdError
+from syncd.jobs.base import Ending, JobKind, RunContext, Surroundings
+from syncd.jobs.fanout import Budget, Fanout, Work
+from syncd.jobs.judgement import CONFIRM_APART
+from syncd.jobs.progress import Progress
+from syncd.model.run import Cause, Outcome, Report
+from syncd.store.accounts import Selection
+from syncd.telemetry.events import AccountChanged
+from syncd.telemetry.purpose import Purpose
+
+_KIND = "profiles"
+
+
+class ProfilesOptions(BaseModel):
+    """What [jobs.NAME] of kind "profiles" takes.
+
+    `claim` is the most accounts of one platform between being claimed and being committed,
+    `attempts` how often a run asks for an account that fails for a passing reason.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    platforms: tuple[str, ...] = Field(min_length=1)
+    mode: Literal["full", "catch_up"] = "full"
+    claim: int = Field(default=100, gt=0, le=10_000)
+    attempts: int = Field(default=3, gt=0, le=10)
+    fresh_for: PositiveDuration = parse_duration("12h")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PlatformEnd:
+    """What kept one platform from being finished; `error` None: nothing did."""
+
+    platform: str
+    error: SyncdError | None = None
+
+
+class Profiles(JobKind[ProfilesOptions]):
+    """Fetch, map and store the profiles of every account that is due."""
+
+    Options: ClassVar[type[BaseModel]] = ProfilesOptions
+    is_item_driven: ClassVar[bool] = True
+
+    @property
+    def purpose(self) -> Purpose:
+        """Name the log file: GitHub alone has one of its own, as the system it replaces had."""
+        is_github = set(self.options.platforms) == {"github"}
+        return Purpose.GITHUB if is_github else Purpose.PROFILE_UPDATE
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """Name the platforms a run asks."""
+        return self.options.platforms
+
+    async def run(self, context: RunContext) -> Ending:
+        """Work through every platform at the same time; what is left stays due."""
+        selection = self._selection(context)
+        accounts = context.around.stores.accounts
+        await accounts.enroll(_KIND, selection.platforms)
+        due = await accounts.count_due(selection)
+        limit, seen = context.run.options.limit, context.run.report.seen
+        budget = Budget(None if limit is None else max(0, limit - seen))
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._sync(context, selection, name, (due[name], budget)))
+                for name in selection.platforms
+            ]
+        return _ending([task.result() for task in tasks])
+
+    def _selection(self, context: RunContext) -> Selection:
+        run, options = context.run, context.run.options
+        began_at = run.started_at
+        assert began_at is not None, "a run that was begun has a start"
+        since: datetime | None = None
+        if run.cause is Cause.RETRY:
+            since = self._needed_since(context.cycle_start or began_at)
+        elif self.options.mode == "catch_up" and not options.full:
+            since = self._needed_since(began_at)
+        wanted = (options.platform,) if options.platform else self.options.platforms
+        unknown = set(wanted) - set(self.options.platforms)
+        if unknown:
+            raise RunError(
+                f"job {self.name} does not read {', '.join(sorted(unknown))}",
+                hint=f"it reads {', '.join(self.options.platforms)}",
+            )
+        return Selection(
+            kind=_KIND,
+            platforms=wanted,
+            began_at=began_at,
+            without_success_since=since,
+            rested=run.cause is Cause.RETRY,
+            only=options.only or None,
+        )
+
+    def _needed_since(self, began_at: datetime) -> datetime:
+        """Return since when an account must have had a success for a pass to be through with it."""
+        return began_at - self.options.fresh_for if self.options.mode == "catch_up" else began_at
+
+    async def _sync(
+        self, context: RunContext, selection: Selection, name: str, shares: tuple[int, Budget]
+    ) -> _PlatformEnd:
+        due, budget = shares
+        platform = context.around.platforms[name]
+        try:
+            platform.check_size(due if budget.left is None else min(due, budget.left))
+        except RunError as refusal:
+            return _PlatformEnd(platform=name, error=refusal)
+        # The counts of a run are not kept apart by platform: only one alone can be gone on from.
+        before = context.run.report if len(selection.platforms) == 1 else Report()
+        progress = Progress(context, name, before, due)
+        work = Work(
+            platform=platform,
+            selection=replace(selection, platforms=(name,)),
+            claim=self.options.claim,
+            attempts=self.options.attempts,
+            budget=budget,
+        )
+        error = await self._pass_after_pass(context, Fanout(context, work, progress), progress)
+        if not context.run.options.dry_run:
+            await self._confirm_missing(context, selection, name)
+        progress.tell("")
+        return _PlatformEnd(platform=name, error=error)
+
+    async def _pass_after_pass(
+        self, context: RunContext, fanout: Fanout, progress: Progress
+    ) -> SyncdError | None:
+        """Repeat the pass after pauses; return what ended it early.
+
+        A dry run does not wait: it leaves no marks that would keep it from asking everybody again.
+        """
+        while not context.stop.is_requested:
+            await fanout.run()
+            halted_by = fanout.halted_by
+            if not isinstance(halted_by, RateLimited) or context.run.options.dry_run:
+                return halted_by
+            if not _ends_in_time(context, halted_by.until):
+                return halted_by
+            left = (halted_by.until - context.around.clock.now()).total_seconds()
+            await self._wait(context, progress, left, str(halted_by))
+        return None
+
+    async def _wait(
+        self, context: RunContext, progress: Progress, seconds: float, why: str
+    ) -> None:
+        """Let time pass without holding anything, telling why; a stop ends it early."""
+        clock = context.around.clock
+        until = clock.now() + timedelta(seconds=seconds)
+        while (left := (until - clock.now()).total_seconds()) > 0:
+            if context.stop.is_requested:
+                return
+            progress.tell(why)
+            await clock.sleep(min(left, 1.0))
+
+    async def _confirm_missing(self, context: RunContext, selection: Selection, name: str) -> None:
+        gone = await context.around.stores.accounts.confirm_missing(selection, name, CONFIRM_APART)
+        for account in gone:
+            context.around.bus.emit(
+                AccountChanged(
+                    platform=name,
+                    account_id=account["id"],
+                    user_key=account["user_key"],
+                    change="gone",
+                    detail=f"{account['handle']} was not found twice, 12 h apart",
+                )
+            )
+
+    async def next_retry(self, context: Surroundings, cycle_start: datetime) -> datetime | None:
+        """Return when something the last pass left undone may be tried again."""
+        pauses = [context.platforms[name].paused_until() for name in self.platforms]
+        earliest = max(
+            [context.clock.now() + timedelta(minutes=15), *(pause for pause in pauses if pause)]
+        )
+        return await context.stores.accounts.next_retry(
+            _KIND, self.platforms, self._needed_since(cycle_start), earliest
+        )
+
+
+def _ends_in_time(context: RunContext, until: datetime) -> bool:
+    return context.deadline is None or until < context.deadline
+
+
+def _ending(ends: Sequence[_PlatformEnd]) -> Ending:
+    """Tell how the run ended: failed where every platform refused, partial where one did."""
+    errors = [end.error for end in ends if end.error is not None]
+    if not errors:
+        return Ending(outcome=Outcome.SUCCEEDED)
+    refused = [error for error in errors if not isinstance(error, RateLimited)]
+    hints = [error.hint for error in errors if error.hint]
+    return Ending(
+        outcome=Outcome.FAILED if len(refused) == len(ends) else Outcome.PARTIAL,
+        error="; ".join(str(error) for error in errors),
+        hint=hints[0] if hints else "what was not asked stays due",
+    )

@@ -1,0 +1,41 @@
+"""Asking a run to come to its end: nothing new begins, what is under way may finish."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+
+
+class StopReason(StrEnum):
+    """Why a run should end before its work is done."""
+
+    DRAIN = "drain"
+    CANCEL = "cancel"
+    DEADLINE = "deadline"
+
+
+class Stop:
+    """A request to end, made once; the first reason stays.
+
+    `grace_seconds` is how long requests under way may take before they are cancelled.
+    """
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self.reason: StopReason | None = None
+        self.grace_seconds = 0.0
+
+    def request(self, reason: StopReason, grace_seconds: float) -> None:
+        """Ask to end."""
+        if self.reason is None:
+            self.reason, self.grace_seconds = reason, grace_seconds
+            self._event.set()
+
+    @property
+    def is_requested(self) -> bool:
+        """Tell whether somebody asked to end."""
+        return self.reason is not None
+
+    async def wait(self) -> None:
+        """Return when somebody asked to end."""
+        await self._event.wait()

@@ -1,0 +1,210 @@
+"""Drive a job kind through one run, and turn whatever happens into an outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from syncd.errors import LeaseLost, StoreUnavailable, SyncdError
+from syncd.jobs.base import Ending, RunContext, Surroundings
+from syncd.jobs.stop import Stop, StopReason
+from syncd.model.run import Outcome, Run
+from syncd.runs.job import Job
+from syncd.telemetry.events import RunCrashed, RunFinished, RunStarted
+
+_STORE_WAIT_SECONDS = (0.5, 30.0)
+# Requests under way when the deadline comes may take this long to end: less than what lies between
+# the deadline and the job's next fire, which must not find the run still there.
+_DEADLINE_GRACE_SECONDS = 4.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A run to execute: which job, until when, and what may ask it to stop."""
+
+    run: Run
+    job: Job
+    stop: Stop
+    deadline: datetime | None = None
+
+
+class Runner:
+    """Executes runs. However a run ends, its row says so, and `execute` returns."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+
+    async def execute(self, order: Order) -> Run | None:
+        """Execute one run to its end and return it as stored; None when it was not ours.
+
+        Being cancelled leaves the row as it is: the next start finds it and goes on. So does what
+        nobody foresaw on the way in or out.
+        """
+        with structlog.contextvars.bound_contextvars(job=order.job.name, run_id=order.run.id):
+            try:
+                return await self._execute(order)
+            except Exception as error:  # nothing a run does may hurt another
+                self._tell_crash(order, error)
+                return None
+
+    async def _execute(self, order: Order) -> Run | None:
+        run = await self._patiently(lambda: self._begin(order))
+        if run is None:
+            return None
+        self._around.bus.emit(RunStarted(run=run))
+        begun = self._around.clock.monotonic()
+        ending = await self._ending(order, run)
+        ended = await self._patiently(lambda: self._end(run, ending))
+        if ended is not None:
+            took = self._around.clock.monotonic() - begun
+            self._around.bus.emit(RunFinished(run=ended, duration_seconds=round(took, 3)))
+        return ended
+
+    async def _begin(self, order: Order) -> Run | None:
+        try:
+            runs = self._around.stores.runs
+            return await runs.begin(order.run.id, self._around.clock.now())
+        except LeaseLost as error:
+            log.warning("run.refused", error=str(error))
+            return None
+
+    async def _end(self, run: Run, ending: Ending | None) -> Run | None:
+        """Write the end; a drained run is left interrupted, to be gone on with."""
+        runs, now = self._around.stores.runs, self._around.clock.now()
+        if ending is None:
+            return None
+        if ending.outcome is Outcome.INTERRUPTED:
+            return await runs.interrupt(run.id)
+        current = await runs.read(run.id)
+        report = run.report if current is None else current.report
+        done = report.created + report.updated + report.unchanged
+        outcome = ending.outcome
+        if (outcome is Outcome.SUCCEEDED and report.failed) or (outcome is Outcome.FAILED and done):
+            outcome = Outcome.PARTIAL
+        return await runs.finish(run.id, outcome, now, error=ending.error, hint=ending.hint)
+
+    async def _ending(self, order: Order, run: Run) -> Ending | None:
+        """Run the kind; every way out but cancellation becomes an ending (None: not ours)."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                watcher = group.create_task(self._watch_deadline(order))
+                ending = await self._work(order, run)
+                watcher.cancel()
+        except Exception as error:  # nothing a run does may hurt another
+            return self._failure(order, run, _first_cause(error))
+        return _after_stop(order.stop, ending)
+
+    async def _work(self, order: Order, run: Run) -> Ending:
+        """Run the kind, and again after a lost connection: what was committed is not due again.
+
+        A dry run leaves no such marks, so it fails instead.
+        """
+        wait, longest = _STORE_WAIT_SECONDS
+        while True:
+            try:
+                return await self._work_once(order, run)
+            except Exception as error:
+                cause = _first_cause(error)
+                if not isinstance(cause, StoreUnavailable) or run.options.dry_run:
+                    raise
+                log.warning("run.held_up", error=str(cause), retry_seconds=wait)
+            await self._sleep_unless_stopped(order.stop, wait)
+            wait = min(wait * 2, longest)
+
+    async def _work_once(self, order: Order, run: Run) -> Ending:
+        if order.stop.is_requested:
+            return Ending(outcome=Outcome.PARTIAL)
+        runs = self._around.stores.runs
+        context = RunContext(
+            run=await runs.read(run.id) or run,
+            around=self._around,
+            stop=order.stop,
+            deadline=order.deadline,
+            cycle_start=await runs.cycle_start(order.job.name),
+        )
+        return await order.job.work.run(context)
+
+    async def _sleep_unless_stopped(self, stop: Stop, seconds: float) -> None:
+        async with asyncio.TaskGroup() as group:
+            sleeper = group.create_task(self._around.clock.sleep(seconds))
+            waiter = group.create_task(stop.wait())
+            sleeper.add_done_callback(lambda _: waiter.cancel())
+            waiter.add_done_callback(lambda _: sleeper.cancel())
+
+    async def _watch_deadline(self, order: Order) -> None:
+        if order.deadline is None:
+            return
+        clock = self._around.clock
+        while (left := (order.deadline - clock.now()).total_seconds()) > 0:
+            await clock.sleep(min(left, 60.0))
+        order.stop.request(StopReason.DEADLINE, _DEADLINE_GRACE_SECONDS)
+
+    def _failure(self, order: Order, run: Run, cause: BaseException) -> Ending | None:
+        if isinstance(cause, LeaseLost):
+            log.warning("run.lost", error=str(cause))
+            return None
+        if isinstance(cause, SyncdError):
+            return Ending(outcome=Outcome.FAILED, error=str(cause), hint=cause.hint or "")
+        self._tell_crash(order, cause)
+        return Ending(
+            outcome=Outcome.FAILED,
+            error=_unforeseen(order, cause),
+            hint=f"see the stack in `syncd logs --run {run.id}`",
+        )
+
+    def _tell_crash(self, order: Order, cause: BaseException) -> None:
+        stack = "".join(traceback.format_exception(cause))
+        self._around.bus.emit(
+            RunCrashed(
+                run_id=order.run.id,
+                job=order.job.name,
+                error=_unforeseen(order, cause),
+                stack=stack,
+            )
+        )
+
+    async def _patiently(self, step: Callable[[], Awaitable[Run | None]]) -> Run | None:
+        """Repeat a step as long as the database does not answer; the bus tells that elsewhere."""
+        wait, longest = _STORE_WAIT_SECONDS
+        while True:
+            try:
+                return await step()
+            except StoreUnavailable:
+                await self._around.clock.sleep(wait)
+                wait = min(wait * 2, longest)
+
+
+def _unforeseen(order: Order, cause: BaseException) -> str:
+    return f"unforeseen {type(cause).__name__} in job {order.job.name}"
+
+
+def _after_stop(stop: Stop, ending: Ending) -> Ending:
+    """Let the reason for a stop decide the outcome of a run that was stopped."""
+    match stop.reason:
+        case None:
+            return ending
+        case StopReason.DRAIN:
+            return Ending(outcome=Outcome.INTERRUPTED)
+        case StopReason.CANCEL:
+            return Ending(outcome=Outcome.CANCELLED, error="cancelled by a person")
+        case StopReason.DEADLINE:
+            return Ending(
+                outcome=Outcome.PARTIAL,
+                error="stopped at its deadline; what was not asked stays due, oldest first",
+                hint="raise the limits or the interval if every run ends like this",
+            )
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """Return the first error inside nested groups; our own kinds before others."""
+    while isinstance(error, BaseExceptionGroup):
+        ours = [inner for inner in error.exceptions if isinstance(inner, SyncdError)]
+        error = ours[0] if ours else error.exceptions[0]
+    return error

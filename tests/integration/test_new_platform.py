@@ -1,0 +1,125 @@
+"""A new platform is one file: found, configured, linked, fetched and stored by being there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from fakes.clock import FakeClock
+from fakes.syncing import Syncing, syncing
+
+import syncd.platforms
+from syncd.model.run import Outcome
+from syncd.sandbox.server import serve
+from syncd.store.database import Database
+
+FILE = '''
+"""Trivia: how well somebody knows useless things."""
+
+import re
+
+from syncd.config.models import PlatformSettings
+from syncd.errors import AccountNotFound
+from syncd.model.profile import Fetched, Profile
+from syncd.outbound.request import Request
+from syncd.platforms.base import Platform
+
+
+class Trivia(Platform):
+    """The game's public API."""
+
+    defaults = PlatformSettings.model_validate(
+        {"base_url": "https://api.trivia.example", "rate": "2/s"}
+    )
+    handle_rule = re.compile("[a-z]{1,20}")
+
+    async def fetch(self, account):
+        """Read a player."""
+        response = await self.client.request(Request(segments=("players", account.handle)))
+        if response.status == 404:
+            raise AccountNotFound(f"{account.handle!r} does not exist on trivia")
+        player = response.data
+        profile = Profile(
+            external_id=player["id"],
+            handle=account.handle,
+            rating=player["rating"],
+            solved=player["solved"],
+            raw=player,
+        )
+        return Fetched(profile=profile)
+'''
+
+
+class Game:
+    """The service that the new platform reads."""
+
+    def __init__(self) -> None:
+        self.players = {"ada": 1815.5, "bo": 1200.0}
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        name = request.path.rpartition("/")[2]
+        if name not in self.players:
+            return web.json_response({"error": "no such player"}, status=404)
+        rating = self.players[name]
+        return web.json_response({"id": f"p-{name}", "rating": rating, "solved": 7})
+
+
+@pytest.fixture
+def new_file(tmp_path: Path) -> Iterator[None]:
+    folder = tmp_path / "platforms"
+    folder.mkdir()
+    (folder / "trivia.py").write_text(FILE)
+    syncd.platforms.__path__.append(str(folder))
+    yield
+    syncd.platforms.__path__.remove(str(folder))
+    sys.modules.pop("syncd.platforms.trivia")
+
+
+@pytest.fixture
+def game() -> Game:
+    return Game()
+
+
+@pytest.fixture
+async def world(
+    new_file: None, database: Database, tmp_path: Path, game: Game
+) -> AsyncIterator[Syncing]:
+    async with (
+        serve(game) as url,
+        syncing(database, tmp_path, url, clock=FakeClock(), platform="trivia", token="") as world,
+    ):
+        yield world
+
+
+async def test_platform_of_one_file_is_configured_and_its_profiles_are_stored(
+    world: Syncing, game: Game
+) -> None:
+    await world.link({"u1": "ada", "u2": "bo", "u3": "nobody"})
+
+    first = await world.run()
+    game.players["bo"] = 1250.0
+    second = await world.run()
+
+    ada, bo = await world.account("u1"), await world.account("u2")
+    assert (first.outcome, first.report.created, first.report.failures) == (
+        Outcome.PARTIAL,
+        2,
+        {"not_found": 1},
+    )
+    assert (second.report.updated, second.report.unchanged) == (1, 1)
+    assert (ada["rating"], ada["solved"], ada["external_id"]) == (1815.5, 7, "p-ada")
+    assert (bo["rating"], bo["raw"]["rating"], bo["followers"]) == (1250.0, 1250.0, None)
+
+
+async def test_bug_in_the_file_ends_the_account_and_not_the_run(world: Syncing, game: Game) -> None:
+    game.players["bo"] = "not a number"  # type: ignore[assignment]
+    await world.link({"u1": "ada", "u2": "bo"})
+
+    run = await world.run()
+
+    assert (run.outcome, run.report.created, run.report.failed) == (Outcome.PARTIAL, 1, 1)
+    assert (await world.account("u1"))["rating"] == 1815.5
+    assert (await world.account("u2"))["raw"] is None

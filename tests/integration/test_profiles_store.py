@@ -1,0 +1,133 @@
+"""A run whose PostgreSQL breaks off in the middle: it goes on by itself, and counts once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from fakes.running import Running, handles, profile_of, profiles, running
+from fakes.tcp_proxy import TcpProxy, tcp_proxy
+
+from syncd.clock import SystemClock
+from syncd.model.account import Account
+from syncd.model.profile import Fetched
+from syncd.model.run import Outcome
+from syncd.store.database import Database
+
+STORED = "SELECT count(*) FROM profiles"
+
+
+@pytest.fixture
+async def proxy(database: Database) -> AsyncIterator[TcpProxy]:
+    address = database.settings.address
+    async with tcp_proxy(Path(address.host) / f".s.PGSQL.{address.port}") as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def far(database: Database, proxy: TcpProxy) -> AsyncIterator[Database]:
+    """The same schema behind a line that can break."""
+    settings = replace(
+        database.settings,
+        address=replace(
+            database.settings.address, host="127.0.0.1", port=proxy.port, ssl="disable"
+        ),
+        connect_timeout=timedelta(seconds=1),
+        command_timeout=timedelta(seconds=0.5),
+    )
+    async with Database(settings, SystemClock()) as far:
+        yield far
+
+
+@pytest.fixture
+async def world(far: Database) -> AsyncIterator[Running]:
+    async with running(far, SystemClock()) as world:
+        yield world
+
+
+async def kill_all(database: Database) -> None:
+    """Do what a crash of the server does to everybody else's connections."""
+    async with database.connection() as connection:
+        await connection.fetch(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "AND backend_type = 'client backend'"
+        )
+
+
+@pytest.mark.parametrize("breaking", ["killed", "cut"])
+async def test_a_run_goes_on_by_itself_when_postgresql_comes_back(
+    world: Running, database: Database, proxy: TcpProxy, breaking: str
+) -> None:
+    await world.link(300)
+    broken = asyncio.Event()
+
+    async def answer(account: Account) -> Fetched:
+        if world.platform.asked.total() == 120 and not broken.is_set():
+            broken.set()
+            await (kill_all(database) if breaking == "killed" else proxy.cut())
+        return await world.platform.agree(account)
+
+    world.platform.answering = answer
+    number = await world.start(profiles(claim=40))
+    await broken.wait()
+    await proxy.mend()
+
+    run = await world.end_of(number)
+
+    twice = [name for name, times in world.platform.asked.items() if times > 1]
+    assert (run.outcome, run.report.created, run.report.seen) == ("succeeded", 300, 300)
+    assert await world.value(STORED) == 300
+    assert len(twice) <= 40
+    assert max(world.platform.asked.values()) <= 2
+    assert not world.around.in_flight["profiles"]
+
+
+async def test_a_run_that_ends_while_postgresql_is_away_ends_when_it_is_back(
+    world: Running, proxy: TcpProxy
+) -> None:
+    await world.link(5)
+    reached = asyncio.Event()
+
+    async def answer(account: Account) -> Fetched:
+        await proxy.cut()
+        reached.set()
+        return profile_of(account)
+
+    world.platform.answering = answer
+    number = await world.start()
+    await reached.wait()
+    world.engine.cancel(number)
+    world.platform.answering = world.platform.agree
+    await proxy.mend()
+
+    run = await world.end_of(number)
+
+    assert run.outcome is Outcome.CANCELLED
+    assert run.finished_at is not None
+
+
+async def test_a_dry_run_fails_when_postgresql_breaks_off(world: Running, proxy: TcpProxy) -> None:
+    await world.link(30)
+    broken = asyncio.Event()
+
+    async def answer(account: Account) -> Fetched:
+        if not broken.is_set():
+            broken.set()
+            await proxy.cut()
+        return profile_of(account)
+
+    world.platform.answering = answer
+    number = await world.start(dry_run=True)
+    await broken.wait()
+    await proxy.mend()
+
+    run = await world.end_of(number)
+
+    assert run.outcome is Outcome.FAILED
+    assert set(world.platform.asked) <= set(handles(range(30)))
+    assert max(world.platform.asked.values()) == 1

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from fakes.clock import FakeClock
+
+from syncd.errors import (
+    AccountNotFound,
+    AccountUnsuitable,
+    BadPayload,
+    CredentialsRejected,
+    ItemError,
+    PlatformBlocked,
+    PlatformDown,
+)
+from syncd.jobs.judgement import Judge
+from syncd.model.account import Account, AccountId
+from syncd.model.item import Claim, Failure, Retry
+
+CLOCK = FakeClock()
+DOWN = PlatformDown("HTTP 502")
+
+
+def claim(attempts: int = 0) -> Claim:
+    account = Account(id=AccountId(1), user_key="ada", platform="github", handle="Ada")
+    return Claim(account=account, attempted_at=CLOCK.now(), attempts=attempts)
+
+
+def judge(attempts: int = 3, *, may_retry: bool = True) -> Judge:
+    return Judge(CLOCK, attempts, may_retry=may_retry)
+
+
+@pytest.mark.parametrize(
+    ("error", "word", "rest", "is_quarantined"),
+    [
+        (AccountNotFound("gone"), "not_found", 43_200, False),
+        (AccountUnsuitable("an organization"), "unsuitable", 900, True),
+        (BadPayload("odd"), "schema_error", 900, False),
+    ],
+)
+def test_an_items_own_error_is_final_in_this_run(
+    error: ItemError, word: str, rest: float, is_quarantined: bool
+) -> None:
+    item = judge().judge(claim(), error)
+
+    assert isinstance(item, Failure)
+    assert (item.outcome, item.rest_seconds, item.quarantine) == (word, rest, is_quarantined)
+
+
+def test_a_passing_failure_is_tried_again_soon_and_later_each_time() -> None:
+    first, second = judge().judge(claim(), DOWN), judge().judge(claim(1), DOWN)
+
+    assert isinstance(first, Retry)
+    assert isinstance(second, Retry)
+    assert (first.attempts, second.attempts) == (1, 2)
+    assert timedelta(seconds=1) <= first.due_at - CLOCK.now() <= timedelta(seconds=3)
+    assert timedelta(seconds=5) <= second.due_at - CLOCK.now() <= timedelta(seconds=15)
+
+
+def test_the_last_attempt_of_a_run_is_a_failure() -> None:
+    assert isinstance(judge(attempts=3).judge(claim(2), DOWN), Failure)
+    assert isinstance(judge(attempts=1).judge(claim(), DOWN), Failure)
+
+
+def test_a_dry_run_tries_once() -> None:
+    assert isinstance(judge(may_retry=False).judge(claim(), DOWN), Failure)
+
+
+def test_the_twentieth_failure_in_a_row_is_the_platforms() -> None:
+    ours = judge()
+    items = [ours.judge(claim(), DOWN) for _ in range(19)]
+
+    with pytest.raises(PlatformDown, match="20 times in a row") as given_up:
+        ours.judge(claim(), DOWN)
+
+    assert all(isinstance(item, Retry) for item in items)
+    assert given_up.value.hint is not None
+
+
+@pytest.mark.parametrize("sign_of_life", ["an answer", "an error of an item"])
+def test_a_sign_of_life_ends_the_row(sign_of_life: str) -> None:
+    ours = judge()
+    for _ in range(19):
+        ours.judge(claim(), DOWN)
+
+    if sign_of_life == "an answer":
+        ours.note_success()
+    else:
+        ours.judge(claim(), AccountNotFound("gone"))
+
+    assert isinstance(ours.judge(claim(), DOWN), Retry)
+
+
+def test_a_page_that_is_blocked_for_one_account_is_that_accounts_failure() -> None:
+    item = judge(attempts=1).judge(claim(), PlatformBlocked("HTTP 451"))
+
+    assert isinstance(item, Failure)
+    assert item.outcome == "blocked"
+
+
+def test_the_fifth_block_in_a_row_is_the_platforms() -> None:
+    ours = judge()
+    for _ in range(4):
+        ours.judge(claim(), PlatformBlocked("a web page"))
+
+    with pytest.raises(PlatformBlocked, match="5 times in a row"):
+        ours.judge(claim(), PlatformBlocked("a web page"))
+
+
+def test_a_refused_credential_is_never_an_items_failure() -> None:
+    with pytest.raises(CredentialsRejected):
+        judge().judge(claim(), CredentialsRejected("HTTP 401"))
