@@ -1,0 +1,103 @@
+"""Which jobs there are, and when each of them fires."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from syncd.clock import Clock
+from syncd.config.values import suggestion
+from syncd.errors import NotKnown
+from syncd.runs.job import Job
+from syncd.schedule.cron import CronSchedule
+from syncd.schedule.timetable import Every, Manual, Timetable
+
+_MARGIN = timedelta(seconds=5)
+_DEFAULT_TIMEOUT = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When a job fires, as config.toml says it: by cron, every so often, or only when triggered."""
+
+    job: Job
+    cron: CronSchedule | None = None
+    every: timedelta | None = None
+    timezone: str = "UTC"
+
+
+class Roster:
+    """The jobs of config.toml with their timetables.
+
+    Args:
+        schedules: every job of config.toml.
+        clock: where time comes from.
+        is_firing: False means that no job fires by itself.
+    """
+
+    def __init__(self, schedules: Sequence[Schedule], clock: Clock, *, is_firing: bool) -> None:
+        self._schedules = {schedule.job.name: schedule for schedule in schedules}
+        self._timetables: dict[str, Timetable] = {}
+        self._clock = clock
+        self._is_firing = is_firing
+
+    def schedules(self) -> Sequence[Schedule]:
+        """Return every job of config.toml with its schedule."""
+        return list(self._schedules.values())
+
+    def names(self) -> Sequence[str]:
+        """Name every job, in the order of config.toml."""
+        return list(self._schedules)
+
+    def job(self, name: str) -> Job:
+        """Return a job of config.toml.
+
+        Raises:
+            NotKnown: there is none of that name.
+        """
+        if name not in self._schedules:
+            near = suggestion(name, self._schedules)
+            known = ", ".join(sorted(self._schedules)) or "none"
+            raise NotKnown(f"there is no job {name!r}{near}", hint=f"jobs: {known}")
+        return self._schedules[name].job
+
+    def schedule(self, name: str) -> Schedule:
+        """Return a job with its schedule; raises like `job`."""
+        self.job(name)
+        return self._schedules[name]
+
+    def timetable(self, name: str) -> Timetable:
+        """Return when a job fires; before the database was reached, `every` jobs say never."""
+        return self._timetables.get(name, Manual())
+
+    def next_fire(self, name: str) -> datetime | None:
+        """Return a job's next fire time, None when it only runs when triggered."""
+        if not self.is_firing(name):
+            return None
+        return self.timetable(name).next_after(self._clock.now())
+
+    def is_firing(self, name: str) -> bool:
+        """Tell whether a job fires by itself."""
+        return self._is_firing and self.job(name).enabled
+
+    def settle(self, name: str, anchor: datetime) -> Timetable:
+        """Fix and return when a job fires; `anchor` is where its `every` counts from."""
+        schedule = self.schedule(name)
+        timetable: Timetable = Manual()
+        if schedule.cron is not None:
+            timetable = schedule.cron
+        elif schedule.every is not None:
+            timetable = Every(interval=schedule.every, anchor=anchor)
+        self._timetables[name] = timetable
+        return timetable
+
+    def deadline(self, job: Job) -> datetime | None:
+        """Return when a run that starts now must have ended; None: nothing waits behind it."""
+        now = self._clock.now()
+        if job.timeout is not None:
+            return now + job.timeout
+        if not job.work.is_item_driven:
+            return now + _DEFAULT_TIMEOUT
+        following = self.next_fire(job.name)
+        return None if following is None else max(following - _MARGIN, now + _MARGIN)

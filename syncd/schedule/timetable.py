@@ -1,0 +1,112 @@
+"""When a job fires, whichever way that was written: a cron schedule, an interval, or never."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from syncd.errors import ConfigError
+
+_PRECISION = timedelta(milliseconds=1)
+
+
+class Timetable(Protocol):
+    """What the scheduler asks: a pure function of time, frozen and hashable.
+
+    `CronSchedule`, `Every` and `Manual` are the three there are.
+    """
+
+    def next_after(self, instant: datetime) -> datetime | None:
+        """Return the first fire time strictly after `instant` in UTC; None if there is none."""
+
+    def explain(self, fire_time: datetime, /) -> str:
+        """Say what is odd about a fire time; empty if nothing."""
+
+    def describe(self) -> str:
+        """Say when it fires, in a few words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Every:
+    """An interval of real time: fires at `anchor`, and whole intervals before and after it.
+
+    The anchor is kept by whoever owns the job, so that a restart does not move the fire times, and
+    a clock that is set back finds fire times before it as well.
+    """
+
+    interval: timedelta
+    anchor: datetime
+
+    def __post_init__(self) -> None:
+        if self.interval <= timedelta(0):
+            raise ConfigError(f"every = {self.interval} does not go forward, write at least 1s")
+
+    def next_after(self, instant: datetime) -> datetime:
+        """Return the first fire time strictly after `instant`."""
+        passed = (instant - self.anchor) // self.interval
+        return (self.anchor + (passed + 1) * self.interval).astimezone(UTC)
+
+    def explain(self, _fire_time: datetime, /) -> str:
+        """Say nothing: real time has no oddities."""
+        return ""
+
+    def describe(self) -> str:
+        """Say how long the interval is."""
+        minutes, seconds = divmod(self.interval.total_seconds(), 60)
+        hours, minutes = divmod(minutes, 60)
+        days, hours = divmod(hours, 24)
+        parts = ((days, "d"), (hours, "h"), (minutes, "m"), (seconds, "s"))
+        return "every " + "".join(f"{count:g}{unit}" for count, unit in parts if count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manual:
+    """No fire times: the job runs when it is triggered."""
+
+    def next_after(self, instant: datetime) -> None:
+        """Return None."""
+
+    def explain(self, _fire_time: datetime, /) -> str:
+        """Say nothing."""
+        return ""
+
+    def describe(self) -> str:
+        """Say that it waits for a trigger."""
+        return "when triggered"
+
+
+def fires_between(
+    timetable: Timetable, start: datetime, end: datetime, limit: int
+) -> list[datetime]:
+    """List the fire times after `start` up to and including `end`, the first `limit` of them.
+
+    With `start` the last fire time that has its row and `end` now, these are the ones without.
+    """
+    fires: list[datetime] = []
+    fire_time = timetable.next_after(start)
+    while fire_time is not None and fire_time <= end and len(fires) < limit:
+        fires.append(fire_time)
+        fire_time = timetable.next_after(fire_time)
+    return fires
+
+
+def latest_between(timetable: Timetable, start: datetime, end: datetime) -> datetime | None:
+    """Return the last fire time after `start` up to and including `end`, None if there is none.
+
+    Asks some fifty times at most, however many fire times lie in between: after years of downtime
+    as well.
+    """
+    latest = timetable.next_after(start)
+    if latest is None or latest > end:
+        return None
+    # No fire time lies behind `last`; two of them lie further apart than the precision.
+    last = end
+    while last - latest > _PRECISION:
+        middle = latest + (last - latest) / 2
+        later = timetable.next_after(middle)
+        if later is None or later > end:
+            last = middle
+        else:
+            latest = later
+    return latest
