@@ -1,0 +1,94 @@
+"""The description of the API, made from the very table that answers it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from syncd import __version__
+from syncd.web.routes import Nothing, Route, Routes
+from syncd.web.service import Json
+
+PROBE_SUMMARIES = {
+    "/live": "Whether the process answers",
+    "/ready": "Whether runs can start",
+    "/health": "Whether everything needed is there",
+}
+
+ERROR = {
+    "type": "object",
+    "required": ["error", "hint"],
+    "properties": {"error": {"type": "string"}, "hint": {"type": "string"}},
+}
+
+
+def describe(routes: Routes) -> Json:
+    """Return an OpenAPI 3.1 document of the routes, the probes and the event stream."""
+    paths: dict[str, Json] = {
+        path: {"get": {"summary": summary, "security": [], "responses": _answers(200, 503)}}
+        for path, summary in PROBE_SUMMARIES.items()
+    }
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    paths["/api/events"] = {"get": _stream()}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "syncd", "version": __version__},
+        "paths": paths,
+        "security": [{"token": []}],
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "schemas": {"Error": ERROR},
+        },
+    }
+
+
+def _operation(route: Route[Any]) -> Json:
+    operation: Json = {
+        "summary": route.summary,
+        "parameters": _path_parameters(route.path),
+        "responses": _answers(route.status, 401, 403, 404, 409, 422, 429, 503),
+    }
+    schema = route.takes.model_json_schema()
+    if route.changes:
+        required = bool(schema.get("required"))
+        operation["requestBody"] = {
+            "required": required,
+            "content": {"application/json": {"schema": schema}},
+        }
+    elif route.takes is not Nothing:
+        operation["parameters"] += [
+            {"name": name, "in": "query", "schema": part}
+            for name, part in schema["properties"].items()
+        ]
+    return operation
+
+
+def _path_parameters(path: str) -> list[Json]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", path)
+    ]
+
+
+def _answers(*statuses: int) -> Json:
+    return {str(int(status)): _answer(status) for status in statuses}
+
+
+def _answer(status: int) -> Json:
+    good = status < 400
+    schema = {"type": "object"} if good else {"$ref": "#/components/schemas/Error"}
+    return {
+        "description": "done" if good else "refused or failed",
+        "content": {"application/json": {"schema": schema}},
+    }
+
+
+def _stream() -> Json:
+    return {
+        "summary": "What happens, as server-sent events; resumes behind Last-Event-ID",
+        "responses": {
+            "200": {"description": "the stream", "content": {"text/event-stream": {}}},
+            **_answers(401, 403, 503),
+        },
+    }

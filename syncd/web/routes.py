@@ -1,0 +1,117 @@
+"""What an address is: a method, a path, what it takes and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from syncd.errors import BadInput, NotKnown
+from syncd.web.service import Json
+
+NAME_LENGTH = 128
+NAME_RULE = f"1 to {NAME_LENGTH} printable characters, no slash, no space around it"
+LARGEST_ID = 2**63 - 1
+CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+"""The methods that change something; all others change nothing."""
+
+
+class Input(BaseModel):
+    """What a call brings along: a JSON body, or a query. Unknown keys are refused.
+
+    Of the fields in `unlogged` the audit tells the size only.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    unlogged: ClassVar[frozenset[str]] = frozenset()
+
+
+class Nothing(Input):
+    """For calls that bring nothing along."""
+
+
+GivenT = TypeVar("GivenT", bound=Input)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Generic[GivenT]):
+    """One call, checked: who calls, what the path names, what was given."""
+
+    given: GivenT
+    path: Mapping[str, str]
+    actor: str
+    idempotency_key: str | None = None
+
+    def name(self, part: str) -> str:
+        """Return a name from the path.
+
+        Raises:
+            BadInput: nothing can have that name.
+        """
+        return printable_name(self.path[part], place=part)
+
+    def number(self, part: str) -> int:
+        """Return a number from the path.
+
+        Raises:
+            NotKnown: it is no number that anything could have.
+        """
+        text = self.path[part]
+        # The length goes first: Python refuses to convert thousands of digits.
+        if len(text) > 19 or not (text.isascii() and text.isdigit()) or int(text) > LARGEST_ID:
+            raise NotKnown(f"{part} {text[:40]!r} is not known", hint="numbers are whole, from 1")
+        return int(text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route(Generic[GivenT]):
+    """An address under the control port.
+
+    `takes` describes the query of a GET and the JSON body of everything else.
+    """
+
+    method: str
+    path: str
+    summary: str
+    takes: type[GivenT]
+    answer: Callable[[Call[GivenT]], Awaitable[Json]]
+    status: HTTPStatus = HTTPStatus.OK
+    largest_body: int = 64 * 1024
+
+    @property
+    def changes(self) -> bool:
+        """Tell whether a call may change something."""
+        return self.method in CHANGING
+
+
+Routes = tuple[Route[Any], ...]
+
+
+def is_name(text: str) -> bool:
+    """Tell whether `text` can name a user, a job or a platform."""
+    is_plain = text.isprintable() and "/" not in text and text == text.strip()
+    return is_plain and 1 <= len(text) <= NAME_LENGTH
+
+
+def printable_name(text: str, *, place: str) -> str:
+    """Return `text` if it can be a name.
+
+    Raises:
+        BadInput: it is none.
+    """
+    if not is_name(text):
+        raise BadInput(f"{place}: {text[:40]!r} cannot be a name", hint=f"a name is {NAME_RULE}")
+    return text
+
+
+def _without_control(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must hold printable characters only")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_without_control)]
+"""One line without control characters."""

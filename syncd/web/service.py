@@ -1,0 +1,89 @@
+"""What the control port needs from the rest of syncd: the daemon implements it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Protocol
+
+from syncd.model.account import UserEntry
+from syncd.model.pause import PauseScope
+from syncd.model.run import RunOptions
+
+Json = dict[str, Any]
+"""An answer: whatever `pydantic_core.to_json` can write, aware datetimes included."""
+
+
+class Service(Protocol):
+    """The questions and orders that the control port passes on.
+
+    Every method may raise `StoreUnavailable`; what a call names and does not exist is `NotKnown`,
+    what it gives and cannot be used `BadInput`. Everything is safe to repeat, except that each
+    `trigger` that does not raise starts a run.
+    """
+
+    def is_ready(self) -> tuple[bool, str]:
+        """Tell whether runs can start, and if not, why. Asks nobody: probes call it often."""
+
+    async def status(self) -> Json:
+        """Return the first screen: freshness, jobs, platforms, problems."""
+
+    async def jobs(self) -> list[Json]:
+        """Return every job with its last run and its next fire time."""
+
+    async def job(self, job: str) -> Json:
+        """Return one job."""
+
+    async def trigger(self, job: str, options: RunOptions, idempotency_key: str | None) -> Json:
+        """Start a run now and return it; its number is under `id`.
+
+        Raises:
+            AlreadyRunning: a run of the job is active.
+        """
+
+    async def pause(
+        self, scope: PauseScope, key: str, *, why: str, until: datetime | None, actor: str
+    ) -> Json:
+        """Keep `key` (or, with scope ALL, everything) from starting until resumed, or `until`."""
+
+    async def resume(self, scope: PauseScope, key: str, *, actor: str) -> Json:
+        """End a pause; resuming what is not paused changes nothing."""
+
+    async def runs(self, job: str | None, before: int | None, limit: int) -> list[Json]:
+        """Return runs, newest first, numbered below `before`."""
+
+    async def run(self, run_id: int) -> Json:
+        """Return one run."""
+
+    async def run_items(self, run_id: int, outcome: str | None, limit: int) -> list[Json]:
+        """Return what came of a run's items."""
+
+    async def cancel(self, run_id: int) -> Json:
+        """Ask a run to stop at its next item; cancelling a finished run changes nothing."""
+
+    async def platforms(self) -> list[Json]:
+        """Return every platform with its limits and pauses."""
+
+    async def users(self, after: str, limit: int) -> list[Json]:
+        """Return users in the order of their keys, those behind `after`."""
+
+    async def user(self, key: str) -> Json:
+        """Return a user with their accounts."""
+
+    async def put_user(self, entry: UserEntry) -> Json:
+        """Create or update a user."""
+
+    async def delete_user(self, key: str) -> Json:
+        """Forget a user and what was stored about them."""
+
+    async def opt_out(self, key: str, opted_out: bool) -> Json:
+        """Stop following a user, or follow them again."""
+
+    async def sync_user(self, key: str) -> Json:
+        """Fetch a user's accounts now.
+
+        Raises:
+            ConsentWithdrawn: the user opted out.
+        """
+
+    async def import_users(self, text: str, *, format: str, dry_run: bool) -> Json:  # noqa: A002 - the word of the API
+        """Create or update the users of a CSV or JSON text, all or none."""

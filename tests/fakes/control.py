@@ -1,0 +1,176 @@
+"""A control port on a real socket, in front of a small service that keeps everything in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import aiohttp
+from fakes.clock import FakeClock
+
+from syncd.errors import AlreadyRunning, ConsentWithdrawn, NotKnown
+from syncd.model.account import UserEntry
+from syncd.model.pause import PauseScope
+from syncd.model.run import RunOptions
+from syncd.telemetry.bus import Bus
+from syncd.telemetry.events import Event
+from syncd.web.server import ControlServer, ControlSettings
+from syncd.web.service import Json
+
+TOKEN = "control-token-of-forty-three-characters-xyz"
+JOB = "github-profiles"
+
+
+class MemoryService:
+    """Knows one job; every order it takes is written down in `orders`."""
+
+    def __init__(self) -> None:
+        self.orders: list[tuple[Any, ...]] = []
+        self.ready = (True, "")
+        self.entries: dict[str, UserEntry] = {}
+        self.started: dict[int, Json] = {}
+        self.active: int | None = None
+        self.failure: Exception | None = None
+
+    def is_ready(self) -> tuple[bool, str]:
+        return self.ready
+
+    async def status(self) -> Json:
+        if self.failure is not None:
+            raise self.failure
+        return {"problems": []}
+
+    async def jobs(self) -> list[Json]:
+        return [{"job": JOB}]
+
+    async def job(self, job: str) -> Json:
+        if job != JOB:
+            raise NotKnown(f"job {job!r} is not known", hint="syncd status lists the jobs")
+        return {"job": job}
+
+    async def trigger(self, job: str, options: RunOptions, idempotency_key: str | None) -> Json:
+        await self.job(job)
+        if self.active is not None:
+            raise AlreadyRunning(f"job {job!r} runs already", run_id=self.active)
+        run_id = 4812 + len(self.started)
+        self.started[run_id] = {"id": run_id, "job": job}
+        self.orders.append(("trigger", job, options, idempotency_key))
+        return self.started[run_id]
+
+    async def pause(
+        self, scope: PauseScope, key: str, *, why: str, until: datetime | None, actor: str
+    ) -> Json:
+        self.orders.append(("pause", scope, key, why, until, actor))
+        return {"paused": True}
+
+    async def resume(self, scope: PauseScope, key: str, *, actor: str) -> Json:
+        self.orders.append(("resume", scope, key, actor))
+        return {"paused": False}
+
+    async def runs(self, job: str | None, before: int | None, limit: int) -> list[Json]:
+        return [run for run in self.started.values() if job in {None, run["job"]}][:limit]
+
+    async def run(self, run_id: int) -> Json:
+        if run_id not in self.started:
+            raise NotKnown(f"run {run_id} is not known")
+        return self.started[run_id]
+
+    async def run_items(self, run_id: int, outcome: str | None, limit: int) -> list[Json]:
+        return []
+
+    async def cancel(self, run_id: int) -> Json:
+        self.orders.append(("cancel", run_id))
+        return await self.run(run_id)
+
+    async def platforms(self) -> list[Json]:
+        return [{"platform": "github"}]
+
+    async def users(self, after: str, limit: int) -> list[Json]:
+        keys = sorted(key for key in self.entries if key > after)
+        return [{"key": key} for key in keys[:limit]]
+
+    async def user(self, key: str) -> Json:
+        if key not in self.entries:
+            raise NotKnown(f"user {key!r} is not known")
+        return {"key": key, "accounts": dict(self.entries[key].accounts)}
+
+    async def put_user(self, entry: UserEntry) -> Json:
+        self.orders.append(("put_user", entry))
+        self.entries[entry.key] = entry
+        return await self.user(entry.key)
+
+    async def delete_user(self, key: str) -> Json:
+        self.orders.append(("delete_user", key))
+        self.entries.pop(key, None)
+        return {"deleted": key}
+
+    async def opt_out(self, key: str, opted_out: bool) -> Json:
+        self.orders.append(("opt_out", key, opted_out))
+        return {"key": key, "opted_out": opted_out}
+
+    async def sync_user(self, key: str) -> Json:
+        if key == "opted-out":
+            raise ConsentWithdrawn(f"user {key!r} opted out")
+        self.orders.append(("sync_user", key))
+        return {"id": 4900, "key": key}
+
+    async def import_users(self, text: str, *, format: str, dry_run: bool) -> Json:  # noqa: A002
+        self.orders.append(("import_users", len(text), format, dry_run))
+        return {"created": text.count("\n")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlPort:
+    """A running control port, what stands behind it, and a session that shows the token."""
+
+    server: ControlServer
+    service: MemoryService
+    bus: Bus
+    clock: FakeClock
+    session: aiohttp.ClientSession
+    events: list[Event] = field(default_factory=list)
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server.port}{path}"
+
+    def named(self, name: str) -> list[Any]:
+        """Return the events of one name so far."""
+        return [event for event in self.events if event.name == name]
+
+    async def ask(
+        self, method: str, path: str, json: Any = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Any]:
+        """Return status and body of a call with the token."""
+        async with self.session.request(
+            method, self.url(path), json=json, headers=headers
+        ) as answer:
+            return answer.status, await answer.json(content_type="application/json")
+
+    async def say(self, *lines: str, body: bytes = b"") -> bytes:
+        """Send a request of these lines as they are, and return all that is answered."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.server.port)
+        writer.write("".join(f"{line}\r\n" for line in (*lines, "")).encode("latin-1") + body)
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        return answer
+
+
+@contextlib.asynccontextmanager
+async def control_port(**settings: Any) -> AsyncIterator[ControlPort]:
+    """Serve a control port on any free port; settings as `ControlSettings` takes them."""
+    service, bus, clock, events = MemoryService(), Bus(), FakeClock(), list[Event]()
+    chosen = ControlSettings(port=0, token=TOKEN, **settings)
+    authorized = {"Authorization": f"Bearer {TOKEN}"}
+    with bus.subscribed(events.append):
+        async with (
+            ControlServer(service, chosen, bus=bus, clock=clock) as server,
+            aiohttp.ClientSession(headers=authorized) as session,
+        ):
+            yield ControlPort(
+                server=server, service=service, bus=bus, clock=clock, session=session, events=events
+            )
