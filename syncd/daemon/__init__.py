@@ -1,0 +1,10 @@
+"""The composition root: builds everything, starts it, stops it in reverse.
+
+`settings` turns config.toml into what the parts take, and brings along the checks that need to know
+several packages. `core` holds the parts every mode needs (stores, platforms, engine, scheduler);
+`process` is the daemon itself with its signals; `foreground` runs one job without a daemon.
+`control` answers the control port, with `answers` (the JSON shapes), `users` and `people` (users
+in and out, `records` reads their files). `health` knows whether PostgreSQL answers, `servers`
+holds the embedded servers, `instance` keeps a second syncd off the state directory. `demo` plays
+the whole on one machine, with `stage` (where) and `rehearsal` (who, and what must come of it).
+"""

@@ -1,0 +1,147 @@
+"""The JSON shapes of the control port: pure functions of what the parts say."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from syncd.model.pause import Pause
+from syncd.model.run import Outcome, Run
+from syncd.platforms.base import Platform
+from syncd.schedule.roster import Schedule
+from syncd.telemetry.events import RunProgressed
+
+Json = dict[str, Any]
+
+
+def run_answer(run: Run, progress: dict[str, RunProgressed], now: datetime) -> Json:
+    """Describe a run, with how far it is where it is active."""
+    ended = run.finished_at or (now if run.outcome is Outcome.RUNNING else None)
+    began = run.started_at
+    report = run.report
+    return {
+        "id": run.id,
+        "job": run.job,
+        "kind": run.kind,
+        "cause": run.cause,
+        "outcome": run.outcome,
+        "skip_reason": run.skip_reason,
+        "fire_time": run.fire_time,
+        "options": {
+            "only": run.options.only,
+            "platform": run.options.platform,
+            "limit": run.options.limit,
+            "full": run.options.full,
+            "dry_run": run.options.dry_run,
+        },
+        "attempt": run.attempt,
+        "resumed": run.resumed,
+        "claimed_at": run.claimed_at,
+        "started_at": began,
+        "finished_at": run.finished_at,
+        "duration_seconds": (ended - began).total_seconds() if ended and began else None,
+        "seen": report.seen,
+        "created": report.created,
+        "updated": report.updated,
+        "unchanged": report.unchanged,
+        "deleted": report.deleted,
+        "skipped": report.skipped,
+        "failed": report.failed,
+        "calls": report.calls,
+        "saved": report.saved,
+        "failures": dict(report.failures),
+        "error": run.error,
+        "hint": run.hint,
+        "progress": {name: _progress(told) for name, told in progress.items()},
+    }
+
+
+def _progress(told: RunProgressed) -> Json:
+    return {
+        "done": told.done,
+        "total": told.total,
+        "failed": told.report.failed,
+        "rate": told.rate,
+        "eta_seconds": told.eta_seconds,
+        "waits_for": told.waits_for,
+    }
+
+
+def pause_answer(pause: Pause | None) -> Json | None:
+    """Describe a pause, None where there is none."""
+    if pause is None:
+        return None
+    return {
+        "scope": pause.scope,
+        "key": pause.key,
+        "why": pause.why,
+        "until": pause.until,
+        "actor": pause.actor,
+        "paused_at": pause.paused_at,
+    }
+
+
+def schedule_answer(schedule: Schedule, words: str, next_fire: datetime | None) -> Json:
+    """Describe a job as config.toml has it."""
+    every: timedelta | None = schedule.every
+    return {
+        "name": schedule.job.name,
+        "kind": schedule.job.kind,
+        "enabled": schedule.job.enabled,
+        "schedule": words,
+        "cron": None if schedule.cron is None else schedule.cron.expression,
+        "every_seconds": None if every is None else every.total_seconds(),
+        "timezone": schedule.timezone,
+        "next_fire_time": next_fire,
+        "platforms": schedule.job.work.platforms,
+    }
+
+
+def job_state(*, enabled: bool, paused: bool, running: bool, last: Run | None) -> str:
+    """Say in one word how a job is."""
+    if running:
+        return "running"
+    if not enabled:
+        return "off"
+    if paused:
+        return "paused"
+    if last is None:
+        return "never"
+    return "ok" if last.outcome is Outcome.SUCCEEDED else str(last.outcome)
+
+
+def freshness_answer(rows: list[Json], age: timedelta) -> Json:
+    """Add up how many accounts are followed, and how many had a success within `age`."""
+    return {**total_freshness(rows), "within_seconds": age.total_seconds()}
+
+
+def total_freshness(rows: list[Json]) -> Json:
+    """Add up what was counted apart."""
+    followed = sum(row["followed"] for row in rows)
+    fresh = sum(row["fresh"] for row in rows)
+    return {"followed": followed, "fresh": fresh, "share": fresh / followed if followed else None}
+
+
+def platform_answer(platform: Platform, accounts: Json) -> Json:
+    """Describe a platform: its limits, what is left of them, and who is followed there."""
+    gate, limits = platform.client.gate, platform.limits
+    pause = gate.pauses.active
+    return {
+        "name": platform.name,
+        "credential": platform.client.credential.name,
+        "rate": limits.rate,
+        "quota": {
+            "limit": limits.quota,
+            "seconds": limits.quota_seconds,
+            "left": None if limits.quota is None else gate.quota.left(),
+        },
+        "slots": limits.slots,
+        "in_flight": gate.in_flight,
+        "waiting": gate.waiting,
+        "paused_until": None if pause is None else pause.until,
+        "pause_cause": "" if pause is None else pause.cause,
+        "waits_for": platform.waits_for(),
+        "calls": gate.calls,
+        "saved": gate.saved,
+        "accounts": accounts,
+    }

@@ -1,0 +1,124 @@
+"""The parts every mode needs: servers, stores, platforms, engine, scheduler."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Self, cast
+
+from syncd import plugins
+from syncd.cache.connection import Cache
+from syncd.clock import Clock
+from syncd.config.models import Config
+from syncd.daemon.health import StoreHealth
+from syncd.daemon.servers import Servers
+from syncd.daemon.settings import to_database, to_schedules
+from syncd.embedded.postgres import EmbeddedPostgres
+from syncd.embedded.server import EmbeddedServer
+from syncd.embedded.valkey import EmbeddedValkey
+from syncd.engine.local import LocalEngine
+from syncd.jobs.admission import Admission
+from syncd.jobs.base import Stores, Surroundings
+from syncd.platforms.base import Platform
+from syncd.runs.runner import Runner
+from syncd.schedule.loop import Scheduler
+from syncd.store.accounts import AccountStore
+from syncd.store.database import Database
+from syncd.store.pauses import PauseStore
+from syncd.store.runs import RunStore
+from syncd.store.sync import SyncStore
+from syncd.store.users import UserStore
+from syncd.telemetry.bus import Bus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """What a configuration builds; `assemble` makes it, `servers.start` brings it to life."""
+
+    config: Config
+    clock: Clock
+    bus: Bus
+    servers: Servers
+    database: Database
+    cache: Cache
+    health: StoreHealth
+    users: UserStore
+    pauses: PauseStore
+    around: Surroundings
+    engine: LocalEngine
+    scheduler: Scheduler
+    stack: contextlib.AsyncExitStack = field(repr=False)
+
+    async def __aenter__(self) -> Self:
+        """Enter what needs no other machine; servers are started when asked."""
+        for part in (self.servers, self.database, self.cache):
+            await self.stack.enter_async_context(part)
+        for platform in self.around.platforms.values():
+            await self.stack.enter_async_context(platform.client)
+        await self.stack.enter_async_context(self.engine)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Leave in reverse: runs, platforms, connections, servers."""
+        await self.stack.aclose()
+
+    async def load_pauses(self) -> None:
+        """Read from the database what a person paused."""
+        self.around.admission.load(await self.pauses.standing(self.clock.now()))
+
+
+def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core:
+    """Build every part of syncd but the control port; nothing is connected or started yet."""
+    own_postgres = EmbeddedPostgres(config.daemon.state_dir, bus, clock)
+    own_valkey = EmbeddedValkey(config.daemon.state_dir, bus, clock)
+    postgres, valkey = config.database.address(), config.redis.address()
+    servers: list[EmbeddedServer] = [own_postgres] if postgres is None else []
+    servers += [own_valkey] if valkey is None else []
+    database = Database(to_database(config, postgres or own_postgres.address), clock)
+    around = _surroundings(config, clock, bus, database)
+    engine = LocalEngine(Runner(around))
+    return Core(
+        config=config,
+        clock=clock,
+        bus=bus,
+        servers=Servers(servers),
+        database=database,
+        cache=Cache(valkey or own_valkey.address, clock),
+        health=StoreHealth(database, clock, bus),
+        users=UserStore(database),
+        pauses=PauseStore(database),
+        around=around,
+        engine=engine,
+        scheduler=Scheduler(to_schedules(config), engine, around, is_firing=is_firing),
+        stack=contextlib.AsyncExitStack(),
+    )
+
+
+def _surroundings(config: Config, clock: Clock, bus: Bus, database: Database) -> Surroundings:
+    runs = RunStore(database, f"{socket.gethostname()}:{os.getpid()}:{clock.now():%Y%m%dT%H%M%S}")
+    return Surroundings(
+        clock=clock,
+        bus=bus,
+        stores=Stores(
+            database=database,
+            runs=runs,
+            accounts=AccountStore(database),
+            sync=SyncStore(database, runs),
+        ),
+        platforms=_connect_platforms(config, clock, bus),
+        admission=Admission(clock),
+    )
+
+
+def _connect_platforms(config: Config, clock: Clock, bus: Bus) -> Mapping[str, Platform]:
+    random = Random()  # noqa: S311 - jitter, no secret
+    return {
+        name: cast("type[Platform]", plugins.load("syncd.platforms", name)).connect(
+            name, settings, clock=clock, bus=bus, random=random
+        )
+        for name, settings in config.platforms.items()
+    }

@@ -1,0 +1,85 @@
+"""One job, or one migration, without a daemon."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from syncd.clock import SystemClock
+from syncd.config.models import Config
+from syncd.daemon.core import Core, assemble
+from syncd.daemon.instance import only_instance
+from syncd.daemon.process import logging_to, watch_signals
+from syncd.errors import LeaseLost
+from syncd.model.run import Run, RunOptions
+from syncd.store.migrate import migrate
+from syncd.telemetry.bus import Bus, Subscriber
+from syncd.telemetry.events import Event, RunProgressed
+
+_T = TypeVar("_T")
+_STDERR = 2
+
+
+def run_once(
+    config: Config,
+    job: str,
+    options: RunOptions,
+    on_progress: Callable[[RunProgressed], None],
+) -> Run:
+    """Run a job once, embedded servers included, and return the run as stored.
+
+    Logs go to standard error. Signals end the run as they end a daemon.
+
+    Raises:
+        SecondInstance: a daemon uses the state directory.
+        StartError, StoreUnavailable, NotKnown: it cannot be run here.
+    """
+
+    async def work(core: Core) -> Run:
+        await migrate(core.database)
+        await core.load_pauses()
+        started = await core.scheduler.trigger(job, options)
+        drain = config.daemon.drain.total_seconds()
+        watch_signals(lambda: core.engine.ask_to_drain(drain))
+        ended = await core.engine.end_of(started.id)
+        if ended is None:
+            raise LeaseLost(
+                f"run {started.id} was taken over by another syncd on the same database",
+                hint=f"follow it there with `syncd show {started.id}`",
+            )
+        return ended
+
+    def tell(event: Event) -> None:
+        if isinstance(event, RunProgressed):
+            on_progress(event)
+
+    return _alone(config, work, tell)
+
+
+def migrate_once(config: Config, dry_run: bool) -> list[str]:
+    """Bring the schema up to date (or only look), and name the migrations concerned."""
+
+    async def work(core: Core) -> list[str]:
+        found = await migrate(core.database, dry_run=dry_run)
+        return [f"{migration.version:04d} {migration.name}" for migration in found]
+
+    return _alone(config, work, lambda _: None)
+
+
+def _alone(config: Config, work: Callable[[Core], Awaitable[_T]], subscriber: Subscriber) -> _T:
+    """Do something with the parts of syncd while no daemon uses the state directory."""
+    clock, bus = SystemClock(), Bus()
+
+    async def live() -> _T:
+        async with assemble(config, clock, bus, is_firing=False) as core:
+            await core.servers.start()
+            return await work(core)
+
+    with (
+        only_instance(config.daemon.state_dir),
+        logging_to(config, clock, bus, output=_STDERR),
+        bus.subscribed(subscriber),
+        asyncio.Runner() as runner,
+    ):
+        return runner.run(live())

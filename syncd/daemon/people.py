@@ -1,0 +1,174 @@
+"""Users in and out: import files, and handles checked by their platform's own rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from syncd.daemon.records import csv_records, json_records
+from syncd.errors import BadInput
+from syncd.model.account import UserEntry
+from syncd.platforms.base import Platform
+from syncd.web.cells import unmarked
+from syncd.web.instant import Instant
+from syncd.web.routes import NAME_RULE, is_name
+from syncd.web.wording import problems_of
+
+_PROBLEMS_SHOWN = 100
+_BYTE_ORDER_MARK = "\ufeff"
+_TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
+_SEPARATORS = {";": "';'", "\t": "a tab", "|": "'|'"}
+
+
+class _Row(BaseModel):
+    """One user of an import file."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    key: str
+    accounts: dict[str, str] = {}
+    opted_out: bool | None = None
+    last_login_at: Instant | None = None
+
+
+def read_users(text: str, layout: str, platforms: Mapping[str, Platform]) -> list[UserEntry]:
+    """Read an import file as a whole; may take seconds, so call it beside the loop.
+
+    Args:
+        text: the file. CSV has a header: `key`, one column per platform, and perhaps `opted_out`
+            and `last_login_at`; JSON is one object per line or a list of objects, shaped like
+            `{"key": ..., "accounts": {"github": ...}}`.
+        layout: `csv` or `json`.
+        platforms: whose rules the handles must meet.
+
+    Raises:
+        BadInput: every problem with its line; nothing of the file may be used.
+    """
+    text = text.removeprefix(_BYTE_ORDER_MARK)
+    rows = _csv_rows(text, platforms) if layout == "csv" else json_records(text)
+    entries: list[UserEntry] = []
+    problems: list[str] = []
+    first_lines: dict[str, int] = {}
+    for line, raw in rows:
+        try:
+            entry = _to_entry(raw)
+            check_entry(entry, platforms)
+        except BadInput as error:
+            problems.extend(f"line {line}: {problem}" for problem in error.problems)
+            continue
+        if entry.key in first_lines:
+            problems.append(
+                f"line {line}: user {entry.key!r} stands in line {first_lines[entry.key]}"
+            )
+            continue
+        first_lines[entry.key] = line
+        entries.append(entry)
+    if problems:
+        shown, more = problems[:_PROBLEMS_SHOWN], len(problems) - _PROBLEMS_SHOWN
+        rest = [f"and {more} more"] if more > 0 else []
+        raise BadInput(*shown, *rest, hint="mend these lines and import the whole file again")
+    return entries
+
+
+def check_entry(entry: UserEntry, platforms: Mapping[str, Platform]) -> None:
+    """Refuse a user with a key or a handle that cannot be.
+
+    Raises:
+        BadInput: one sentence per problem.
+    """
+    problems = [
+        problem
+        for platform, handle in entry.accounts.items()
+        if (problem := _handle_problem(platform, handle, platforms))
+    ]
+    if not is_name(entry.key):
+        problems.insert(0, f"key {_shown(entry.key)} must be {NAME_RULE}")
+    if problems:
+        hint = "give the name as the platform shows it; an empty one disconnects"
+        raise BadInput(*problems, hint=hint)
+
+
+def _handle_problem(platform: str, handle: str, platforms: Mapping[str, Platform]) -> str | None:
+    if platform not in platforms:
+        known = ", ".join(platforms)
+        return f"accounts.{platform[:50]}: there is no such platform; there are {known}"
+    if handle and not platforms[platform].accepts(handle):
+        return f"accounts.{platform}: {_shown(handle)} cannot be a {platform} name"
+    return None
+
+
+def _shown(text: str) -> str:
+    return ascii(text[:60]) + ("..." if len(text) > 60 else "")
+
+
+def _to_entry(raw: Any) -> UserEntry:
+    if isinstance(raw, BadInput):
+        raise raw
+    try:
+        row = _Row.model_validate(raw)
+    except ValidationError as error:
+        raise BadInput(*problems_of(error, _Row, "row")) from None
+    return UserEntry(
+        key=row.key,
+        accounts=row.accounts,
+        opted_out=row.opted_out,
+        last_login_at=row.last_login_at,
+    )
+
+
+def _csv_rows(text: str, platforms: Mapping[str, Platform]) -> Iterator[tuple[int, Any]]:
+    """Yield each row (or what is wrong with it) with its line."""
+    records = csv_records(text)
+    line, first = next(records, (1, []))
+    if isinstance(first, BadInput):
+        yield line, first
+        return
+    header = [name.strip() for name in first]
+    _check_header(header, platforms)
+    for line, cells in records:
+        if isinstance(cells, BadInput):
+            yield line, cells
+        elif any(cell.strip() for cell in cells):
+            yield line, _csv_row(header, cells)
+
+
+def _check_header(header: list[str], platforms: Mapping[str, Platform]) -> None:
+    _check_separator(header)
+    known = {"key", "opted_out", "last_login_at", *platforms}
+    problems = [f"line 1: unknown column {_shown(name)}" for name in header if name not in known]
+    problems += [
+        f"line 1: column {name!r} stands there twice"
+        for name in set(header)
+        if header.count(name) > 1
+    ]
+    if "key" not in header:
+        problems.append("line 1: there is no column 'key'")
+    if problems:
+        raise BadInput(*problems, hint=f"columns: {', '.join(sorted(known))}")
+
+
+def _check_separator(header: list[str]) -> None:
+    for separator, shown in _SEPARATORS.items():
+        if len(header) == 1 and separator in header[0]:
+            raise BadInput(
+                f"line 1: the columns are separated by {shown}",
+                hint="separate the columns by commas: key,github",
+            )
+
+
+def _csv_row(header: list[str], cells: list[str]) -> dict[str, Any] | BadInput:
+    if len(cells) != len(header):
+        return BadInput(f"{len(cells)} cells, the header has {len(header)}")
+    row = dict(zip(header, (unmarked(cell.strip()) for cell in cells), strict=True))
+    answer: dict[str, Any] = {"key": row.pop("key")}
+    if opted_out := row.pop("opted_out", "").lower():
+        if opted_out not in _TRUE | _FALSE:
+            return BadInput(f"opted_out: {_shown(opted_out)} is neither true nor false")
+        answer["opted_out"] = opted_out in _TRUE
+    if login := row.pop("last_login_at", ""):
+        answer["last_login_at"] = login
+    # An empty cell says nothing about that platform; disconnecting is done one by one.
+    answer["accounts"] = {platform: handle for platform, handle in row.items() if handle}
+    return answer

@@ -1,0 +1,126 @@
+"""From config.toml to what the parts take, and the checks that need to know several of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal, cast
+from zoneinfo import ZoneInfo
+
+from syncd import plugins
+from syncd.config.load import load
+from syncd.config.models import Config, Logging
+from syncd.config.models import Job as JobTable
+from syncd.config.place import Problem, quoted
+from syncd.config.values import suggestion
+from syncd.errors import ConfigError
+from syncd.jobs.base import JobKind
+from syncd.model.address import PostgresAddress
+from syncd.runs.job import Job
+from syncd.schedule.cron import CronSchedule, parse_cron
+from syncd.schedule.roster import Schedule
+from syncd.store.database import DatabaseSettings
+from syncd.telemetry.events import Level
+from syncd.telemetry.logs import LogSettings
+
+
+def load_config(path: Path, environ: Mapping[str, str]) -> Config:
+    """Load config.toml with every check there is.
+
+    Raises:
+        ConfigError: every problem at once.
+    """
+    return load(path, environ, checks=(check_schedules, check_platforms))
+
+
+def check_schedules(config: Config) -> Iterator[Problem]:
+    """Cron expressions can be read and fire some day."""
+    for name, job in config.jobs.items():
+        try:
+            _cron(name, job)
+        except ConfigError as error:
+            yield Problem(path=("jobs", name, "schedule"), message=error.problems[0])
+
+
+def check_platforms(config: Config) -> Iterator[Problem]:
+    """Jobs name platforms that exist."""
+    for name, job in config.jobs.items():
+        for platform in getattr(job.options, "platforms", ()):
+            if platform not in config.platforms:
+                near = suggestion(platform, config.platforms)
+                yield Problem(
+                    path=("jobs", name, "platforms"),
+                    message=f"there is no platform {quoted(platform)}{near}",
+                )
+
+
+def to_schedules(config: Config) -> list[Schedule]:
+    """Make the jobs ready to run."""
+    return [_to_schedule(name, table) for name, table in config.jobs.items()]
+
+
+def _to_schedule(name: str, table: JobTable) -> Schedule:
+    kind = cast("type[JobKind[Any]]", plugins.load("syncd.jobs", table.kind))
+    job = Job(
+        name=name,
+        kind=table.kind,
+        work=kind(name, table.options),
+        enabled=table.enabled,
+        timeout=table.timeout,
+        limit=table.limit,
+        run_on_start=table.run_on_start,
+    )
+    return Schedule(job=job, cron=_cron(name, table), every=table.every, timezone=table.timezone)
+
+
+def _cron(name: str, table: JobTable) -> CronSchedule | None:
+    return parse_cron(table.schedule, table.timezone, name) if table.schedule else None
+
+
+def to_database(config: Config, address: PostgresAddress) -> DatabaseSettings:
+    """Return how to reach PostgreSQL at `address`."""
+    return DatabaseSettings(
+        address=address,
+        schema=config.database.schema_name,
+        pool=config.database.pool,
+        connect_timeout=config.database.connect_timeout,
+        command_timeout=config.database.command_timeout,
+    )
+
+
+def to_logs(logging: Logging, *, output: int) -> LogSettings:
+    """Return how to log; `output` is the file descriptor of the stream."""
+    return LogSettings(
+        level=Level(logging.level),
+        format=_log_format(logging, output),
+        dir=logging.dir,
+        timezone=ZoneInfo(logging.timezone),
+        keep=logging.keep,
+        max_size=int(logging.max_size),
+    )
+
+
+def _log_format(logging: Logging, output: int) -> Literal["json", "console"]:
+    if logging.format != "auto":
+        return logging.format
+    stream = sys.stdout if output == 1 else sys.stderr
+    return "console" if stream.isatty() else "json"
+
+
+def secrets_of(config: Config) -> list[str]:
+    """List every secret the configuration holds, for the logs to blank."""
+    database, redis = config.database.address(), config.redis.address()
+    tokens = [
+        credential.token.get_secret_value()
+        for platform in config.platforms.values()
+        for credential in platform.credentials
+    ]
+    passwords = [address.password for address in (database, redis) if address is not None]
+    return [secret for secret in (*tokens, *passwords) if secret]
+
+
+def fresh_for(job: Job) -> timedelta:
+    """Return how old a job's data may be and still count as fresh."""
+    return cast("timedelta", getattr(job.work.options, "fresh_for", timedelta(hours=24)))

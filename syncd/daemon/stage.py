@@ -1,0 +1,174 @@
+"""Where `syncd demo` plays: folders that go with it, a config, servers, logs that stay."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from syncd.config.duration import Rate
+from syncd.config.models import Config
+from syncd.daemon.core import Core
+from syncd.daemon.process import logging_to
+from syncd.daemon.settings import load_config
+from syncd.embedded.directory import socket_directory
+from syncd.embedded.postgres import EmbeddedPostgres
+from syncd.embedded.valkey import EmbeddedValkey
+from syncd.errors import ConfigError, StartError
+from syncd.platforms.github import GitHub
+
+SCALE = 100
+"""How many times wider than in reality the limits are, the stand-in's and ours."""
+
+JOB = "github-profiles"
+
+_CONFIG = """\
+[daemon]
+state_dir = "state"
+
+[logging]
+level = "debug"
+format = "json"
+dir = {log_dir}
+
+[platforms.github]
+base_url = "{base_url}"
+allow_private = true
+rate = "{rate}"
+quota = "{quota}"
+credentials = [{{ name = "demo", token_file = "github-token" }}]
+
+[jobs.{job}]
+kind = "profiles"
+platforms = ["github"]
+every = "12h"
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoPlan:
+    """How many users, made from which seed, and whether to stay when they are synced."""
+
+    users: int
+    seed: int
+    stays: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What the demo plays with: its config, our limits in it, and where the logs are."""
+
+    plan: DemoPlan
+    config: Config
+    log_dir: Path
+    rate: Rate
+    quota: Rate
+    scale: int = SCALE
+
+
+def set_stage(plan: DemoPlan, folder: Path, log_dir: Path, base_url: str) -> Stage:
+    """Write the config file of the demo into a folder, and load it as any other."""
+    rate, quota = _scaled(GitHub.defaults.rate), _scaled(GitHub.defaults.quota)
+    (folder / "github-token").write_text("made-up-by-the-demo\n")
+    path = folder / "config.toml"
+    path.write_text(
+        _CONFIG.format(
+            log_dir=json.dumps(str(log_dir), ensure_ascii=False),
+            base_url=base_url,
+            rate=rate,
+            quota=quota,
+            job=JOB,
+        )
+    )
+    config = load_config(path, {})
+    return Stage(plan=plan, config=config, log_dir=log_dir, rate=rate, quota=quota)
+
+
+def move_control_port(config: Config, listen: str) -> None:
+    """Let the command line find the control port elsewhere by the config file."""
+    with config.path.open("a") as file:
+        file.write(f'\n[web]\nlisten = "{listen}"\n')
+
+
+def _scaled(limit: Rate | None) -> Rate:
+    assert limit is not None, "GitHub limits the requests of a second and of an hour"
+    return replace(limit, count=limit.count * SCALE)
+
+
+@contextlib.contextmanager
+def log_folder() -> Iterator[Path]:
+    """Make a folder that stays, unless nothing is in it or a signal ends the demo."""
+    folder = _temporary("syncd-demo-logs-")
+    try:
+        yield folder
+    except asyncio.CancelledError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    finally:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+@contextlib.contextmanager
+def home_folder() -> Iterator[Path]:
+    """Make the folder of everything but the logs; in the end it is gone."""
+    home = _temporary("syncd-demo-")
+    state = home / "state"
+    try:
+        state.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            # Where the servers cannot run as root they are another user, who must get through.
+            home.chmod(0o711)
+            state.chmod(0o711)
+        yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+        for server in (EmbeddedPostgres, EmbeddedValkey):
+            # They lie elsewhere when the path of home is too long for sockets.
+            shutil.rmtree(socket_directory(state, server.socket_name), ignore_errors=True)
+
+
+def _temporary(prefix: str) -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix=prefix))
+    except OSError as error:
+        raise StartError(
+            f"cannot make a temporary directory: {error.strerror}",
+            hint="let TMPDIR name a directory that you may write and that has room",
+        ) from error
+
+
+@contextlib.contextmanager
+def logs_in_files(core: Core) -> Iterator[None]:
+    """Write log lines into their files and nowhere else, as long as the context lasts."""
+    with (
+        Path(os.devnull).open("wb") as nowhere,
+        logging_to(core.config, core.clock, core.bus, output=nowhere.fileno()),
+    ):
+        yield
+
+
+async def start_servers(core: Core, stage: Stage) -> None:
+    """Start PostgreSQL and Valkey; what they say when they do not start is kept with the logs.
+
+    Raises:
+        StartError: one of them is not installed or cannot start here.
+    """
+    try:
+        # Shielded: a start that is under way can be given up only while somebody waits for it.
+        await asyncio.shield(core.servers.start())
+    except ConfigError as error:
+        hint = "install syncd[embedded]: the demo runs on servers of its own"
+        raise StartError(str(error), hint=hint) from error
+    except StartError as error:
+        for log in stage.config.daemon.state_dir.glob("*.log"):
+            shutil.copy(log, stage.log_dir)
+        raise StartError(str(error), hint=f"what it said is kept in {stage.log_dir}") from error
+    finally:
+        core.servers.give_up_starting()

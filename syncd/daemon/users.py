@@ -1,0 +1,132 @@
+"""The control port's questions and orders about users."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from syncd.daemon.answers import Json, run_answer
+from syncd.daemon.core import Core
+from syncd.daemon.people import check_entry, read_users
+from syncd.errors import BadInput, ConsentWithdrawn, NotKnown
+from syncd.model.account import AccountId, UserEntry
+from syncd.model.run import Run, RunOptions
+from syncd.store.users import PutResult
+
+
+class UserDesk:
+    """Users as the platform tells us about them; what changes reaches running work at once."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._around = core.around
+
+    async def users(self, after: str, limit: int) -> list[Json]:
+        """Return users in the order of their keys, those behind `after`."""
+        return await self._core.users.read_page(after, limit)
+
+    async def user(self, key: str) -> Json:
+        """Return a user with their accounts."""
+        found = await self._core.users.read(key)
+        if found is None:
+            raise _no_user(key)
+        return found
+
+    async def put_user(self, entry: UserEntry) -> Json:
+        """Create or update a user; an empty handle disconnects a platform."""
+        check_entry(entry, self._around.platforms)
+        await self._put([entry], dry_run=False)
+        return await self.user(entry.key)
+
+    async def _put(self, entries: list[UserEntry], *, dry_run: bool) -> PutResult:
+        result = await self._core.users.put(entries, dry_run=dry_run)
+        if not dry_run:
+            self._around.admission.withdraw(result.withdrawn)
+            self._around.admission.readmit(result.readmitted)
+        return result
+
+    async def delete_user(self, key: str) -> Json:
+        """Delete a user with everything stored about them."""
+        accounts = await self._core.users.delete(key)
+        if accounts is None:
+            raise _no_user(key)
+        self._around.admission.withdraw(accounts)
+        return {"key": key, "deleted": True, "accounts": len(accounts)}
+
+    async def opt_out(self, key: str, opted_out: bool) -> Json:
+        """Stop following a user at the next item, or follow them again."""
+        await self.user(key)
+        touched: Iterable[AccountId] = await self._core.users.set_opted_out(
+            key, opted_out=opted_out
+        )
+        if opted_out:
+            self._around.admission.withdraw(touched)
+        else:
+            self._around.admission.readmit(touched)
+        return await self.user(key)
+
+    async def sync_user(self, key: str) -> Json:
+        """Fetch a user's accounts now, beside whatever runs.
+
+        Raises:
+            ConsentWithdrawn: the user opted out.
+            BadInput: no job reads any of the user's accounts.
+        """
+        user = await self.user(key)
+        if user["opted_out"]:
+            raise ConsentWithdrawn(
+                f"user {key!r} opted out", hint=f"syncd users opt-out {key} --undo"
+            )
+        linked = {account["platform"] for account in user["accounts"]}
+        runs = [
+            await self._core.scheduler.trigger(
+                job, RunOptions(only=(key,), full=True), is_beside=True
+            )
+            for job in self._jobs_reading(linked)
+        ]
+        if not runs:
+            raise BadInput(
+                f"user {key!r} has no account that a job reads",
+                hint=f"linked: {', '.join(sorted(linked)) or 'nothing'}; see `syncd status`",
+            )
+        return {"key": key, "runs": [self._started(run) for run in runs]}
+
+    def _jobs_reading(self, linked: set[str]) -> list[str]:
+        """Choose jobs that together read these platforms, each platform once."""
+        chosen: list[str] = []
+        left = set(linked)
+        for schedule in self._core.scheduler.schedules():
+            reads = left & set(schedule.job.work.platforms)
+            if reads and schedule.job.enabled:
+                chosen.append(schedule.job.name)
+                left -= reads
+        return chosen
+
+    def _started(self, run: Run) -> Json:
+        return run_answer(run, {}, self._core.clock.now())
+
+    async def import_users(
+        self,
+        text: str,
+        *,
+        format: str,  # noqa: A002 - the word of the API
+        dry_run: bool,
+    ) -> Json:
+        """Create or update the users of a CSV or JSON text, all or none."""
+        entries = await asyncio.to_thread(read_users, text, format, self._around.platforms)
+        result = await self._put(entries, dry_run=dry_run)
+        return {
+            "dry_run": dry_run,
+            "users": len(entries),
+            "created": result.created,
+            "changed": result.changed,
+            "same": result.same,
+            "linked": result.linked,
+            "unlinked": result.unlinked,
+        }
+
+
+def _no_user(key: str) -> NotKnown:
+    return NotKnown(
+        f"there is no user {key!r}", hint="`syncd users list` shows whom syncd knows; mind capitals"
+    )

@@ -1,0 +1,65 @@
+"""The daemon's control over a real store and the stand-in; its clock is virtual."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from fakes.clock import FakeClock
+from fakes.syncing import CONFIG
+from fakes.waiting import until
+
+from syncd.daemon.control import Control
+from syncd.daemon.core import Core, assemble
+from syncd.daemon.settings import load_config
+from syncd.model.account import UserEntry
+from syncd.model.address import PostgresAddress
+from syncd.model.run import Outcome
+from syncd.telemetry.bus import Bus
+
+
+class Desk:
+    """A control and what it controls; the clock is virtual."""
+
+    def __init__(self, core: Core, control: Control, clock: FakeClock) -> None:
+        self.core = core
+        self.control = control
+        self.clock = clock
+
+    async def link(self, **handles: str) -> None:
+        for key, handle in handles.items():
+            await self.control.put_user(UserEntry(key=key, accounts={"github": handle}))
+
+    async def end(self, run_id: int) -> dict[str, Any]:
+        async def ask() -> dict[str, Any] | None:
+            run = await self.control.run(run_id)
+            return run if Outcome(run["outcome"]).is_final else None
+
+        found = await self.clock.run(until(ask, what=f"run {run_id} to end", seconds=10))
+        assert found is not None
+        return found
+
+
+def text_for(address: PostgresAddress, schema: str, base_url: str) -> str:
+    text = CONFIG.format(
+        address=address, schema=schema, platform="github", base_url=base_url, rate="1000/s"
+    )
+    return text.replace("[platforms.", 'connect_timeout = "500ms"\n\n[platforms.')
+
+
+@contextlib.asynccontextmanager
+async def controlled(text: str, folder: Path) -> AsyncIterator[Desk]:
+    (folder / "config.toml").write_text(text)
+    clock, bus = FakeClock(), Bus()
+    core = assemble(
+        load_config(folder / "config.toml", {"TOKEN": "ghp_one"}), clock, bus, is_firing=False
+    )
+    control = Control(core)
+    with bus.subscribed(control.note):
+        async with core, asyncio.TaskGroup() as group:
+            watch = group.create_task(core.health.watch())
+            yield Desk(core, control, clock)
+            watch.cancel()
