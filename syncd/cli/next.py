@@ -1,0 +1,121 @@
+"""`syncd next`: when jobs fire, in their zone, in UTC, and with what changing clocks do to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from syncd.cli.base import Command, Exit
+from syncd.cli.console import Console
+from syncd.cli.fire_times import (
+    FOREVER,
+    Calendar,
+    Fire,
+    cron_calendar,
+    fires,
+    job_calendar,
+    load_zone,
+)
+from syncd.cli.instants import parse_end, parse_start
+from syncd.cli.reach import connect, load, unknown_job
+from syncd.cli.words import instant
+from syncd.web.client import DaemonUnreachable, api_path
+
+if TYPE_CHECKING:
+    from syncd.config.models import Job
+
+_DEFAULT_COUNT = 10
+_MOST = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Next(Command):
+    """Show the next fire times.
+
+    Of one job, of all, or of an expression that you consider (for JOB, if it is given as well).
+    """
+
+    parameters = (
+        click.Argument(["job"], required=False),
+        click.Option(["--schedule"], metavar="EXPR", help="A cron expression."),
+        click.Option(["--from", "start"], metavar="WHEN", help="After this; a bare day: from it."),
+        click.Option(["--until"], metavar="WHEN", help="Up to this; a bare day: to its end."),
+        click.Option(["--tz"], metavar="ZONE", help="The time zone, instead of the job's."),
+        click.Option(["--count"], type=click.IntRange(1, _MOST), help="How many, 10 if not said."),
+    )
+    job: str | None
+    schedule: str | None
+    start: str | None
+    until: str | None
+    tz: str | None
+    count: int | None
+
+    def run(self, console: Console) -> Exit:
+        """Compute them; the daemon is asked only for jobs that fire every so often."""
+        from syncd.clock import SystemClock  # noqa: PLC0415 - asyncio is heavy
+
+        now = SystemClock().now()
+        found = self._fires(self._calendars(console), now)
+        if console.is_json:
+            console.show_json([fire.as_json() for fire in found])
+        elif found:
+            is_named = self.job is None and self.schedule is None
+            console.show_table([_row(fire, now, is_named=is_named) for fire in found])
+        else:
+            console.say("nothing fires in that time")
+        return Exit.OK
+
+    def _fires(self, calendars: list[Calendar], now: datetime) -> list[Fire]:
+        zone = load_zone(self.tz) if self.tz else calendars[0].zone if calendars else UTC
+        start = parse_start(self.start, zone) if self.start else now
+        end = parse_end(self.until, zone) if self.until else FOREVER
+        return fires(calendars, start, end, self.count or (_MOST if self.until else _DEFAULT_COUNT))
+
+    def _calendars(self, console: Console) -> list[Calendar]:
+        if self.schedule is not None:
+            zone = self.tz or (self._job(console).timezone if self.job else "UTC")
+            return [cron_calendar(self.job or "", self.schedule, zone)]
+        if self.job is not None:
+            table = self._job(console)
+            if not table.enabled:
+                console.say(f"{self.job} is switched off (enabled = false)")
+            return [self._calendar(console, self.job, table)]
+        return self._of_all(console, load(console).jobs)
+
+    def _job(self, console: Console) -> Job:
+        assert self.job is not None
+        jobs = load(console).jobs
+        if self.job not in jobs:
+            raise unknown_job(self.job, list(jobs))
+        return jobs[self.job]
+
+    def _of_all(self, console: Console, jobs: Mapping[str, Job]) -> list[Calendar]:
+        calendars = []
+        for name, table in jobs.items():
+            try:
+                calendars += [self._calendar(console, name, table)] if table.enabled else []
+            except DaemonUnreachable as error:
+                console.say(f"left out: {error}")
+        return calendars
+
+    def _calendar(self, console: Console, name: str, table: Job) -> Calendar:
+        def ask_next(job: str) -> datetime | None:
+            try:
+                return instant(connect(console).get(api_path("jobs", job))["next_fire_time"])
+            except DaemonUnreachable as error:
+                raise DaemonUnreachable(
+                    f"{job} fires every so often, and only the running daemon knows since when: "
+                    f"{error}",
+                    hint=error.hint,
+                ) from error
+
+        return job_calendar(name, table, self.tz or table.timezone, ask_next)
+
+
+def _row(fire: Fire, now: datetime, *, is_named: bool) -> tuple[str, ...]:
+    row = fire.as_row(now)
+    return (fire.job, *row) if is_named else row

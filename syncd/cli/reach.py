@@ -1,0 +1,90 @@
+"""How a command comes to the daemon, and to the configuration."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from syncd.cli.console import Console
+from syncd.config.control import control_address
+from syncd.errors import ConfigError, NotKnown, StartError
+from syncd.web.client import ControlClient, DaemonUnreachable, Json, TokenRefused, api_path
+from syncd.web.token import read_token
+
+if TYPE_CHECKING:
+    from syncd.config.models import Config
+
+
+def connect(console: Console) -> ControlClient:
+    """Return the way to the daemon of this configuration.
+
+    Raises:
+        DaemonUnreachable: no daemon was ever started with it.
+        TokenRefused: we may not read its token.
+    """
+    where = control_address(console.config_path, console.environ)
+    if not os.path.lexists(where.token_file):
+        raise DaemonUnreachable(
+            f"no syncd has run here yet: there is no token file {where.token_file}",
+            hint="start it (syncd run), or name its config file with --config",
+        )
+    try:
+        token = read_token(where.token_file)
+    except StartError as error:
+        raise TokenRefused(str(error), hint=_token_hint(where.token_file, error)) from error
+    return ControlClient(where.host, where.port, token)
+
+
+def load(console: Console) -> Config:
+    """Return the whole configuration.
+
+    Raises:
+        ConfigError: there is none, or everything that is wrong with it.
+    """
+    from syncd.daemon.settings import load_config  # noqa: PLC0415 - half a second
+
+    return load_config(config_file(console), console.environ)
+
+
+def config_file(console: Console) -> Path:
+    """Return the config file.
+
+    Raises:
+        ConfigError: nothing was named and nothing is there.
+    """
+    if console.config_path is None:
+        raise ConfigError(
+            "there is no config.toml here and no /etc/syncd/config.toml",
+            hint="name the config file with --config or SYNCD_CONFIG",
+        )
+    return console.config_path
+
+
+def ask_job(client: ControlClient, job: str, action: str, body: Json | None = None) -> Json:
+    """Order something of a job.
+
+    Raises:
+        NotKnown: there is no such job; the hint names the one that was probably meant.
+    """
+    try:
+        return client.post(api_path("jobs", job, action), body)
+    except NotKnown as error:
+        names = [str(each["name"]) for each in client.get(api_path("jobs"))["jobs"]]
+        raise unknown_job(job, names) from error
+
+
+def unknown_job(job: str, names: list[str]) -> NotKnown:
+    """Return the error that says there is no such job, and which one was probably meant."""
+    near = difflib.get_close_matches(job, names, n=1)
+    meant = f'did you mean "{near[0]}"?' if near else f"jobs: {', '.join(names) or 'none'}"
+    return NotKnown(f"there is no job {job!r}", hint=meant)
+
+
+def _token_hint(path: Path, error: StartError) -> str | None:
+    try:
+        is_ours = path.lstat().st_uid == os.geteuid()
+    except OSError:
+        is_ours = False
+    return error.hint if is_ours else "run this as the user that syncd runs as"

@@ -1,0 +1,78 @@
+"""`syncd show`: everything that is known about one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import click
+
+from syncd.cli.base import Command, Exit
+from syncd.cli.console import Console
+from syncd.cli.reach import connect
+from syncd.cli.words import counted, in_words, instant, progress_in_words, tally
+from syncd.web.client import Json, api_path
+
+_INSTANTS = ("fire_time", "claimed_at", "started_at", "finished_at")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Show(Command):
+    """Show one run.
+
+    When it ran, why, and what came of it; times are UTC.
+    """
+
+    parameters = (click.Argument(["run_id"], metavar="RUN", type=click.IntRange(1)),)
+    run_id: int
+
+    def run(self, console: Console) -> Exit:
+        """Ask the daemon."""
+        run = connect(console).get(api_path("runs", self.run_id))
+        if console.is_json:
+            console.show_json(run)
+        else:
+            console.show_table(list(_rows(run)))
+        return Exit.OK
+
+
+def _rows(run: Json) -> Iterator[tuple[str, str]]:
+    yield "run", str(run["id"])
+    yield "job", f"{run['job']} ({run['kind']})"
+    yield "cause", run["cause"]
+    yield "outcome", run["outcome"]
+    if run["skip_reason"]:
+        yield "skipped", run["skip_reason"]
+    for name in _INSTANTS:
+        at = instant(run[name])
+        if at is not None:
+            yield name.replace("_", " "), f"{at:%Y-%m-%d %H:%M:%S}"
+    yield from _effort(run)
+    yield from _narrowed(run["options"])
+    yield "items", tally(run)
+    yield "requests", f"{run['calls']:,} calls, {run['saved']:,} answers that cost no quota"
+    if run["progress"]:
+        yield "progress", progress_in_words(run["progress"].values())
+    yield from ((name, run[name]) for name in ("error", "hint") if run[name])
+
+
+def _effort(run: Json) -> Iterator[tuple[str, str]]:
+    if run["duration_seconds"] is not None:
+        yield "took", in_words(run["duration_seconds"])
+    if run["attempt"] > 1 or run["resumed"]:
+        yield "attempt", f"{run['attempt']}, resumed {counted(run['resumed'], 'time')}"
+
+
+def _narrowed(options: Json) -> Iterator[tuple[str, str]]:
+    """Yield how a trigger narrowed the run."""
+    given = {name: value for name, value in options.items() if value}
+    words = [
+        name.replace("_", " ") if value is True else f"{name} {_listed(value)}"
+        for name, value in given.items()
+    ]
+    if words:
+        yield "narrowed to", "; ".join(words)
+
+
+def _listed(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

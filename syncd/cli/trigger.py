@@ -1,0 +1,120 @@
+"""`syncd trigger`: run a job now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from syncd.cli.base import Command, Exit
+from syncd.cli.console import Console
+from syncd.cli.reach import ask_job, connect
+from syncd.cli.status import quota_in_words
+from syncd.cli.words import NONE
+from syncd.web.client import ControlClient, DaemonUnreachable, Json, api_path
+
+_EXITS = (
+    ("succeeded", Exit.OK),
+    ("skipped", Exit.OK),
+    ("partial", Exit.PROBLEMS),
+    ("held", Exit.HELD),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger(Command):
+    """Run a job now.
+
+    By the daemon, or, when none is running, once in the foreground. The exit code tells how a run
+    that was followed ended: 4 when some of it failed, 1 when all of it did.
+    """
+
+    parameters = (
+        click.Argument(["job"]),
+        click.Option(["--only"], default="", metavar="USER,..", help="Only these users."),
+        click.Option(["--platform"], default="", metavar="NAME", help="Only on this platform."),
+        click.Option(["--limit"], type=click.IntRange(1), help="At most so many items."),
+        click.Option(["--full"], is_flag=True, help="Also what is not due."),
+        click.Option(["--dry-run"], is_flag=True, help="Ask the platforms, write nothing."),
+        click.Option(["--follow", "-f"], is_flag=True, help="Show the progress until the end."),
+    )
+    job: str
+    only: str
+    platform: str
+    limit: int | None
+    full: bool
+    dry_run: bool
+    follow: bool
+
+    def run(self, console: Console) -> Exit:
+        """Start it, here if nowhere else."""
+        try:
+            client = connect(console)
+            run = ask_job(client, self.job, "trigger", self._narrowed())
+        except DaemonUnreachable as error:
+            console.say(f"{error}: running {self.job} once, here")
+            return self._run_here(console)
+        if self.follow:
+            return _follow(console, client, run)
+        if console.is_json:
+            console.show_json(run)
+        else:
+            console.show(f"run {run['id']} of {run['job']} started")
+            console.say(f"  hint: syncd show {run['id']}")
+        return Exit.OK
+
+    def _narrowed(self) -> dict[str, Any]:
+        return {
+            "only": [key.strip() for key in self.only.split(",") if key.strip()],
+            "platform": self.platform,
+            "limit": self.limit,
+            "full": self.full,
+            "dry_run": self.dry_run,
+        }
+
+    def _run_here(self, console: Console) -> Exit:
+        from syncd.cli.foreground import run_here  # noqa: PLC0415 - it brings the event loop
+
+        return _finish(console, run_here(console, self.job, self._narrowed()))
+
+
+def _follow(console: Console, client: ControlClient, run: Json) -> Exit:
+    from syncd.cli.follow import follow_run  # noqa: PLC0415 - only when following
+    from syncd.cli.progress import ProgressView  # noqa: PLC0415 - the same
+
+    console.say(f"run {run['id']} of {run['job']} started")
+    try:
+        with ProgressView(console) as view:
+            ended = follow_run(client, run["id"], view.update)
+    except KeyboardInterrupt:
+        console.say(f"run {run['id']} goes on", f"  hint: syncd cancel {run['id']} stops it")
+        raise
+    code = _finish(console, ended)
+    if not console.is_json:
+        console.show(*_quotas(client, ended))
+    return code
+
+
+def _finish(console: Console, run: Json) -> Exit:
+    """Show what came of a run and return what that means to a script."""
+    from syncd.cli.progress import summary  # noqa: PLC0415 - only where a run was waited for
+
+    if console.is_json:
+        console.show_json(run)
+    else:
+        console.show(summary(run))
+        console.show(f"requests: {run['calls']:,} calls, {run['saved']:,} cost no quota")
+    if run["hint"]:
+        console.say(f"  hint: {run['hint']}")
+    return dict(_EXITS).get(run["outcome"], Exit.FAILED)
+
+
+def _quotas(client: ControlClient, run: Json) -> list[str]:
+    """Write what is left of the quota of every platform the run may have used."""
+    wanted = run["options"]["platform"]
+    return [
+        f"quota left on {platform['name']}: {quota_in_words(platform)}"
+        for platform in client.get(api_path("platforms"))["platforms"]
+        if wanted in {"", platform["name"]} and quota_in_words(platform) != NONE
+    ]

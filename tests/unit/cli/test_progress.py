@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fakes.clock import FakeClock
+
+from syncd.cli.console import Console
+from syncd.cli.progress import ProgressView, summary
+
+
+def told(done: int, **changes: Any) -> dict[str, Any]:
+    return {
+        "run_id": 1,
+        "job": "github-profiles",
+        "platform": "github",
+        "done": done,
+        "total": 1000,
+        "report": {"failed": 3},
+        "rate": 10.24,
+        "eta_seconds": 38.0,
+        "waits_for": "",
+        **changes,
+    }
+
+
+async def test_plain_lines_come_once_a_second_and_the_last_in_any_case(
+    console: Console, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = FakeClock()
+
+    with ProgressView(console, is_terminal=False, clock=clock) as view:
+        view.update(told(10))
+        view.update(told(20))
+        await clock.advance(1)
+        view.update(told(30, waits_for="GitHub's quota"))
+        view.update(told(1000, eta_seconds=None))
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "github  10/1,000  failed 3  10.2/s  eta 38 s",
+        "github  30/1,000  failed 3  10.2/s  eta 38 s  waits for GitHub's quota",
+        "github  1,000/1,000  failed 3  10.2/s",
+    ]
+
+
+def test_terminal_gets_a_bar_per_platform(
+    console: Console, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ProgressView(console, is_terminal=True) as view:
+        view.update(told(10))
+        view.update(told(500, platform="evil\x1b[2J"))
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "10/1,000" in err
+    assert "\x1b[2J" not in err
+
+
+def test_summary_tells_what_came_of_a_run() -> None:
+    run = {"outcome": "succeeded", "duration_seconds": 1.9, "seen": 2, "error": ""}
+
+    assert summary({**run, "updated": 1, "unchanged": 1}) == "done in 1.9 s: 1 updated, 1 unchanged"
+    assert summary({**run, "outcome": "failed", "seen": 0, "error": "no token"}) == (
+        "failed in 1.9 s: no token"
+    )

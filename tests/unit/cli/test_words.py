@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from syncd.cli.words import (
+    clock_time,
+    distance,
+    in_words,
+    progress_in_words,
+    share_in_words,
+    tally,
+    zone_of,
+)
+
+NOW = datetime(2026, 11, 21, 11, 18, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0.0 s"),
+        (1.9, "1.9 s"),
+        (42.4, "42 s"),
+        (60, "1 m 00 s"),
+        (1084, "18 m 04 s"),
+        (25_920, "7 h 12 m"),
+        (273_600, "3 d 4 h"),
+    ],
+)
+def test_duration_names_its_two_largest_units(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words
+
+
+def test_a_share_is_full_only_when_nothing_is_missing() -> None:
+    shares = [share_in_words(share) for share in (None, 0.0, 0.9842, 0.99999, 1.0)]
+
+    assert shares == ["-", "0.0 %", "98.4 %", "99.9 %", "100 %"]
+
+
+def test_instant_is_as_short_as_it_can_be_told_from_others() -> None:
+    zone = ZoneInfo("Asia/Kolkata")
+
+    shown = [clock_time(NOW + timedelta(days=days), zone, NOW) for days in (0, 1, 40)]
+
+    assert shown == ["16:48", "Sun 16:48", "2026-12-31 16:48"]
+
+
+def test_distance_looks_both_ways() -> None:
+    ahead = distance(NOW + timedelta(hours=7, minutes=12), NOW)
+    behind = distance(NOW - timedelta(seconds=200), NOW)
+
+    assert (ahead, behind) == ("in 7 h 12 m", "3 m 20 s ago")
+
+
+def test_unknown_zone_is_shown_in_utc() -> None:
+    assert zone_of("Mars/Base") is UTC
+
+
+def test_tally_leaves_zeros_out_and_explains_failures() -> None:
+    run = {
+        "created": 0,
+        "updated": 1204,
+        "unchanged": 1,
+        "failed": 14,
+        "failures": {"transient": 3, "not_found": 11},
+    }
+
+    assert tally(run) == "1,204 updated, 1 unchanged, 14 failed (not_found 11, transient 3)"
+    assert tally({"failures": {}}) == "nothing was due"
+
+
+def test_progress_of_several_platforms_is_added_up() -> None:
+    parts = [
+        {"done": 10, "total": 20, "failed": 1, "eta_seconds": 5.0, "waits_for": ""},
+        {"done": 5, "total": 20, "failed": 0, "eta_seconds": None, "waits_for": "quota"},
+    ]
+
+    assert progress_in_words(parts) == "37 %  15/40  1 failed  eta 5.0 s  waits for quota"
