@@ -1,0 +1,61 @@
+"""What stands in the config.toml of a daemon under test."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+Tables = Mapping[str, Mapping[str, Any]]
+
+JOB = "github"
+
+
+def usual_tables() -> Tables:
+    """Return a configuration that is fast: limits far above GitHub's, and one job."""
+    return {
+        "daemon": {"state_dir": "state"},
+        "web": {"listen": f"127.0.0.1:{free_port()}"},
+        "platforms.github": {
+            "base_url": "http://127.0.0.1:9",
+            "allow_private": True,
+            "rate": "500/s",
+            "burst": 10,
+            "quota": "1000000/h",
+            "slots": 50,
+            "timeout": "10s",
+            "credentials": [{"name": "main", "token": "of-the-sandbox"}],
+        },
+        f"jobs.{JOB}": {"kind": "profiles", "platforms": ["github"], "claim": 100},
+    }
+
+
+def merged(tables: Tables, over: Tables) -> Tables:
+    """Return the tables with the keys of `over` in place of their own."""
+    names = [*tables, *(name for name in over if name not in tables)]
+    return {name: {**tables.get(name, {}), **over.get(name, {})} for name in names}
+
+
+def to_toml(tables: Tables) -> str:
+    """Write a config file."""
+    return "\n".join(
+        "\n".join([f"[{name}]", *(f"{key} = {_written(table[key])}" for key in table), ""])
+        for name, table in tables.items()
+    )
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, dict):
+        pairs = (f"{key} = {_written(each)}" for key, each in value.items())
+        return f"{{ {', '.join(pairs)} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    return json.dumps(value)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

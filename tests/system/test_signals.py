@@ -1,0 +1,143 @@
+"""How a daemon ends: the first signal drains, the second one leaves at once."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from typing import Any
+
+import pytest
+from fakes.daemon_process import DaemonProcess, Start
+from fakes.processes import processes_of
+from fakes.sandbox_process import sandbox_process
+
+IN_FLIGHT = 50
+
+
+async def attempted(daemon: DaemonProcess) -> int:
+    """Count the accounts whose answer is stored."""
+    rows = await daemon.fetch("SELECT count(*) AS n FROM sync_state WHERE outcome <> ''")
+    return int(rows[0]["n"])
+
+
+async def stored_run(daemon: DaemonProcess, run_id: int) -> Any:
+    return (await daemon.fetch("SELECT * FROM runs WHERE id = $1", run_id))[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_first_signal_stores_what_is_in_flight_and_the_next_start_goes_on(
+    external_daemon: Start, number: signal.Signals
+) -> None:
+    users = 200
+    async with (
+        sandbox_process(users, latency_ms=1_000) as sandbox,
+        external_daemon(sandbox, {"daemon": {"drain": "20s"}}) as daemon,
+    ):
+        await daemon.follow(sandbox)
+        run_id = await daemon.trigger()
+        await sandbox.busy(IN_FLIGHT)
+
+        began = time.monotonic()
+        daemon.kill(number)
+        code = await daemon.ended()
+        took = time.monotonic() - began
+
+        fetches = await sandbox.fetches()
+        stored = await attempted(daemon)
+        interrupted = await stored_run(daemon, run_id)
+        left = processes_of(daemon.folder)
+        await daemon.start()
+        run = await daemon.finished(run_id)
+        again = await sandbox.fetches()
+
+    assert code == 0
+    assert took < 10
+    assert IN_FLIGHT <= sum(fetches.values()) < users
+    assert stored == sum(fetches.values()) == interrupted["created"]
+    assert interrupted["outcome"] == "interrupted"
+    assert left == {}
+    assert (run["outcome"], run["seen"], run["resumed"]) == ("succeeded", users, 1)
+    assert set(again.values()) == {1}
+    assert daemon.errors() == ""
+
+
+async def test_requests_that_outlast_the_drain_are_given_up_and_asked_again_later(
+    external_daemon: Start,
+) -> None:
+    async with (
+        sandbox_process(60, latency_ms=8_000) as sandbox,
+        external_daemon(sandbox, {"daemon": {"drain": "2s"}}) as daemon,
+    ):
+        await daemon.follow(sandbox)
+        run_id = await daemon.trigger()
+        await sandbox.busy(IN_FLIGHT)
+
+        began = time.monotonic()
+        code = await daemon.stop()
+        took = time.monotonic() - began
+
+        run = await stored_run(daemon, run_id)
+        stored = await attempted(daemon)
+
+    assert code == 0
+    assert took < 5
+    assert run["outcome"] == "interrupted"
+    assert stored == run["created"] == 0
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+async def test_second_signal_leaves_at_once_with_130_and_nothing_is_lost(
+    external_daemon: Start, second: signal.Signals
+) -> None:
+    users = 100
+    async with (
+        sandbox_process(users, latency_ms=3_000) as sandbox,
+        external_daemon(sandbox) as daemon,
+    ):
+        await daemon.follow(sandbox)
+        run_id = await daemon.trigger()
+        await sandbox.busy(IN_FLIGHT)
+        daemon.kill(signal.SIGTERM)
+        await daemon.told("daemon.draining", active_runs=1)
+
+        began = time.monotonic()
+        daemon.kill(second)
+        code = await daemon.ended()
+        took = time.monotonic() - began
+        await daemon.start()
+        run = await daemon.finished(run_id)
+
+    assert code == 130
+    assert took < 1
+    assert (run["outcome"], run["seen"], run["resumed"]) == ("succeeded", users, 1)
+
+
+async def test_signal_during_the_first_start_ends_it_in_order(external_daemon: Start) -> None:
+    async with external_daemon(tables={"database": {"host": ""}}, at_once=False) as daemon:
+        await daemon.start(ready=False)
+
+        code = await daemon.stop()
+        left = processes_of(daemon.folder)
+        await daemon.start()
+
+    assert code == 0
+    assert left == {}
+
+
+async def test_open_event_streams_do_not_hold_up_the_end(external_daemon: Start) -> None:
+    async with external_daemon() as daemon:
+        streams = [await asyncio.open_connection(*daemon.listen.split(":")) for _ in range(3)]
+        for reader, writer in streams:
+            request = "GET /api/events HTTP/1.1\r\nHost: localhost\r\n"
+            writer.write(f"{request}Authorization: Bearer {daemon.token}\r\n\r\n".encode())
+            await reader.readuntil(b"\r\n\r\n")
+
+        began = time.monotonic()
+        code = await daemon.stop()
+        took = time.monotonic() - began
+        for _, writer in streams:
+            writer.close()
+
+    assert code == 0
+    assert took < 2
