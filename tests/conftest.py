@@ -8,7 +8,12 @@ import shutil
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ("fakes.payloads", "fakes.postgres")
+pytest_plugins = (
+    "fakes.controlled",
+    "fakes.far_database",
+    "fakes.payloads",
+    "fakes.postgres",
+)
 
 # A slow machine is no failure: examples have no deadline, tests have one.
 settings.register_profile("syncd", deadline=None)

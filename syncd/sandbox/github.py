@@ -232,7 +232,7 @@ def _http_date(written: str) -> str:
 
 
 def _encoded(body: dict[str, Any]) -> bytes:
-    # What UTF-8 cannot hold (a lone surrogate) becomes `\udXXX`, which is how JSON writes it.
+    # What UTF-8 cannot hold (a lone surrogate) becomes an escape, which is how JSON writes it.
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", errors="backslashreplace")
 

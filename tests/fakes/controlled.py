@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fakes.clock import FakeClock
 from fakes.syncing import CONFIG
 from fakes.waiting import until
@@ -18,6 +19,10 @@ from syncd.daemon.settings import load_config
 from syncd.model.account import UserEntry
 from syncd.model.address import PostgresAddress
 from syncd.model.run import Outcome
+from syncd.sandbox.github import GitHubStandIn
+from syncd.sandbox.population import Population
+from syncd.sandbox.server import serve
+from syncd.store.database import Database
 from syncd.telemetry.bus import Bus
 
 
@@ -63,3 +68,28 @@ async def controlled(text: str, folder: Path) -> AsyncIterator[Desk]:
             watch = group.create_task(core.health.watch())
             yield Desk(core, control, clock)
             watch.cancel()
+
+
+@pytest.fixture
+def population() -> Population:
+    return Population(7, 100, organizations=0, bots=0)
+
+
+@pytest.fixture
+def standin(population: Population) -> GitHubStandIn:
+    return GitHubStandIn(population)
+
+
+@pytest.fixture
+async def base_url(standin: GitHubStandIn) -> AsyncIterator[str]:
+    async with serve(standin) as url:
+        yield url
+
+
+@pytest.fixture
+async def desk(database: Database, base_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
+    settings = database.settings
+    text = text_for(settings.address, settings.schema, base_url)
+    async with controlled(text, tmp_path) as desk:
+        await desk.core.health.ready.wait()
+        yield desk

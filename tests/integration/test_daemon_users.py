@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from time import thread_time
 
 import pytest
-from fakes.controlled import Desk, controlled, text_for
+from fakes.controlled import Desk
 from fakes.running import JOB
 
 from syncd.errors import BadInput, ConsentWithdrawn, NotKnown
@@ -17,33 +15,6 @@ from syncd.model.run import RunOptions
 from syncd.sandbox.faults import latency
 from syncd.sandbox.github import GitHubStandIn
 from syncd.sandbox.population import Population
-from syncd.sandbox.server import serve
-from syncd.store.database import Database
-
-
-@pytest.fixture
-def population() -> Population:
-    return Population(7, 100, organizations=0, bots=0)
-
-
-@pytest.fixture
-def standin(population: Population) -> GitHubStandIn:
-    return GitHubStandIn(population)
-
-
-@pytest.fixture
-async def base_url(standin: GitHubStandIn) -> AsyncIterator[str]:
-    async with serve(standin) as url:
-        yield url
-
-
-@pytest.fixture
-async def desk(database: Database, base_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
-    settings = database.settings
-    text = text_for(settings.address, settings.schema, base_url)
-    async with controlled(text, tmp_path) as desk:
-        await desk.core.health.ready.wait()
-        yield desk
 
 
 async def test_a_user_is_synced_beside_a_running_job_and_nobody_is_asked_twice(

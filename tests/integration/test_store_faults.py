@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
-from datetime import timedelta
-from pathlib import Path
 from time import perf_counter
 
 import pytest
+from fakes.far_database import kill_all
 from fakes.running import PLAY, Running, draft, profile_of, running
-from fakes.tcp_proxy import TcpProxy, tcp_proxy
+from fakes.tcp_proxy import TcpProxy
 from fakes.waiting import until
 
 from syncd.clock import SystemClock
@@ -26,41 +24,9 @@ STORED = "SELECT count(*) FROM profiles"
 
 
 @pytest.fixture
-async def proxy(database: Database) -> AsyncIterator[TcpProxy]:
-    address = database.settings.address
-    async with tcp_proxy(Path(address.host) / f".s.PGSQL.{address.port}") as proxy:
-        yield proxy
-
-
-@pytest.fixture
-async def far(database: Database, proxy: TcpProxy) -> AsyncIterator[Database]:
-    """The same schema behind a line that can break."""
-    settings = replace(
-        database.settings,
-        address=replace(
-            database.settings.address, host="127.0.0.1", port=proxy.port, ssl="disable"
-        ),
-        connect_timeout=timedelta(seconds=1),
-        command_timeout=timedelta(seconds=0.5),
-    )
-    async with Database(settings, SystemClock()) as far:
-        yield far
-
-
-@pytest.fixture
 async def world(far: Database) -> AsyncIterator[Running]:
     async with running(far, SystemClock()) as world:
         yield world
-
-
-async def kill_all(database: Database) -> None:
-    """Do what a crash of the server does to everybody else's connections."""
-    async with database.connection() as connection:
-        await connection.fetch(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid() "
-            "AND backend_type = 'client backend'"
-        )
 
 
 async def test_a_line_that_goes_silent_costs_no_more_than_its_deadline(
