@@ -100,14 +100,29 @@ class RateLimited(PlatformError):
         self.until = until
 
 
-class PlatformDown(PlatformError):
+class PlatformTrouble(PlatformError):
+    """The platform failed where the fault may be the request's or the platform's.
+
+    Args:
+        until: the instant (UTC) until which nothing leaves, where it is known to be the
+            platform's; None for a failure of this request.
+    """
+
+    def __init__(
+        self, message: str, *, until: datetime | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.until = until
+
+
+class PlatformDown(PlatformTrouble):
     """The platform failed (5xx, timeout, cut connection) after all attempts of this request."""
 
     outcome = "transient"
     retryable = True
 
 
-class PlatformBlocked(PlatformError):
+class PlatformBlocked(PlatformTrouble):
     """The platform answered something that is not its API (captcha, maintenance, plain 403)."""
 
     outcome = "blocked"

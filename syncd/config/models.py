@@ -106,6 +106,7 @@ class Web(Section):
     token_file: Path
     allowed_hosts: Words = ()
     allow_remote: bool = False
+    metrics_public: bool = False
 
     @property
     def host(self) -> str:

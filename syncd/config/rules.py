@@ -61,6 +61,12 @@ def check_web(config: Config) -> Iterator[Problem]:
             message=f"other machines can reach {web.host}; use 127.0.0.1, "
             "or set allow_remote = true behind a proxy that speaks TLS",
         )
+    if web.metrics_public and not is_loopback(web.host):
+        yield Problem(
+            path=("web", "metrics_public"),
+            message=f"other machines can reach {web.host}; leave it false and let Prometheus "
+            "send the token",
+        )
     if others_can_read(web.token_file):
         yield Problem(
             path=("web", "token_file"),

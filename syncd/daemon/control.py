@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from syncd import __version__
@@ -17,6 +17,7 @@ from syncd.daemon.answers import (
     total_freshness,
 )
 from syncd.daemon.core import Core
+from syncd.daemon.metrics import Scraper
 from syncd.daemon.settings import fresh_for
 from syncd.daemon.users import UserDesk
 from syncd.errors import BadInput, CacheUnavailable, NotKnown, StoreUnavailable
@@ -36,6 +37,7 @@ class Control(UserDesk):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
+        self.scraper = Scraper(core)
         self._runs = core.around.stores.runs
         self._started_at = core.clock.now()
         self._progress: dict[int, dict[str, RunProgressed]] = {}
@@ -43,7 +45,8 @@ class Control(UserDesk):
         self.is_stopping = False
 
     def note(self, event: Event) -> None:
-        """Remember how far active runs are; a bus subscriber."""
+        """Count what happens, and remember how far active runs are; a bus subscriber."""
+        self.scraper.note(event)
         if isinstance(event, RunProgressed):
             self._progress.setdefault(event.run_id, {})[event.platform] = event
         elif isinstance(event, RunFinished):
@@ -62,6 +65,7 @@ class Control(UserDesk):
         database = await self._database_answer()
         jobs = await self.jobs() if database["ok"] and ready else []
         log_dir: Path | None = self._core.config.logging.dir
+        platforms = await self.platforms() if database["ok"] and ready else []
         return {
             "version": __version__,
             "started_at": self._started_at,
@@ -75,11 +79,15 @@ class Control(UserDesk):
             "users": await self._core.users.count() if database["ok"] and ready else 0,
             "freshness": total_freshness([job["freshness"] for job in jobs]),
             "jobs": jobs,
-            "platforms": await self.platforms() if database["ok"] and ready else [],
+            "platforms": platforms,
             "paused": pause_answer(self._around.admission.standing(PauseScope.ALL)),
-            "problems": _problems(jobs, database),
+            "problems": _problems(jobs, platforms, database),
             "log_dir": None if log_dir is None else str(log_dir),
         }
+
+    async def metrics(self) -> bytes:
+        """Return the metrics; they answer also while the database does not."""
+        return await self.scraper.scrape()
 
     async def jobs(self) -> list[Json]:
         """Return every job with its last run and its next fire time."""
@@ -117,18 +125,11 @@ class Control(UserDesk):
 
     async def _freshness(self, schedule: Schedule) -> Json:
         job = schedule.job
-        age = fresh_for(job) + self._interval(schedule)
+        age = fresh_for(job) + self._core.scheduler.interval(job.name)
         rows = await self._around.stores.accounts.freshness(
             job.kind, job.work.platforms, self._core.clock.now() - age
         )
         return freshness_answer(list(rows.values()), age)
-
-    def _interval(self, schedule: Schedule) -> timedelta:
-        """Return the time between a job's next two fire times; zero where it has none."""
-        timetable = self._core.scheduler.timetable(schedule.job.name)
-        first = timetable.next_after(self._core.clock.now())
-        second = None if first is None else timetable.next_after(first)
-        return second - first if first and second else timedelta()
 
     def _run_answer(self, run: Run) -> Json:
         return run_answer(run, self._progress.get(run.id, {}), self._core.clock.now())
@@ -241,9 +242,9 @@ class Control(UserDesk):
         ]
 
 
-def _problems(jobs: list[Json], database: Json) -> list[Json]:
+def _problems(jobs: list[Json], platforms: list[Json], database: Json) -> list[Json]:
     """List what a person should look at, each with what to do."""
-    problems: list[Json] = []
+    problems = [problem for platform in platforms for problem in platform["problems"]]
     if not database["ok"]:
         hint = "syncd keeps trying and heals by itself once the database answers"
         problems.append({"what": database["error"], "hint": hint})

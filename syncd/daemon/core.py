@@ -14,6 +14,7 @@ from syncd import plugins
 from syncd.cache.connection import Cache
 from syncd.clock import Clock
 from syncd.config.models import Config
+from syncd.daemon.gates import GateKeeper
 from syncd.daemon.health import StoreHealth
 from syncd.daemon.servers import Servers
 from syncd.daemon.settings import to_database, to_schedules
@@ -28,6 +29,8 @@ from syncd.runs.runner import Runner
 from syncd.schedule.loop import Scheduler
 from syncd.store.accounts import AccountStore
 from syncd.store.database import Database
+from syncd.store.freshness import FreshnessStore
+from syncd.store.gates import GateStore
 from syncd.store.pauses import PauseStore
 from syncd.store.runs import RunStore
 from syncd.store.sync import SyncStore
@@ -48,6 +51,8 @@ class Core:
     health: StoreHealth
     users: UserStore
     pauses: PauseStore
+    gates: GateKeeper
+    freshness: FreshnessStore
     around: Surroundings
     engine: LocalEngine
     scheduler: Scheduler
@@ -55,7 +60,7 @@ class Core:
 
     async def __aenter__(self) -> Self:
         """Enter what needs no other machine; servers are started when asked."""
-        for part in (self.servers, self.database, self.cache):
+        for part in (self.servers, self.database, self.cache, self.gates):
             await self.stack.enter_async_context(part)
         for platform in self.around.platforms.values():
             await self.stack.enter_async_context(platform.client)
@@ -80,6 +85,8 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     servers += [own_valkey] if valkey is None else []
     database = Database(to_database(config, postgres or own_postgres.address), clock)
     around = _surroundings(config, clock, bus, database)
+    clients = [platform.client for platform in around.platforms.values()]
+    gates = GateKeeper(clients, GateStore(database), clock, bus)
     engine = LocalEngine(Runner(around))
     return Core(
         config=config,
@@ -88,9 +95,11 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
         servers=Servers(servers),
         database=database,
         cache=Cache(valkey or own_valkey.address, clock),
-        health=StoreHealth(database, clock, bus),
+        health=StoreHealth(database, clock, bus, at_first=gates.restore),
         users=UserStore(database),
         pauses=PauseStore(database),
+        gates=gates,
+        freshness=FreshnessStore(database),
         around=around,
         engine=engine,
         scheduler=Scheduler(to_schedules(config), engine, around, is_firing=is_firing),

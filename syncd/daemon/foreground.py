@@ -38,6 +38,7 @@ def run_once(
 
     async def work(core: Core) -> Run:
         await migrate(core.database)
+        await core.gates.restore()
         await core.load_pauses()
         started = await core.scheduler.trigger(job, options)
         drain = config.daemon.drain.total_seconds()

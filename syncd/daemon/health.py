@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from syncd.clock import Clock
 from syncd.errors import StoreUnavailable
@@ -16,15 +17,18 @@ _BACKOFF_SECONDS = (1.0, 60.0)
 
 
 class StoreHealth:
-    """Migrates at the first contact, then watches.
+    """Migrates at the first contact and does what `at_first` says, then watches.
 
     `ready` is set from the first contact on; `error` says why PostgreSQL does not answer now.
     """
 
-    def __init__(self, database: Database, clock: Clock, bus: Bus) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, bus: Bus, *, at_first: Callable[[], Awaitable[None]]
+    ) -> None:
         self._database = database
         self._clock = clock
         self._bus = bus
+        self._at_first = at_first
         self._lost_at: float | None = None
         self.ready = asyncio.Event()
         self.error = "the database was not reached yet"
@@ -60,6 +64,7 @@ class StoreHealth:
     async def _ask(self) -> None:
         if not self.ready.is_set():
             await migrate(self._database)
+            await self._at_first()
         self._database.trouble.clear()
         self.latency_seconds = await self._database.ping()
         self.error = ""

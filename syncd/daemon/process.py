@@ -50,10 +50,10 @@ def serve(config: Config, environ: Mapping[str, str]) -> int:
     gc.freeze()
     with (
         only_instance(config.daemon.state_dir),
-        logging_to(config, clock, bus),
+        logging_to(config, clock, bus) as logs,
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
     ):
-        return runner.run(Daemon(config, clock, bus).run())
+        return runner.run(Daemon(config, clock, bus, logs).run())
 
 
 @contextlib.contextmanager
@@ -96,10 +96,11 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 class Daemon:
     """Builds the parts, keeps them running, and takes them down in reverse."""
 
-    def __init__(self, config: Config, clock: Clock, bus: Bus) -> None:
+    def __init__(self, config: Config, clock: Clock, bus: Bus, logs: Logs) -> None:
         self._config = config
         self._clock = clock
         self._bus = bus
+        self._logs = logs
         self._ending = asyncio.Event()
         self._failure: SyncdError | None = None
 
@@ -109,6 +110,7 @@ class Daemon:
             self._config, self._clock, self._bus, is_firing=self._config.daemon.schedule
         )
         control = Control(core)
+        control.scraper.logs = self._logs
         token = load_or_create_token(self._config.web.token_file)
         settings = ControlSettings(
             host=self._config.web.host,
@@ -116,6 +118,7 @@ class Daemon:
             token=token,
             allowed_hosts=self._config.web.allowed_hosts,
             allow_remote=self._config.web.allow_remote,
+            metrics_public=self._config.web.metrics_public,
         )
         watch_signals(self._ending.set)
         with self._bus.subscribed(control.note):
@@ -139,12 +142,14 @@ class Daemon:
         async with asyncio.TaskGroup() as roots:
             schedule = roots.create_task(self._guard(self._schedule(core, control, servers_up)))
             health = roots.create_task(self._guard(self._watch_health(core, servers_up)))
+            gates = roots.create_task(self._guard(core.gates.keep()))
             await self._ending.wait()
             control.is_stopping = True
             await core.scheduler.close()
             schedule.cancel()
             await self._drain(core)
             health.cancel()
+            gates.cancel()
 
     async def _schedule(self, core: Core, control: Control, servers_up: asyncio.Event) -> None:
         """Start the servers, then fire for ever; a database that goes away does not end it."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from syncd.daemon.answers import Json, run_answer
 from syncd.daemon.core import Core
+from syncd.daemon.inquiry import Inquiry
 from syncd.daemon.people import check_entry, read_users
 from syncd.errors import BadInput, ConsentWithdrawn, NotKnown
 from syncd.model.account import AccountId, UserEntry
@@ -20,6 +21,7 @@ class UserDesk:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._around = core.around
+        self._inquiry = Inquiry(core)
 
     async def users(self, after: str, limit: int) -> list[Json]:
         """Return users in the order of their keys, those behind `after`."""
@@ -31,6 +33,14 @@ class UserDesk:
         if found is None:
             raise _no_user(key)
         return found
+
+    async def stale(self, platform: str, limit: int) -> Json:
+        """Return the accounts without a good answer for longest, and how many are overdue."""
+        return await self._inquiry.stale(platform, limit)
+
+    async def why(self, key: str, attempts: int) -> Json:
+        """Return everything that is known about a user's accounts, and what happens next."""
+        return await self._inquiry.why(await self.user(key), attempts)
 
     async def put_user(self, entry: UserEntry) -> Json:
         """Create or update a user; an empty handle disconnects a platform."""

@@ -100,6 +100,10 @@ class JobKind(ABC, Generic[OptionsT]):
         """Name the platforms a run asks; empty where it asks none."""
         return ()
 
+    def needed_since(self, began_at: datetime) -> datetime:
+        """Return since when an item must have had a success for a pass to be through with it."""
+        return began_at
+
     @abstractmethod
     async def run(self, context: RunContext) -> Ending:
         """Do the work once; safe to be killed at any line and repeated."""

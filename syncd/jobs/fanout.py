@@ -222,7 +222,6 @@ class Fanout:
             return self._judged(claim, error)
         except Exception as error:  # one item's bug must not stop the others
             return self._unforeseen(claim, error)
-        self._judge.note_success()
         return Success(account=claim.account, answer=answer)
 
     def _judged(self, claim: Claim, error: ItemError | PlatformError) -> Item | None:

@@ -10,9 +10,8 @@ from syncd.errors import (
     AccountNotFound,
     AccountUnsuitable,
     ItemError,
-    PlatformBlocked,
-    PlatformDown,
     PlatformError,
+    PlatformTrouble,
 )
 from syncd.model.account import Account
 from syncd.model.item import Claim, Failure, Item, Retry
@@ -22,17 +21,15 @@ CONFIRM_APART = timedelta(hours=12)
 
 _RETRY_SECONDS = (2.0, 10.0)
 _REST_SECONDS = 900.0
-# How many accounts in a row may meet a failure that could be theirs before it is the platform's.
-_DOWN_AFTER = 20
-_BLOCKED_AFTER = 5
 
 
 class Judge:
     """Decides between another try in this run, a failure, and giving the platform up.
 
     A platform that fails for one account may fail for that account only (its page is broken, its
-    profile is blocked by law): as long as others are answered, it is tried again and then set
-    aside like any failure. So one account never keeps the others from their turn.
+    profile is blocked by law): it is tried again and then set aside like any failure, so that one
+    account never keeps the others from their turn. When it is the platform that fails is for the
+    breaker of its gate to say, whose errors know until when nothing leaves.
 
     Args:
         attempts: how often a run tries one account.
@@ -42,11 +39,6 @@ class Judge:
     def __init__(self, clock: Clock, attempts: int, *, may_retry: bool) -> None:
         self._clock = clock
         self._attempts = attempts if may_retry else 1
-        self._failing = 0
-
-    def note_success(self) -> None:
-        """A good answer: the platform is up."""
-        self._failing = 0
 
     def judge(self, claim: Claim, error: ItemError | PlatformError) -> Item:
         """Turn an item's error into what becomes of the item.
@@ -55,31 +47,18 @@ class Judge:
             PlatformError: this is about the platform, not the item; the item stays due.
         """
         match error:
-            case PlatformDown():
-                return self._judge_platform(claim, error, _DOWN_AFTER)
-            case PlatformBlocked():
-                return self._judge_platform(claim, error, _BLOCKED_AFTER)
+            case PlatformTrouble(until=None):
+                return self._try_again(claim, error)
             case PlatformError():
                 raise error
             case AccountNotFound():
-                self._failing = 0
                 rest = CONFIRM_APART.total_seconds()
                 return _failure(claim.account, error, rest_seconds=rest)
             case ItemError():
-                self._failing = 0
                 unsuitable = isinstance(error, AccountUnsuitable)
                 return _failure(claim.account, error, quarantine=unsuitable)
 
-    def _judge_platform(
-        self, claim: Claim, error: PlatformDown | PlatformBlocked, most: int
-    ) -> Item:
-        self._failing += 1
-        if self._failing >= most:
-            raise type(error)(
-                f"{claim.account.platform} failed {self._failing} times in a row: {error}",
-                hint=error.hint
-                or "nothing was changed; the accounts stay due and are tried again by themselves",
-            ) from error
+    def _try_again(self, claim: Claim, error: PlatformTrouble) -> Item:
         attempts = claim.attempts + 1
         if attempts >= self._attempts:
             return _failure(claim.account, error)

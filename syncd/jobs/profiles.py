@@ -22,6 +22,9 @@ from syncd.telemetry.events import AccountChanged
 from syncd.telemetry.purpose import Purpose
 
 _KIND = "profiles"
+# A run waits out the quota windows of platforms, an hour at most; what is asked for beyond that is
+# left to a later run, so that nothing is held for it.
+_WAITED_OUT = timedelta(minutes=65)
 
 
 class ProfilesOptions(BaseModel):
@@ -86,9 +89,9 @@ class Profiles(JobKind[ProfilesOptions]):
         assert began_at is not None, "a run that was begun has a start"
         since: datetime | None = None
         if run.cause is Cause.RETRY:
-            since = self._needed_since(context.cycle_start or began_at)
+            since = self.needed_since(context.cycle_start or began_at)
         elif self.options.mode == "catch_up" and not options.full:
-            since = self._needed_since(began_at)
+            since = self.needed_since(began_at)
         wanted = (options.platform,) if options.platform else self.options.platforms
         unknown = set(wanted) - set(self.options.platforms)
         if unknown:
@@ -105,7 +108,7 @@ class Profiles(JobKind[ProfilesOptions]):
             only=options.only or None,
         )
 
-    def _needed_since(self, began_at: datetime) -> datetime:
+    def needed_since(self, began_at: datetime) -> datetime:
         """Return since when an account must have had a success for a pass to be through with it."""
         return began_at - self.options.fresh_for if self.options.mode == "catch_up" else began_at
 
@@ -146,10 +149,10 @@ class Profiles(JobKind[ProfilesOptions]):
             halted_by = fanout.halted_by
             if not isinstance(halted_by, RateLimited) or context.run.options.dry_run:
                 return halted_by
-            if not _ends_in_time(context, halted_by.until):
+            left = halted_by.until - context.around.clock.now()
+            if left > _WAITED_OUT or not _ends_in_time(context, halted_by.until):
                 return halted_by
-            left = (halted_by.until - context.around.clock.now()).total_seconds()
-            await self._wait(context, progress, left, str(halted_by))
+            await self._wait(context, progress, left.total_seconds(), str(halted_by))
         return None
 
     async def _wait(
@@ -184,7 +187,7 @@ class Profiles(JobKind[ProfilesOptions]):
             [context.clock.now() + timedelta(minutes=15), *(pause for pause in pauses if pause)]
         )
         return await context.stores.accounts.next_retry(
-            _KIND, self.platforms, self._needed_since(cycle_start), earliest
+            _KIND, self.platforms, self.needed_since(cycle_start), earliest
         )
 
 

@@ -6,7 +6,7 @@ from collections import deque
 
 from syncd.jobs.base import RunContext
 from syncd.model.run import Report
-from syncd.telemetry.events import RunProgressed
+from syncd.telemetry.events import ItemsCommitted, RunProgressed
 
 _TELL_EVERY_SECONDS = 0.25
 _RATE_OVER_SECONDS = 10.0
@@ -32,7 +32,12 @@ class Progress:
         self.report = before
 
     def add(self, report: Report, waits_for: str) -> None:
-        """Count a committed batch and tell it, unless something was told a moment ago."""
+        """Count a batch and tell how far the run is, unless that was told a moment ago.
+
+        That the batch is stored is told each time; of a dry run nothing is.
+        """
+        if not self._run.options.dry_run:
+            self._tell_committed(report)
         now = self._clock.monotonic()
         self.report += report
         self._marks.append((now, self.report.seen))
@@ -42,6 +47,13 @@ class Progress:
             self.tell(waits_for)
         else:
             self.wait(waits_for)
+
+    def _tell_committed(self, report: Report) -> None:
+        self._bus.emit(
+            ItemsCommitted(
+                run_id=self._run.id, job=self._run.job, platform=self._platform, report=report
+            )
+        )
 
     def wait(self, waits_for: str) -> None:
         """Tell what the run waits for, unless something was told a moment ago."""

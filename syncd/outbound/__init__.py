@@ -10,6 +10,10 @@ A request passes, in this order: retry > gate > credential > connection > reader
   (a long window, ours and the server's), `limiter` (the token bucket) and slots. Only the head of
   one queue waits for all of them, and takes all of them in one step: whoever is cancelled while
   waiting holds nothing, and the others are served in the order they came.
+- `breaker` counts failures in a row, closes the way to a platform that fails everybody, and lets
+  one request at a time try whether it is back. It decides alone when a failure is the platform's.
+- What a gate must know after a restart it tells as a `GateState` to whoever set `remember`, and
+  takes back by `restore`: this package knows no store.
 - `meter` tells what one caller's requests cost.
 - `reader` reads at most so many bytes and parses them strictly; `answers` holds what came back
   and the words in which a platform judges it (`Verdict`).

@@ -13,6 +13,7 @@ from yarl import URL
 from syncd.clock import Clock
 from syncd.errors import CredentialsRejected, PlatformBlocked, PlatformDown, RateLimited, SyncdError
 from syncd.outbound.answers import Classifier, Kind, Response, Verdict
+from syncd.outbound.breaker import BreakerState
 from syncd.outbound.credentials import Credential
 from syncd.outbound.gate import WAIT_THROUGH_SECONDS, Charge, Gate
 from syncd.outbound.reader import Expects, excerpt, find_failure, parse_leniently, read_body
@@ -80,19 +81,26 @@ class PlatformClient:
         """Return the platform's answer, good or bad, once its verdict is OK.
 
         Failures that may pass are tried again, with backoff, or after the pause that the server
-        asked for. An answer of status 2xx holds what `request.expects` says.
+        asked for; not while the breaker is anything but closed. An answer of status 2xx holds
+        what `request.expects` says.
 
         Raises:
             BadInput: the path cannot be asked for.
             RateLimited: nothing may be asked for more than a minute, or pauses never end.
-            PlatformDown: it failed in every attempt.
-            PlatformBlocked: the answer is not the API's, or leads to another origin.
+            PlatformDown: it failed in every attempt; `until` is set where the breaker is open.
+            PlatformBlocked: the answer is not the API's, or leads to another origin; the same.
             CredentialsRejected: it refuses our credential.
             PlatformError: no trusted connection; a person must look.
             BadPayload: the answer is too large, empty or not what was expected.
         """
         url = URL(self._base + request.target(), encoded=True)
         self._budget.earn()
+        # What is no plain question about one thing (a sweep, say) is new evidence each time.
+        address = request.target() if request.json is None else object()
+        with self.gate.breaker.judging(address):
+            return await self._try_again_and_again(request, url)
+
+    async def _try_again_and_again(self, request: Request, url: URL) -> Response:
         attempt = 1
         while True:
             try:
@@ -112,7 +120,7 @@ class PlatformClient:
         if isinstance(error, RateLimited):
             left = (error.until - self._clock.now()).total_seconds()
             return max(left, 0.0) if left <= WAIT_THROUGH_SECONDS else None
-        if not self._budget.spend():
+        if self.gate.breaker.state is not BreakerState.CLOSED or not self._budget.spend():
             return None
         return self._endpoint.retry.delay_seconds(attempt, self._random)
 

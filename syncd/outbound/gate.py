@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,14 +11,19 @@ from enum import StrEnum
 
 from syncd.clock import Clock, Instant
 from syncd.errors import RateLimited
+from syncd.model.gate import GateState
+from syncd.outbound.breaker import Breaker
 from syncd.outbound.limiter import TokenBucket
 from syncd.outbound.meter import current_meter
-from syncd.outbound.pause import Pauses
+from syncd.outbound.pause import Pauses, wall
 from syncd.outbound.quota import Quota
 from syncd.telemetry.bus import Bus
 
 # A wait up to this long happens at the gate; a longer one ends the run's work on the platform.
 WAIT_THROUGH_SECONDS = 60.0
+
+Remember = Callable[[GateState], None]
+"""Keeps a gate's state for after a restart; quick, and called only when there is something new."""
 
 # Shorter waits for a token are the pace itself, nothing to tell.
 _NOTEWORTHY_SECONDS = 0.2
@@ -51,18 +56,22 @@ class Charge(StrEnum):
 class Passage:
     """One request on its way; it counts as spent unless `charge` is set to something better."""
 
-    __slots__ = ("charge",)
+    __slots__ = ("charge", "is_trial")
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_trial: bool) -> None:
         self.charge = Charge.SPENT
+        self.is_trial = is_trial
 
 
 class Gate:
-    """Let requests of one credential leave when pauses, quota, slots and bucket all allow it.
+    """Let requests of one credential leave when breaker, pauses, quota, slots and bucket allow it.
 
     Requests stand in one line. Only its head waits, and what it waits for it takes in one step,
     without waiting in between: so nobody holds a slot or a permit while waiting, a permit is
-    never older than the request that uses it, and a pause that begins meanwhile is seen.
+    never older than the request that uses it, and a pause that begins meanwhile is seen. While
+    the breaker is half open the head waits for the answer of the one request that is tried.
+
+    What must outlive the process is told to `remember`, and given back by `restore`.
 
     Args:
         platform: the platform's name.
@@ -75,11 +84,14 @@ class Gate:
     def __init__(
         self, platform: str, credential: str, limits: Limits, *, clock: Clock, bus: Bus
     ) -> None:
-        self.pauses = Pauses(platform, credential, clock, bus)
+        self.pauses = Pauses(platform, credential, clock, bus, self._remember)
+        self.breaker = Breaker(platform, credential, clock, bus, self._remember)
         self.quota = Quota(limits.quota, limits.quota_seconds, clock)
         self.calls = 0
         self.saved = 0
-        self._platform = platform
+        self.remember: Remember = lambda _: None
+        self._told = GateState(platform=platform, credential=credential)
+        self.platform = platform
         self._clock = clock
         self._bucket = TokenBucket(limits.rate, limits.burst, clock)
         self._slots = limits.slots
@@ -104,28 +116,47 @@ class Gate:
 
         Raises:
             RateLimited: nothing may leave for more than a minute.
+            PlatformDown, PlatformBlocked: the breaker is open.
         """
         await self._enter()
-        passage = Passage()
+        passage = Passage(is_trial=self.breaker.begin_trial())
         try:
             yield passage
         finally:
-            self._leave(passage.charge)
+            self._leave(passage)
+
+    def closed_until(self) -> Instant | None:
+        """Return until when nothing may leave, for whatever reason; None when something may."""
+        left = max(self.pauses.left_seconds(), self.breaker.left_seconds())
+        return self._instant(left) if left else None
+
+    def restore(self, state: GateState) -> None:
+        """Go on as it was before a restart, before the first request."""
+        self._told = state
+        self.pauses.restore(state)
+        self.breaker.restore(state)
 
     def waits_for(self) -> str:
         """Say in words what requests wait for now; empty when they need not."""
-        if pause := self.pauses.active:
-            return f"{self._platform} pause until {_wall(pause.until)} ({pause.cause})"
-        if seconds := self.quota.wait_seconds():
-            return f"{self._platform} quota, more at {_wall(self._instant(seconds))}"
+        if obstacle := self._long_obstacle():
+            return obstacle
         if not self._waiting:
             return ""
         if not self._has_room():
-            return f"{self._platform} slots: {self._in_flight} requests in flight"
+            return f"{self.platform} slots: {self._in_flight} requests in flight"
         delay = self._bucket.delay()
         if delay < _NOTEWORTHY_SECONDS:
             return ""
-        return f"{self._platform} bucket: next token {delay:.1f} s"
+        return f"{self.platform} bucket: next token {delay:.1f} s"
+
+    def _long_obstacle(self) -> str:
+        """Say what keeps everybody from leaving, whether somebody wants to or not."""
+        if obstacle := self.breaker.in_words() or self.pauses.in_words():
+            return obstacle
+        if seconds := self.quota.wait_seconds():
+            more_at = wall(self._instant(seconds), self._clock.now())
+            return f"{self.platform} quota, more at {more_at}"
+        return ""
 
     async def _enter(self) -> None:
         self._short_wait()
@@ -144,6 +175,9 @@ class Gate:
         if wait := self._short_wait():
             await self._clock.sleep(wait)
             return False
+        if self.breaker.is_trying:
+            await self.breaker.wait_for_trial()
+            return False
         if not self._has_room():
             self._returned.clear()
             await self._returned.wait()
@@ -151,7 +185,10 @@ class Gate:
         await self._bucket.take()
         return not self._short_wait() and self._has_room()
 
-    def _leave(self, charge: Charge) -> None:
+    def _leave(self, passage: Passage) -> None:
+        charge = passage.charge
+        if passage.is_trial:
+            self.breaker.end_trial()
         self._in_flight -= 1
         self._returned.set()
         meter = current_meter.get()
@@ -174,7 +211,9 @@ class Gate:
 
         Raises:
             RateLimited: it is too long to wait through here.
+            PlatformDown, PlatformBlocked: the breaker is open.
         """
+        self.breaker.check()
         quota_seconds = self.quota.wait_seconds()
         if quota_seconds > WAIT_THROUGH_SECONDS:
             self.pauses.pause(quota_seconds, "quota")
@@ -182,14 +221,33 @@ class Gate:
         left = self.pauses.left_seconds()
         if pause is not None and left > WAIT_THROUGH_SECONDS:
             raise RateLimited(
-                f"{self._platform} must not be asked before {_wall(pause.until)}: {pause.cause}",
+                f"{self.platform} must not be asked before "
+                f"{wall(pause.until, self._clock.now())}: {pause.cause}",
                 until=pause.until,
             )
         return max(quota_seconds, left)
 
+    def _remember(self) -> None:
+        """Tell what must outlive the process, where that is news; short pauses are not."""
+        pause = self.pauses.active
+        if pause is None or self.pauses.left_seconds() <= WAIT_THROUGH_SECONDS:
+            pause = None
+        breaker = self.breaker
+        state = GateState(
+            platform=self._told.platform,
+            credential=self._told.credential,
+            paused_until=None if pause is None else pause.until,
+            pause_cause="" if pause is None else pause.cause,
+            pauses_in_a_row=0 if pause is None else self.pauses.in_a_row,
+            openings=breaker.openings,
+            opened_at=breaker.since,
+            open_until=breaker.until,
+            failure=breaker.failure,
+            error=breaker.error,
+        )
+        if state != self._told:
+            self._told = state
+            self.remember(state)
+
     def _instant(self, seconds: float) -> Instant:
         return self._clock.now() + timedelta(seconds=seconds)
-
-
-def _wall(at: Instant) -> str:
-    return f"{at:%H:%M:%S} UTC" if at.second else f"{at:%H:%M} UTC"

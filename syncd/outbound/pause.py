@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from syncd.clock import Clock, Instant
+from syncd.model.gate import GateState
 from syncd.telemetry.bus import Bus
 from syncd.telemetry.events import PlatformRecovered, PlatformThrottled
 
 LONGEST_PAUSE_SECONDS = 7 * 86_400.0
+
+# What lasts longer than the hour of a usual quota's window, a person should know.
+LONG_PAUSE_SECONDS = 3_660.0
 
 # Without a word from the server the first pause is a minute, as GitHub asks for, and each further
 # one that follows before a good answer is twice as long.
@@ -53,6 +58,12 @@ def parse_http_date(value: str) -> Instant | None:
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
+def wall(at: Instant, now: Instant) -> str:
+    """Write an instant for people: the time, and the day where it is not today's."""
+    day = "" if at.date() == now.date() else f"{at:%Y-%m-%d} "
+    return day + (f"{at:%H:%M:%S} UTC" if at.second else f"{at:%H:%M} UTC")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
     """A pause in words for status pages: nothing leaves before `until`."""
@@ -72,16 +83,30 @@ class Pauses:
         credential: the credential's name, for the events.
         clock: where time comes from.
         bus: where `PlatformThrottled` and `PlatformRecovered` go.
+        on_change: called when a pause begins, grows or has ended by a good answer.
     """
 
-    def __init__(self, platform: str, credential: str, clock: Clock, bus: Bus) -> None:
+    def __init__(
+        self,
+        platform: str,
+        credential: str,
+        clock: Clock,
+        bus: Bus,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
         self._platform = platform
         self._credential = credential
         self._clock = clock
         self._bus = bus
+        self._on_change = on_change
         self._ends_at = -math.inf
         self._cause = ""
         self._in_a_row = 0
+
+    @property
+    def in_a_row(self) -> int:
+        """How many pauses followed each other without a good answer in between."""
+        return self._in_a_row
 
     @property
     def active(self) -> Pause | None:
@@ -90,6 +115,13 @@ class Pauses:
         if not left:
             return None
         return Pause(until=self._clock.now() + timedelta(seconds=left), cause=self._cause)
+
+    def in_words(self) -> str:
+        """Say until when nothing may leave, and why; empty without a pause."""
+        if (pause := self.active) is None:
+            return ""
+        until = wall(pause.until, self._clock.now())
+        return f"{self._platform} pause until {until} ({pause.cause})"
 
     def left_seconds(self) -> float:
         """Return how long the pause lasts still; 0 when there is none."""
@@ -112,14 +144,25 @@ class Pauses:
         ends_at = self._clock.monotonic() + min(max(seconds, 0.0), LONGEST_PAUSE_SECONDS)
         if ends_at > self._ends_at:
             self._ends_at, self._cause = ends_at, cause
+            self._on_change()
         if is_new_condition:
             self._tell_throttled()
+
+    def restore(self, state: GateState) -> None:
+        """Go on with a pause that began before a restart; one that ended meanwhile is dropped."""
+        if state.paused_until is None:
+            return
+        left = (state.paused_until - self._clock.now()).total_seconds()
+        if left > 0:
+            self._ends_at = self._clock.monotonic() + min(left, LONGEST_PAUSE_SECONDS)
+            self._cause, self._in_a_row = state.pause_cause, max(state.pauses_in_a_row, 1)
 
     def note_good_answer(self) -> None:
         """End the condition, unless the pause still holds (the answer was on its way)."""
         if self._in_a_row and not self.left_seconds():
             self._in_a_row = 0
             self._bus.emit(PlatformRecovered(platform=self._platform, credential=self._credential))
+            self._on_change()
 
     def _tell_throttled(self) -> None:
         until = self._clock.now() + timedelta(seconds=self.left_seconds())
@@ -129,5 +172,6 @@ class Pauses:
                 credential=self._credential,
                 until=until,
                 cause=self._cause,
+                is_long=self.left_seconds() > LONG_PAUSE_SECONDS,
             )
         )

@@ -118,9 +118,8 @@ class Platform(ABC):
         return Usage(calls=self.client.gate.calls, saved=self.client.gate.saved)
 
     def paused_until(self) -> datetime | None:
-        """Return until when nothing may be asked; None when it may."""
-        pause = self.client.gate.pauses.active
-        return None if pause is None else pause.until
+        """Return until when nothing may be asked, paused or given up; None when it may."""
+        return self.client.gate.closed_until()
 
     def waits_for(self) -> str:
         """Say in words what requests wait for now; empty when they need not."""

@@ -47,6 +47,13 @@ class Agenda:
         """Note that a job is to be woken at `at`."""
         heapq.heappush(self._heap, Entry(at, next(self._ages), job, wake, fire_time))
 
+    def first(self, job: str, wake: Wake) -> datetime | None:
+        """Return when a job is woken next for this; None when it is not."""
+        wanted = (job, wake)
+        return min(
+            (entry.at for entry in self._heap if (entry.job, entry.wake) == wanted), default=None
+        )
+
     def wake(self) -> None:
         """End the present sleep: something changed."""
         self._woken.set()

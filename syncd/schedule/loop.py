@@ -97,6 +97,10 @@ class Scheduler(Roster):
                 )
             return await self._create(job, Cause.MANUAL, limited)
 
+    def next_retry(self, name: str) -> datetime | None:
+        """Return when a job tries again what its last run left undone; None when it does not."""
+        return self._agenda.first(name, Wake.RETRY)
+
     async def close(self) -> None:
         """Start nothing any more; whoever is about to start a run does so first."""
         async with self._turn:

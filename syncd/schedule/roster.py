@@ -42,6 +42,11 @@ class Roster:
         self._clock = clock
         self._is_firing = is_firing
 
+    @property
+    def fires(self) -> bool:
+        """Whether any job fires by itself."""
+        return self._is_firing
+
     def schedules(self) -> Sequence[Schedule]:
         """Return every job of config.toml with its schedule."""
         return list(self._schedules.values())
@@ -76,6 +81,13 @@ class Roster:
         if not self.is_firing(name):
             return None
         return self.timetable(name).next_after(self._clock.now())
+
+    def interval(self, name: str) -> timedelta:
+        """Return the time between a job's next two fire times; zero where it has none."""
+        timetable = self.timetable(name)
+        first = timetable.next_after(self._clock.now())
+        second = None if first is None else timetable.next_after(first)
+        return second - first if first and second else timedelta()
 
     def is_firing(self, name: str) -> bool:
         """Tell whether a job fires by itself."""

@@ -8,7 +8,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from syncd.model.run import Cause, Outcome, Report, Run, RunOptions
-from syncd.telemetry.events import Event, ItemFailed, JobRegistered, Level, RunFinished, RunStarted
+from syncd.telemetry.events import (
+    Event,
+    ItemFailed,
+    JobRegistered,
+    Level,
+    PlatformThrottled,
+    RunFinished,
+    RunStarted,
+)
 from syncd.telemetry.logs import LEVEL_NUMBERS, Logs
 
 _LOUDNESS = {
@@ -82,6 +90,8 @@ def _level_of(event: Event) -> Level:
     if isinstance(event, RunFinished):
         return _LOUDNESS.get(event.run.outcome, Level.INFO)
     if isinstance(event, ItemFailed) and event.stack:
+        return Level.ERROR
+    if isinstance(event, PlatformThrottled) and event.is_long:
         return Level.ERROR
     return event.level
 

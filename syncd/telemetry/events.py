@@ -97,6 +97,18 @@ class RunProgressed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ItemsCommitted(Event):
+    """A run is through with some items of a platform and their data is stored; adds up exactly."""
+
+    name: ClassVar[str] = "items.committed"
+    level: ClassVar[Level] = Level.DEBUG
+    run_id: int
+    job: str
+    platform: str
+    report: Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
     """The canonical line of a run: everything that is known about it."""
 
@@ -170,7 +182,7 @@ class RequestRetried(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformThrottled(Event):
-    """A platform, or our own quota for it, asks for a pause until `until`."""
+    """A platform, or our own quota for it, asks for a pause; `is_long`: a person should know."""
 
     name: ClassVar[str] = "platform.throttled"
     level: ClassVar[Level] = Level.WARNING
@@ -178,11 +190,25 @@ class PlatformThrottled(Event):
     credential: str
     until: datetime
     cause: str
+    is_long: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformTripped(Event):
+    """A platform failed so often in a row that nothing leaves until `until`; then one trial."""
+
+    name: ClassVar[str] = "platform.tripped"
+    level: ClassVar[Level] = Level.ERROR
+    platform: str
+    credential: str
+    until: datetime
+    error: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformRecovered(Event):
-    """The first good answer after a pause."""
+    """The first good answer after a pause, or after the platform had tripped the breaker."""
 
     name: ClassVar[str] = "platform.recovered"
     platform: str

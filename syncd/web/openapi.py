@@ -23,13 +23,14 @@ ERROR = {
 
 
 def describe(routes: Routes) -> Json:
-    """Return an OpenAPI 3.1 document of the routes, the probes and the event stream."""
+    """Return an OpenAPI 3.1 document of the routes, the probes, the metrics and the stream."""
     paths: dict[str, Json] = {
         path: {"get": {"summary": summary, "security": [], "responses": _answers(200, 503)}}
         for path, summary in PROBE_SUMMARIES.items()
     }
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    paths["/metrics"] = {"get": _metrics()}
     paths["/api/events"] = {"get": _stream()}
     return {
         "openapi": "3.1.0",
@@ -81,6 +82,16 @@ def _answer(status: int) -> Json:
     return {
         "description": "done" if good else "refused or failed",
         "content": {"application/json": {"schema": schema}},
+    }
+
+
+def _metrics() -> Json:
+    return {
+        "summary": "Metrics in the text format of Prometheus",
+        "responses": {
+            "200": {"description": "the metrics", "content": {"text/plain": {}}},
+            **_answers(401, 403),
+        },
     }
 
 

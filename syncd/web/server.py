@@ -18,12 +18,14 @@ from syncd.telemetry.events import ConditionNoticed
 from syncd.web.connections import Doorman
 from syncd.web.dispatch import Dispatcher, add_headers
 from syncd.web.events import EventStream, StreamLimits
+from syncd.web.freshness import Freshness
 from syncd.web.jobs import Jobs
+from syncd.web.metrics import METRICS_PATH, MetricsPage
 from syncd.web.openapi import describe
 from syncd.web.probes import Probes
 from syncd.web.routes import Call, Nothing, Route, Routes
 from syncd.web.runs import Runs
-from syncd.web.security import Guard, is_loopback
+from syncd.web.security import OPEN_PATHS, Guard, is_loopback
 from syncd.web.service import Json, Service
 from syncd.web.users import Users
 
@@ -36,7 +38,8 @@ class ControlSettings:
     """Where the control port listens, and whom it lets in.
 
     Port 0 takes any free one. `allowed_hosts` are names and addresses by which clients may call it
-    besides loopback addresses and `localhost`. A `host` that is not loopback needs `allow_remote`.
+    besides loopback addresses and `localhost`. A `host` that is not loopback needs `allow_remote`,
+    and excludes `metrics_public`, which answers `/metrics` without the token.
     """
 
     host: str = "127.0.0.1"
@@ -44,6 +47,7 @@ class ControlSettings:
     token: str = field(repr=False)
     allowed_hosts: tuple[str, ...] = ()
     allow_remote: bool = False
+    metrics_public: bool = False
     connections: int = 64
     body_seconds: float = 10.0
     streams: StreamLimits = field(default_factory=StreamLimits)
@@ -53,7 +57,8 @@ class ControlServer:
     """The control port as an async context manager: it serves as long as the context lasts.
 
     Raises on entering:
-        ConfigError: the address is not loopback and `allow_remote` is not set.
+        ConfigError: the address is not loopback, and `allow_remote` is not set or
+            `metrics_public` is.
         StartError: nothing can listen there (port taken, no such address).
     """
 
@@ -99,6 +104,7 @@ class ControlServer:
         guard = Guard(
             token=settings.token,
             allowed_hosts=settings.allowed_hosts,
+            open_paths=OPEN_PATHS | ({METRICS_PATH} if settings.metrics_public else set()),
             clock=clock,
             bus=self._bus,
         )
@@ -107,6 +113,7 @@ class ControlServer:
         app.on_response_prepare.append(add_headers)
         app.on_shutdown.append(self._close_streams)
         Probes(service).register(app.router)
+        MetricsPage(service).register(app.router)
         dispatcher.register(all_routes(service, clock), app.router)
         app.router.add_route("GET", "/api/events", self._stream.serve)
         return app
@@ -144,6 +151,11 @@ class ControlServer:
                 f"web.listen: {host!r} is no loopback address: everybody who reaches it could try",
                 hint="listen on 127.0.0.1, or set [web] allow_remote = true behind a TLS proxy",
             )
+        if self._settings.metrics_public:
+            raise ConfigError(
+                f"web.metrics_public: everybody who reaches {host!r} could read the metrics",
+                hint="leave it false and let Prometheus send the token",
+            )
         self._bus.emit(
             ConditionNoticed(
                 condition=f"the control port listens on {host}, without TLS",
@@ -158,6 +170,7 @@ def all_routes(service: Service, clock: Clock) -> Routes:
         *Jobs(service, clock).routes(),
         *Runs(service).routes(),
         *Users(service, clock).routes(),
+        *Freshness(service).routes(),
     )
 
     async def openapi(_call: Call[Nothing]) -> Json:

@@ -27,6 +27,9 @@ class Service(Protocol):
     async def status(self) -> Json:
         """Return the first screen: freshness, jobs, platforms, problems."""
 
+    async def metrics(self) -> bytes:
+        """Return the metrics as `telemetry.metrics.CONTENT_TYPE`, whatever does not answer."""
+
     async def jobs(self) -> list[Json]:
         """Return every job with its last run and its next fire time."""
 
@@ -68,6 +71,12 @@ class Service(Protocol):
 
     async def user(self, key: str) -> Json:
         """Return a user with their accounts."""
+
+    async def stale(self, platform: str, limit: int) -> Json:
+        """Return the followed accounts without a good answer for longest."""
+
+    async def why(self, key: str, attempts: int) -> Json:
+        """Return a user's accounts with their newest attempts and what happens next."""
 
     async def put_user(self, entry: UserEntry) -> Json:
         """Create or update a user."""

@@ -44,6 +44,9 @@ class MemoryService:
             raise self.failure
         return {"problems": []}
 
+    async def metrics(self) -> bytes:
+        return b"syncd_store_up 1.0\n"
+
     async def jobs(self) -> list[Json]:
         return [{"job": JOB}]
 
@@ -97,6 +100,12 @@ class MemoryService:
         if key not in self.entries:
             raise NotKnown(f"user {key!r} is not known")
         return {"key": key, "accounts": dict(self.entries[key].accounts)}
+
+    async def stale(self, platform: str, limit: int) -> Json:
+        return {"stale": 0, "accounts": [{"platform": platform or "github"}][:limit]}
+
+    async def why(self, key: str, attempts: int) -> Json:
+        return {**(await self.user(key)), "attempts": attempts}
 
     async def put_user(self, entry: UserEntry) -> Json:
         self.orders.append(("put_user", entry))

@@ -65,7 +65,9 @@ class ControlCaller(ABC):
         async with self._session.request(
             method, url, json=body, headers={**shown, **(headers or {})}
         ) as response:
-            return Answer(status=response.status, body=await response.json())
+            is_json = response.content_type == "application/json"
+            body_told = await (response.json() if is_json else response.text())
+            return Answer(status=response.status, body=body_told)
 
     async def get(self, path: str) -> Any:
         """Return what an address tells."""

@@ -56,18 +56,29 @@ def text_for(address: PostgresAddress, schema: str, base_url: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def controlled(text: str, folder: Path) -> AsyncIterator[Desk]:
+async def controlled(
+    text: str,
+    folder: Path,
+    clock: FakeClock | None = None,
+    token: str = "ghp_one",
+    *,
+    is_firing: bool = False,
+) -> AsyncIterator[Desk]:
     (folder / "config.toml").write_text(text)
-    clock, bus = FakeClock(), Bus()
+    clock, bus = clock or FakeClock(), Bus()
     core = assemble(
-        load_config(folder / "config.toml", {"TOKEN": "ghp_one"}), clock, bus, is_firing=False
+        load_config(folder / "config.toml", {"TOKEN": token}), clock, bus, is_firing=is_firing
     )
     control = Control(core)
     with bus.subscribed(control.note):
         async with core, asyncio.TaskGroup() as group:
-            watch = group.create_task(core.health.watch())
+            roots = [
+                group.create_task(core.health.watch()),
+                group.create_task(core.gates.keep()),
+            ]
             yield Desk(core, control, clock)
-            watch.cancel()
+            for root in roots:
+                root.cancel()
 
 
 @pytest.fixture

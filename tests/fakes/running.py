@@ -83,10 +83,13 @@ class ScriptedPlatform(Platform):
         meter = current_meter.get()
         assert meter is not None
         meter.calls += 1
+        breaker = self.client.gate.breaker
+        breaker.check()
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
         try:
-            return await self.answering(account)
+            with breaker.judging(account.handle):
+                return await self.answering(account)
         finally:
             self.under_way -= 1
 

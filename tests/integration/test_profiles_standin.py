@@ -105,6 +105,7 @@ async def test_a_platform_that_blocks_us_leaves_everybody_due_and_nobody_missing
     standin.faults.add(html(403))
     blocked = await world.run()
     standin.faults.clear()
+    await world.pass_time(minutes=10)
 
     run = await world.run()
 

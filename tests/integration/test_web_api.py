@@ -354,5 +354,6 @@ async def test_description_lists_every_address_that_answers(port: ControlPort) -
         "/live",
         "/ready",
         "/health",
+        "/metrics",
         "/api/events",
     }

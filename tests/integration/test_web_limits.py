@@ -53,6 +53,11 @@ async def test_address_that_is_not_loopback_needs_leave(host: str) -> None:  # S
         await _server(host=host, port=0).__aenter__()
 
 
+async def test_public_metrics_are_refused_where_other_machines_could_read_them() -> None:  # S42
+    with pytest.raises(ConfigError, match="could read the metrics"):
+        await _server(host=EVERYWHERE, port=0, allow_remote=True, metrics_public=True).__aenter__()
+
+
 async def test_remote_address_with_leave_is_noticed() -> None:  # S20
     bus, events = Bus(), list[Event]()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import stat
 import subprocess
@@ -113,6 +114,7 @@ async def test_full_log_disk_hurts_no_run_and_is_told_once(external_daemon: Star
         await daemon.follow(sandbox)
 
         run = await daemon.finished(await daemon.trigger())
+        metrics = await daemon.get("/metrics")
         code = await daemon.stop()
 
     complaints = [line for line in daemon.errors().splitlines() if "being lost" in line]
@@ -120,4 +122,5 @@ async def test_full_log_disk_hurts_no_run_and_is_told_once(external_daemon: Star
     assert code == 0
     assert len(complaints) == 1
     assert "No space left on device" in complaints[0]
+    assert re.search(r"^syncd_log_lines_dropped_total [1-9]", metrics, re.MULTILINE)
     assert daemon.said("run.finished") != []

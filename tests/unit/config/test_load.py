@@ -150,6 +150,13 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_line(
             ),
         ),
         (
+            '[web]\nlisten = "0.0.0.0:1"\nallow_remote = true\nmetrics_public = true\n',
+            (
+                "4: web.metrics_public: other machines can reach 0.0.0.0; "
+                "leave it false and let Prometheus send the token"
+            ),
+        ),
+        (
             '[platforms.github]\nbase_url = "http://10.0.0.1:80"\n',
             (
                 "2: platforms.github.base_url: 10.0.0.1 is not a public address; "

@@ -13,6 +13,7 @@ from syncd.errors import (
     ItemError,
     PlatformBlocked,
     PlatformDown,
+    PlatformTrouble,
 )
 from syncd.jobs.judgement import Judge
 from syncd.model.account import Account, AccountId
@@ -67,31 +68,6 @@ def test_a_dry_run_tries_once() -> None:
     assert isinstance(judge(may_retry=False).judge(claim(), DOWN), Failure)
 
 
-def test_the_twentieth_failure_in_a_row_is_the_platforms() -> None:
-    ours = judge()
-    items = [ours.judge(claim(), DOWN) for _ in range(19)]
-
-    with pytest.raises(PlatformDown, match="20 times in a row") as given_up:
-        ours.judge(claim(), DOWN)
-
-    assert all(isinstance(item, Retry) for item in items)
-    assert given_up.value.hint is not None
-
-
-@pytest.mark.parametrize("sign_of_life", ["an answer", "an error of an item"])
-def test_a_sign_of_life_ends_the_row(sign_of_life: str) -> None:
-    ours = judge()
-    for _ in range(19):
-        ours.judge(claim(), DOWN)
-
-    if sign_of_life == "an answer":
-        ours.note_success()
-    else:
-        ours.judge(claim(), AccountNotFound("gone"))
-
-    assert isinstance(ours.judge(claim(), DOWN), Retry)
-
-
 def test_a_page_that_is_blocked_for_one_account_is_that_accounts_failure() -> None:
     item = judge(attempts=1).judge(claim(), PlatformBlocked("HTTP 451"))
 
@@ -99,13 +75,16 @@ def test_a_page_that_is_blocked_for_one_account_is_that_accounts_failure() -> No
     assert item.outcome == "blocked"
 
 
-def test_the_fifth_block_in_a_row_is_the_platforms() -> None:
-    ours = judge()
-    for _ in range(4):
-        ours.judge(claim(), PlatformBlocked("a web page"))
+@pytest.mark.parametrize("trouble", [PlatformDown, PlatformBlocked])
+def test_what_the_breaker_holds_back_is_never_an_items_failure(
+    trouble: type[PlatformTrouble],
+) -> None:
+    refusal = trouble("github fails since 12:02", until=CLOCK.now())
 
-    with pytest.raises(PlatformBlocked, match="5 times in a row"):
-        ours.judge(claim(), PlatformBlocked("a web page"))
+    with pytest.raises(trouble) as raised:
+        judge().judge(claim(2), refusal)
+
+    assert raised.value is refusal
 
 
 def test_a_refused_credential_is_never_an_items_failure() -> None:

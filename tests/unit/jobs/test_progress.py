@@ -8,9 +8,9 @@ from fakes.running import PLAY, Running, context_of, draft
 
 from syncd.jobs.progress import Progress
 from syncd.model.address import PostgresAddress
-from syncd.model.run import Report
+from syncd.model.run import Report, RunOptions
 from syncd.store.database import Database, DatabaseSettings
-from syncd.telemetry.events import Event, RunProgressed
+from syncd.telemetry.events import Event, ItemsCommitted, RunProgressed
 
 
 @pytest.fixture
@@ -41,6 +41,10 @@ def last(told: list[Event]) -> RunProgressed:
     return event
 
 
+def committed(told: list[Event]) -> list[int]:
+    return [event.report.created for event in told if isinstance(event, ItemsCommitted)]
+
+
 async def test_rate_and_time_left_follow_what_was_done(
     progress: Progress, clock: FakeClock, told: list[Event]
 ) -> None:
@@ -58,7 +62,26 @@ async def test_a_few_times_a_second_are_enough(
         progress.wait("the platform")
         await clock.advance(0.01)
 
-    assert len(told) <= 3
+    assert len([event for event in told if isinstance(event, RunProgressed)]) <= 3
+
+
+async def test_every_stored_batch_is_told(
+    world: Running, progress: Progress, told: list[Event]
+) -> None:
+    for count in (1, 2, 3):
+        progress.add(Report(created=count), "")
+
+    assert committed(told) == [1, 2, 3]
+
+
+async def test_a_dry_run_stores_nothing_and_tells_no_batch(
+    world: Running, clock: FakeClock, told: list[Event]
+) -> None:
+    context = context_of(world, draft(clock, RunOptions(dry_run=True)))
+    with world.bus.subscribed(told.append):
+        Progress(context, PLAY, Report(), 100).add(Report(created=1), "")
+
+    assert (committed(told), last(told).done) == ([], 1)
 
 
 async def test_the_end_is_told_at_once(progress: Progress, told: list[Event]) -> None:

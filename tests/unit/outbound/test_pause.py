@@ -120,3 +120,13 @@ async def test_a_condition_is_told_once_when_it_begins_and_once_when_it_ends(
         PlatformThrottled(platform="github", credential="main", until=until, cause="HTTP 429"),
         PlatformRecovered(platform="github", credential="main"),
     ]
+
+
+@pytest.mark.parametrize(("seconds", "is_long"), [(3_600, False), (7_200, True)])
+def test_a_pause_of_more_than_an_hour_is_told_as_one_a_person_should_know(
+    pauses: Pauses, told: list[Event], seconds: float, is_long: bool
+) -> None:
+    pauses.pause(seconds, "HTTP 429")
+
+    assert isinstance(told[0], PlatformThrottled)
+    assert told[0].is_long is is_long

@@ -30,6 +30,11 @@ def test_an_interval_counts_from_its_anchor() -> None:
     assert made.next_fire(JOB) == START + timedelta(minutes=25)
 
 
+def test_the_interval_lies_between_the_next_two_fires() -> None:
+    assert roster().interval(JOB) == timedelta(hours=1)
+    assert roster(cron=None).interval(JOB) == timedelta()
+
+
 @pytest.mark.parametrize(
     "made",
     [roster(is_firing=False), roster(job={"enabled": False}), roster(cron=None)],

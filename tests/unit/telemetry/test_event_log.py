@@ -85,6 +85,7 @@ def test_an_event_becomes_a_line_of_its_name_level_and_fields(lines_of: Any) -> 
         "credential": "1f3a",
         "until": "2026-11-22T07:00:00+00:00",
         "cause": "quota",
+        "is_long": False,
     }
 
 
@@ -195,3 +196,17 @@ def test_a_progress_report_becomes_its_counts(lines_of: Any) -> None:
 
     assert (line["done"], line["seen"], line["updated"], line["rate"]) == (2, 2, 2, 0.5)
     assert "eta_seconds" not in line
+
+
+@pytest.mark.parametrize(("is_long", "level"), [(False, "warning"), (True, "error")])
+def test_a_pause_that_a_person_should_know_of_is_an_error_line(
+    lines_of: Callable[..., list[dict[str, Any]]], is_long: bool, level: str
+) -> None:
+    at = datetime(2026, 3, 1, 12, 2, tzinfo=UTC)
+    told = events.PlatformThrottled(
+        platform="github", credential="main", until=at, cause="HTTP 429", is_long=is_long
+    )
+
+    (line,) = lines_of(told)
+
+    assert line["level"] == level

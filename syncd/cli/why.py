@@ -1,0 +1,104 @@
+"""`syncd why`: every attempt, cause and next step for one user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import click
+
+from syncd.cli.base import Command, Exit
+from syncd.cli.console import Console
+from syncd.cli.reach import connect
+from syncd.cli.words import NONE, distance, in_words, instant
+from syncd.web.client import Json, api_path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Why(Command):
+    """Tell why a user is as they are.
+
+    How each account is, every attempt on record, what holds it back and what happens next; times
+    are UTC.
+    """
+
+    parameters = (
+        click.Argument(["key"], metavar="USER"),
+        click.Option(["--attempts"], type=click.IntRange(1, 500), default=10, show_default=True),
+    )
+    key: str
+    attempts: int
+
+    def run(self, console: Console) -> Exit:
+        """Ask the daemon."""
+        path = api_path("users", self.key, "why")
+        answer = connect(console).get(path, {"attempts": self.attempts})
+        if console.is_json:
+            console.show_json(answer)
+            return Exit.OK
+        console.show(f"user {answer['key']}{'  opted out' if answer['opted_out'] else ''}")
+        now = instant(answer["at"])
+        assert now is not None  # the contract of the control port
+        for account in answer["accounts"]:
+            _show(console, account, now)
+        if not answer["accounts"]:
+            console.show("no account is linked: nothing is asked about this user")
+        return Exit.OK
+
+
+def _show(console: Console, account: Json, now: datetime) -> None:
+    console.show("")
+    console.show_table(list(_facts(account, now)))
+    if account["attempts"]:
+        header = ("AT", "RUN", "JOB", "CAUSE", "OUTCOME", "ERROR")
+        console.show_table([header, *map(_attempt, account["attempts"])])
+
+
+def _facts(account: Json, now: datetime) -> Iterator[tuple[str, str]]:
+    yield account["platform"], _link_in_words(account)
+    yield "state", account["state_in_words"]
+    yield "fresh", _freshness_in_words(account)
+    if account["fail_streak"]:
+        yield "failures", f"{account['fail_streak']} in a row"
+    for held in account["holds"] or ["nothing holds it back"]:
+        yield "now", held
+    at = instant(account["next"]["at"])
+    yield "next", account["next"]["text"] + (f" ({distance(at, now)})" if at else "")
+
+
+def _link_in_words(account: Json) -> str:
+    words = [account["handle"]]
+    if account["linked_as"] != account["handle"]:
+        words.append(f"linked as {account['linked_as']}")
+    if account["external_id"]:
+        words.append(f"id {account['external_id']}")
+    words.append(f"since {_instant(account['linked_at'])}")
+    return ", ".join(words)
+
+
+def _freshness_in_words(account: Json) -> str:
+    bound = account["bound_seconds"]
+    promise = "" if bound is None else f", {'older' if account['is_stale'] else 'younger'} than "
+    promise += "" if bound is None else f"the {in_words(bound)} promised"
+    if account["fresh_at"] is None:
+        return "never had a good answer" + (promise if account["is_stale"] else "")
+    run = "" if account["fresh_run"] is None else f" by run {account['fresh_run']}"
+    since = f"{_instant(account['fresh_at'])}{run}, {in_words(account['age_seconds'])} old"
+    return since + (promise if account["state"] == "active" else "")
+
+
+def _attempt(attempt: Json) -> tuple[str, ...]:
+    return (
+        _instant(attempt["at"]),
+        NONE if attempt["run_id"] is None else str(attempt["run_id"]),
+        attempt["job"] or NONE,
+        attempt["cause"] or NONE,
+        attempt["outcome"],
+        attempt["error"] or NONE,
+    )
+
+
+def _instant(text: str | None) -> str:
+    at = instant(text)
+    return NONE if at is None else f"{at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,103 @@
+"""Gives the gates of all platforms a memory: what they must not forget goes to the database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Self
+
+from syncd.clock import Clock
+from syncd.errors import StoreUnavailable
+from syncd.model.gate import GateState
+from syncd.outbound.client import PlatformClient
+from syncd.store.gates import GateStore
+from syncd.telemetry.bus import Bus
+from syncd.telemetry.events import ConditionNoticed
+
+_BACKOFF_SECONDS = (1.0, 60.0)
+_LAST_WRITE_SECONDS = 3.0
+
+
+class GateKeeper:
+    """Writes what gates tell, the last word of each, and gives it back after a restart.
+
+    Leaving the context writes what is not written yet; a database that is away then loses it.
+
+    Args:
+        clients: every way out, one per (platform, credential).
+        store: where the states are kept.
+        clock: where time comes from.
+        bus: where it is told that something was lost.
+    """
+
+    def __init__(
+        self, clients: Sequence[PlatformClient], store: GateStore, clock: Clock, bus: Bus
+    ) -> None:
+        self._clients = clients
+        self._store = store
+        self._clock = clock
+        self._bus = bus
+        self._unwritten: dict[tuple[str, str], GateState] = {}
+        self._noted = asyncio.Event()
+        for client in clients:
+            client.gate.remember = partial(self._note, client)
+
+    async def __aenter__(self) -> Self:
+        """Return the keeper; nothing is read before the database was reached."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Write the rest."""
+        try:
+            async with asyncio.timeout(_LAST_WRITE_SECONDS):
+                await self._write()
+        except (StoreUnavailable, TimeoutError):
+            names = ", ".join(sorted({platform for platform, _ in self._unwritten}))
+            condition = f"what {names} asked us to wait for could not be written down"
+            hint = "after the restart syncd asks once and is told again"
+            self._bus.emit(ConditionNoticed(condition=condition, hint=hint))
+
+    async def restore(self) -> None:
+        """Let every gate go on as it was; to be done before the first request leaves.
+
+        What belongs to a credential whose content has changed is left alone.
+
+        Raises:
+            StoreUnavailable: PostgreSQL cannot be reached; to be tried again.
+        """
+        states = {(state.platform, state.credential): state for state in await self._store.read()}
+        for client in self._clients:
+            state = states.get((client.gate.platform, client.credential.name))
+            if state is not None and state.fingerprint == client.credential.fingerprint:
+                client.gate.restore(state)
+
+    async def keep(self) -> None:
+        """Write what is told, for ever; what a lost database keeps from it is written later."""
+        backoff, longest = _BACKOFF_SECONDS
+        while True:
+            await self._noted.wait()
+            try:
+                await self._write()
+                backoff = _BACKOFF_SECONDS[0]
+            except StoreUnavailable:
+                await self._clock.sleep(backoff)
+                backoff = min(backoff * 2, longest)
+
+    async def _write(self) -> None:
+        taken, self._unwritten = self._unwritten, {}
+        self._noted.clear()
+        try:
+            if taken:
+                await self._store.write(list(taken.values()))
+        except BaseException:
+            # What was told meanwhile is newer.
+            self._unwritten = taken | self._unwritten
+            self._noted.set()
+            raise
+
+    def _note(self, client: PlatformClient, state: GateState) -> None:
+        key = (state.platform, state.credential)
+        self._unwritten[key] = replace(state, fingerprint=client.credential.fingerprint)
+        self._noted.set()

@@ -1,0 +1,146 @@
+"""The control port's questions about freshness: what is oldest, and why a user is as they are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from syncd.daemon.answers import Json
+from syncd.daemon.core import Core
+from syncd.daemon.facts import FactFinder, Row, find_facts, reading_of
+from syncd.daemon.why import Step, holds, next_step, state_in_words
+from syncd.errors import NotKnown
+
+# Rows that are put into words before others get their turn.
+_AT_ONCE = 50
+
+
+class Inquiry:
+    """Answers `stale` and `why`; changes nothing."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def stale(self, platform: str, limit: int) -> Json:
+        """Return the accounts without a good answer for longest, and how many are overdue.
+
+        Raises:
+            NotKnown: there is no such platform.
+        """
+        if platform and platform not in self._core.around.platforms:
+            known = ", ".join(self._core.around.platforms)
+            raise NotKnown(f"there is no platform {platform!r}", hint=f"platforms: {known}")
+        finder = await find_facts(self._core)
+        readings = [each for each in finder.readings() if platform in {"", each[1]}]
+        bounds = {each: finder.bound(each) for each in readings}
+        since = {
+            each: None if bound is None else finder.now - bound for each, bound in bounds.items()
+        }
+        rows = await self._core.freshness.stalest(readings, limit)
+        overdue = await self._core.freshness.count_stale(since)
+        accounts: list[Json] = []
+        for start in range(0, len(rows), _AT_ONCE):
+            accounts += _stale_answers(finder, rows[start : start + _AT_ONCE])
+            await asyncio.sleep(0)
+        return {"at": finder.now, "stale": overdue, "accounts": accounts}
+
+    async def why(self, user: Json, attempts: int) -> Json:
+        """Return everything that is known about a user's accounts, and what happens next."""
+        finder = await find_facts(self._core)
+        rows = await self._core.freshness.accounts_of(user["key"], finder.readings())
+        recorded = await self._core.freshness.attempts([row["id"] for row in rows], attempts)
+        return {
+            "key": user["key"],
+            "opted_out": user["opted_out"],
+            "at": finder.now,
+            "accounts": [
+                {
+                    **_account_answer(finder, row),
+                    "attempts": _attempts_answer(row, recorded)[:attempts],
+                }
+                for row in rows
+            ],
+        }
+
+
+def _stale_answers(finder: FactFinder, rows: Sequence[Row]) -> Iterator[Json]:
+    for row in rows:
+        yield {
+            "user_key": row["user_key"],
+            "platform": row["platform"],
+            "handle": row["handle"],
+            "state": row["state"],
+            **_freshness_answer(row, finder.bound(reading_of(row)), finder.now),
+            "outcome": row["outcome"],
+            "error": row["error"],
+            "next": _step_answer(next_step(finder.facts(row))),
+        }
+
+
+def _account_answer(finder: FactFinder, row: Row) -> Json:
+    facts = finder.facts(row)
+    return {
+        "platform": row["platform"],
+        "handle": row["handle"],
+        "linked_as": row["linked_as"],
+        "external_id": row["external_id"],
+        "state": row["state"],
+        "state_in_words": state_in_words(facts),
+        "jobs": [reader.job for reader in facts.readers],
+        **_freshness_answer(row, finder.bound(reading_of(row)), finder.now),
+        "fresh_run": row["fresh_run"],
+        "holds": holds(facts, finder.now),
+        "next": _step_answer(next_step(facts)),
+    }
+
+
+def _freshness_answer(row: Row, bound: timedelta | None, now: datetime) -> Json:
+    fresh_at: datetime | None = row["succeeded_at"]
+    age = now - (fresh_at or row["linked_at"])
+    return {
+        "kind": row["kind"],
+        "linked_at": row["linked_at"],
+        "fresh_at": fresh_at,
+        "age_seconds": None if fresh_at is None else age.total_seconds(),
+        "bound_seconds": None if bound is None else bound.total_seconds(),
+        "is_stale": row["state"] == "active" and bound is not None and age > bound,
+        "attempted_at": row["attempted_at"],
+        "fail_streak": row["fail_streak"],
+    }
+
+
+def _step_answer(step: Step) -> Json:
+    return {"text": step.text, "at": step.at, "job": step.job}
+
+
+def _attempts_answer(row: Row, recorded: Sequence[Row]) -> list[Json]:
+    """List an account's attempts, newest first: the recorded ones, and how it stands now.
+
+    An answer that changed nothing is recorded nowhere but there.
+    """
+    names = ("run_id", "job", "cause", "outcome", "error", "at")
+    found = [
+        {name: item[name] for name in names}
+        for item in recorded
+        if (item["account_id"], item["kind"]) == (row["id"], row["kind"])
+    ]
+    newest = found[0]["at"] if found else None
+    if row["retry_run"] is not None:
+        found.insert(0, _current(row, at=None, run_id=row["retry_run"]))
+    elif row["outcome"] and row["attempted_at"] != newest:
+        found.insert(0, _current(row, at=row["attempted_at"], run_id=None))
+    return found
+
+
+def _current(row: Row, *, at: datetime | None, run_id: int | None) -> Json:
+    """Describe the attempt that sync_state knows of; a good one with the run that had it."""
+    is_good = at is not None and at == row["succeeded_at"]
+    return {
+        "run_id": row["fresh_run"] if is_good else run_id,
+        "job": row["fresh_job"] if is_good else None,
+        "cause": row["fresh_cause"] if is_good else None,
+        "outcome": row["outcome"],
+        "error": row["error"],
+        "at": at,
+    }

@@ -1,0 +1,231 @@
+"""The circuit breaker: who fails everybody is left alone for a while, then tried by one request."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from syncd.clock import Clock, Instant
+from syncd.errors import PlatformBlocked, PlatformDown, PlatformTrouble
+from syncd.model.gate import GateState
+from syncd.outbound.pause import wall
+from syncd.telemetry.bus import Bus
+from syncd.telemetry.events import PlatformRecovered, PlatformTripped
+
+# So many addresses that fail while others are answered are remembered; the oldest is forgotten.
+_MOST_SUSPECTS = 1_000
+
+
+class BreakerState(StrEnum):
+    """CLOSED: requests leave. OPEN: none does. HALF_OPEN: one at a time, and its answer decides."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """After how many failures in a row the breaker opens, and for how long, doubling."""
+
+    failures: int
+    first_seconds: float
+    longest_seconds: float
+
+    def seconds(self, openings: int) -> float:
+        """Return how long the breaker stays open the `openings`-th time in a row."""
+        return min(self.first_seconds * 2.0 ** min(openings - 1, 20), self.longest_seconds)
+
+
+# A captcha or a ban gets worse by asking; a failing server is soon back.
+BLOCKED = Patience(failures=5, first_seconds=600.0, longest_seconds=3_600.0)
+DOWN = Patience(failures=20, first_seconds=60.0, longest_seconds=900.0)
+
+
+class Breaker:
+    """Count failures in a row, and say when requests may leave.
+
+    One address that always fails says nothing about the platform: a row is one of at least two
+    addresses, and an address that failed while others were answered, or failed a trial, does not
+    count again until it is answered. So neither the few accounts a platform keeps from us nor
+    the one that happens to be tried first ever close the way to all others.
+
+    Args:
+        platform: the platform's name.
+        credential: the credential's name.
+        clock: where time comes from.
+        bus: where `PlatformTripped` and `PlatformRecovered` go.
+        on_change: called when the breaker opens, opens again or closes.
+    """
+
+    def __init__(
+        self,
+        platform: str,
+        credential: str,
+        clock: Clock,
+        bus: Bus,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._platform = platform
+        self._credential = credential
+        self._clock = clock
+        self._bus = bus
+        self._on_change = on_change
+        self._failures = 0
+        self._row: dict[Hashable, None] = {}
+        self._suspects: dict[Hashable, None] = {}
+        self._ends_at = -math.inf
+        self._trial_ended = asyncio.Event()
+        self._trial_ended.set()
+        self.openings = 0
+        self.since: datetime | None = None
+        self.failure = ""
+        self.error = ""
+
+    @property
+    def state(self) -> BreakerState:
+        """How it stands now; an open breaker is half open once its time is over."""
+        if not self.openings:
+            return BreakerState.CLOSED
+        return BreakerState.OPEN if self.left_seconds() else BreakerState.HALF_OPEN
+
+    def left_seconds(self) -> float:
+        """Return how long nothing may leave still; 0 when something may."""
+        return max(self._ends_at - self._clock.monotonic(), 0.0)
+
+    @property
+    def until(self) -> Instant | None:
+        """When the next trial may leave; None while the breaker is closed."""
+        if not self.openings:
+            return None
+        left = self._ends_at - self._clock.monotonic()
+        return self._clock.now() + timedelta(seconds=left)
+
+    def in_words(self) -> str:
+        """Say what is wrong and when it is tried again; empty while the breaker is closed."""
+        if self.since is None or self.until is None:
+            return ""
+        now = self._clock.now()
+        what = "answers something that is not its API" if self.failure == "blocked" else "fails"
+        again = f"tried again at {wall(self.until, now)}"
+        if self.state is BreakerState.HALF_OPEN:
+            again = "tried again with the next request"
+        return f"{self._platform} {what} since {wall(self.since, now)}; {again}"
+
+    def check(self) -> None:
+        """Let nobody through while it is open.
+
+        Raises:
+            PlatformBlocked, PlatformDown: it is; `until` says until when.
+        """
+        if self.state is not BreakerState.OPEN:
+            return
+        kind = PlatformBlocked if self.failure == PlatformBlocked.outcome else PlatformDown
+        hint = "nothing was changed; what was not asked stays due and is asked by itself"
+        raise kind(f"{self.in_words()} ({self.error})", until=self.until, hint=hint)
+
+    @contextmanager
+    def judging(self, address: Hashable) -> Iterator[None]:
+        """Learn from what comes of one request.
+
+        Args:
+            address: what is asked for; equal where the same is asked again.
+
+        Raises:
+            PlatformBlocked, PlatformDown: with `until` set, where this is the platform's failure
+                and no longer the request's.
+        """
+        try:
+            yield
+        except PlatformTrouble as error:
+            if error.until is None:
+                self._note_failure(error, address)
+                self.check()
+            raise
+        self._note_good_answer(address)
+
+    def begin_trial(self) -> bool:
+        """Take the turn of the one that is tried; False where nobody must be."""
+        if self.state is not BreakerState.HALF_OPEN:
+            return False
+        assert not self.is_trying, "one trial at a time"
+        self._trial_ended.clear()
+        return True
+
+    def end_trial(self) -> None:
+        """Give the turn back, whatever came of it."""
+        self._trial_ended.set()
+
+    @property
+    def is_trying(self) -> bool:
+        """Whether a trial is under way."""
+        return not self._trial_ended.is_set()
+
+    async def wait_for_trial(self) -> None:
+        """Wait until the trial under way has ended."""
+        await self._trial_ended.wait()
+
+    def restore(self, state: GateState) -> None:
+        """Be as it was before a restart, but never closed off for longer than is usual."""
+        if not state.openings or state.open_until is None:
+            return
+        left = (state.open_until - self._clock.now()).total_seconds()
+        self._ends_at = self._clock.monotonic() + min(left, BLOCKED.longest_seconds)
+        self.openings, self.since = state.openings, state.opened_at
+        self.failure, self.error = state.failure, state.error
+
+    def _note_failure(self, error: PlatformTrouble, address: Hashable) -> None:
+        if self.state is BreakerState.OPEN or address in self._suspects:
+            return
+        patience = BLOCKED if isinstance(error, PlatformBlocked) else DOWN
+        if self.state is BreakerState.HALF_OPEN:
+            self._suspect(address)
+            self._open(error, patience)
+            return
+        self._failures += 1
+        self._row[address] = None
+        if self._failures >= patience.failures and len(self._row) > 1:
+            self._open(error, patience)
+
+    def _note_good_answer(self, address: Hashable) -> None:
+        self._suspect(*self._row)
+        self._suspects.pop(address, None)
+        self._row.clear()
+        self._failures = 0
+        if not self.openings:
+            return
+        self.openings, self.since, self.failure, self.error = 0, None, "", ""
+        self._bus.emit(PlatformRecovered(platform=self._platform, credential=self._credential))
+        self._on_change()
+
+    def _suspect(self, *addresses: Hashable) -> None:
+        self._suspects.update(dict.fromkeys(addresses))
+        while len(self._suspects) > _MOST_SUSPECTS:
+            del self._suspects[next(iter(self._suspects))]
+
+    def _open(self, error: PlatformTrouble, patience: Patience) -> None:
+        is_new_condition = not self.openings
+        self.openings += 1
+        self._ends_at = self._clock.monotonic() + patience.seconds(self.openings)
+        self.failure, self.error = error.outcome, str(error)
+        if is_new_condition:
+            self.since = self._clock.now()
+            self._tell_tripped()
+        self._on_change()
+
+    def _tell_tripped(self) -> None:
+        assert self.until is not None
+        self._bus.emit(
+            PlatformTripped(
+                platform=self._platform,
+                credential=self._credential,
+                until=self.until,
+                error=self.error,
+                hint=f"{self.in_words()}; nothing was changed, what was not asked stays due",
+            )
+        )

@@ -1,0 +1,44 @@
+"""What gates must remember: kept here, so that a restart in the middle of a pause keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from syncd.model.gate import GateState
+from syncd.store.blocks import load_blocks
+from syncd.store.database import Database
+
+# The columns that the block `write_gates` takes, in its order.
+_COLUMNS = (
+    "platform",
+    "credential",
+    "fingerprint",
+    "paused_until",
+    "pause_cause",
+    "pauses_in_a_row",
+    "openings",
+    "opened_at",
+    "open_until",
+    "failure",
+    "error",
+)
+
+
+class GateStore:
+    """Owns the table `gates`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._sql = load_blocks("gates")
+
+    async def write(self, states: Sequence[GateState]) -> None:
+        """Keep what gates are like now, one state for each; safe to repeat."""
+        columns = [[getattr(state, name) for state in states] for name in _COLUMNS]
+        async with self._database.connection() as connection:
+            await connection.execute(self._sql["write_gates"], *columns)
+
+    async def read(self) -> Sequence[GateState]:
+        """Return what every gate was like when it was last written."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(self._sql["read_gates"])
+        return [GateState(**row) for row in rows]

@@ -1,0 +1,285 @@
+"""Metrics in the text format of Prometheus: counted from events, measured when somebody looks.
+
+Labels come from closed sets: the names in config.toml, and our own words. What else an event says
+(a user, a handle, an address, a message) never becomes one, and an event about a name that
+config.toml does not hold is not counted, so that the number of series is bounded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from syncd.model.run import Cause, Outcome, Report, Run, SkipReason
+from syncd.telemetry.events import Event, FireSkipped, ItemsCommitted, RunFinished
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+"""Of what `Metrics.render` returns."""
+
+_ITEM_OUTCOMES = ("created", "updated", "unchanged", "deleted", "skipped", "failed")
+_REASONS = frozenset(map(str, SkipReason))
+# A series that begins with its first failure has no increase to alert on: these begin with 0.
+_AWAITED = (Outcome.SUCCEEDED, Outcome.PARTIAL, Outcome.FAILED)
+_MINUTE, _HOUR = 60.0, 3600.0
+_BUCKETS = (
+    *(0.1, 1.0, 5.0, 15.0, _MINUTE, 5 * _MINUTE, 15 * _MINUTE, 30 * _MINUTE),
+    *(_HOUR, 2 * _HOUR, 4 * _HOUR, 12 * _HOUR),
+)
+_GATE = ("platform", "credential")
+
+Values = Mapping[tuple[str, ...], float]
+"""The value of each series by its labels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateReading:
+    """What one credential's gate says: `calls` have left and ended, of them `saved` cost nothing.
+
+    `quota_left` is infinite where nobody sets a limit, `pause_ends_at` None while there is none.
+    """
+
+    platform: str
+    credential: str
+    calls: int
+    saved: int
+    quota_left: float
+    pause_ends_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreReading:
+    """What PostgreSQL says.
+
+    `accounts` counts by platform and state, `ages` are seconds by platform and quantile,
+    `fresh_shares` (0 to 1) and `last_successes` go by job.
+    """
+
+    accounts: Values = field(default_factory=dict)
+    ages: Values = field(default_factory=dict)
+    fresh_shares: Mapping[str, float] = field(default_factory=dict)
+    last_successes: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What is measured at the moment of a scrape; `store` is None while PostgreSQL is away."""
+
+    gates: Sequence[GateReading]
+    store: StoreReading | None
+    lines_dropped: int
+
+
+class Metrics:
+    """Counts events as a subscriber of the bus, and renders everything in one text.
+
+    Args:
+        version: of syncd.
+        jobs, platforms: the names in config.toml; nothing else becomes a label.
+    """
+
+    def __init__(self, version: str, jobs: Iterable[str], platforms: Iterable[str]) -> None:
+        self._version = version
+        self._jobs = frozenset(jobs)
+        self._platforms = frozenset(platforms)
+        # Each counter would have a second series, which tells when it began.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped in the library
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self._runs = Counter(
+            "syncd_runs_total",
+            "Runs that ended, by how and why they were.",
+            ("job", "outcome", "cause"),
+            registry=registry,
+        )
+        self._durations = Histogram(
+            "syncd_run_duration_seconds",
+            "How long runs took in this process.",
+            ("job",),
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self._items = Counter(
+            "syncd_items_total",
+            "Items that runs are through with and whose data is committed.",
+            ("job", "platform", "outcome"),
+            registry=registry,
+        )
+        self._skipped = Counter(
+            "syncd_fires_skipped_total",
+            "Fire times that were due and did not run.",
+            ("job", "reason"),
+            registry=registry,
+        )
+        self._begin()
+
+    def _begin(self) -> None:
+        for job in self._jobs:
+            for outcome in _AWAITED:
+                self._runs.labels(job, outcome, Cause.SCHEDULE)
+            for reason in SkipReason:
+                self._skipped.labels(job, reason)
+
+    def note(self, event: Event) -> None:
+        """Count an event; a bus subscriber."""
+        match event:
+            case RunFinished(run=run, duration_seconds=seconds) if run.job in self._jobs:
+                self._note_run(run, seconds)
+            case ItemsCommitted() if event.job in self._jobs and event.platform in self._platforms:
+                self._note_items(event.job, event.platform, event.report)
+            case FireSkipped() if event.job in self._jobs and event.reason in _REASONS:
+                self._skipped.labels(event.job, event.reason).inc()
+
+    def _note_run(self, run: Run, seconds: float) -> None:
+        self._runs.labels(run.job, run.outcome, run.cause).inc()
+        self._durations.labels(run.job).observe(seconds)
+
+    def _note_items(self, job: str, platform: str, report: Report) -> None:
+        for outcome in _ITEM_OUTCOMES:
+            count = getattr(report, outcome)
+            if count:
+                self._items.labels(job, platform, outcome).inc(count)
+
+    def render(self, reading: Reading) -> bytes:
+        """Return everything counted and measured, as `CONTENT_TYPE`."""
+        return generate_latest(_Scrape(self._registry, self._measured(reading)))
+
+    def _measured(self, reading: Reading) -> Iterator[Metric]:
+        yield _gauge(
+            "syncd_build_info", "The version of syncd.", ("version",), {(self._version,): 1}
+        )
+        yield _counter(
+            "syncd_log_lines_dropped_total",
+            "Log lines that could not be written.",
+            (),
+            {(): reading.lines_dropped},
+        )
+        yield _gauge(
+            "syncd_store_up",
+            "Whether PostgreSQL answers (1) or not (0).",
+            (),
+            {(): reading.store is not None},
+        )
+        yield from _of_gates(reading.gates)
+        if reading.store is not None:
+            yield from self._of_store(reading.store)
+
+    def _of_store(self, store: StoreReading) -> Iterator[Metric]:
+        yield _gauge(
+            "syncd_accounts",
+            "Linked accounts.",
+            ("platform", "state"),
+            self._known(store.accounts, self._platforms),
+        )
+        # The label quantile belongs to summaries; what they may add up to over time is left out.
+        yield _filled(
+            Metric(
+                "syncd_freshness_age_seconds",
+                "Time since followed accounts had a success, or were linked if there was none.",
+                "summary",
+            ),
+            ("platform", "quantile"),
+            self._known(store.ages, self._platforms),
+        )
+        yield _gauge(
+            "syncd_fresh_share",
+            "Share (0 to 1) of a job's followed accounts that are fresh.",
+            ("job",),
+            self._known(_by_job(store.fresh_shares), self._jobs),
+        )
+        yield _gauge(
+            "syncd_last_success_timestamp_seconds",
+            "When a job's last run about everybody that succeeded ended.",
+            ("job",),
+            self._known(
+                _by_job({job: at.timestamp() for job, at in store.last_successes.items()}),
+                self._jobs,
+            ),
+        )
+
+    @staticmethod
+    def _known(values: Values, names: frozenset[str]) -> Values:
+        """Leave out what is about a name that config.toml does not hold any more."""
+        return {labels: value for labels, value in values.items() if labels[0] in names}
+
+
+@dataclass(frozen=True, slots=True)
+class _Scrape:
+    """What was counted, then what was measured: a collector for one text."""
+
+    counted: CollectorRegistry
+    measured: Iterable[Metric]
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every family of metrics."""
+        yield from self.counted.collect()
+        yield from self.measured
+
+
+def _of_gates(gates: Sequence[GateReading]) -> Iterator[Metric]:
+    by_name = {(gate.platform, gate.credential): gate for gate in gates}
+    yield _counter(
+        "syncd_api_calls_total",
+        "Requests that left for a platform.",
+        _GATE,
+        {name: gate.calls for name, gate in by_name.items()},
+    )
+    yield _counter(
+        "syncd_api_calls_saved_total",
+        "Requests that cost nothing of the platform's quota.",
+        _GATE,
+        {name: gate.saved for name, gate in by_name.items()},
+    )
+    yield _gauge(
+        "syncd_quota_left",
+        "Requests that the quota still allows.",
+        _GATE,
+        {name: gate.quota_left for name, gate in by_name.items() if gate.quota_left < math.inf},
+    )
+    yield _gauge(
+        "syncd_platform_paused",
+        "Whether nothing may leave for a platform (1) or it may (0).",
+        _GATE,
+        {name: gate.pause_ends_at is not None for name, gate in by_name.items()},
+    )
+    yield _gauge(
+        "syncd_platform_pause_ends_timestamp_seconds",
+        "When the pause of a platform ends; absent while there is none.",
+        _GATE,
+        {
+            name: gate.pause_ends_at.timestamp()
+            for name, gate in by_name.items()
+            if gate.pause_ends_at is not None
+        },
+    )
+
+
+def _gauge(name: str, help_text: str, labels: Sequence[str], values: Values) -> Metric:
+    return _filled(Metric(name, help_text, "gauge"), labels, values)
+
+
+def _counter(name: str, help_text: str, labels: Sequence[str], values: Values) -> Metric:
+    family = Metric(name.removesuffix("_total"), help_text, "counter")
+    return _filled(family, labels, values, name=name)
+
+
+def _filled(family: Metric, labels: Sequence[str], values: Values, *, name: str = "") -> Metric:
+    for told, value in values.items():
+        family.add_sample(name or family.name, dict(zip(labels, told, strict=True)), value)
+    return family
+
+
+def _by_job(values: Mapping[str, float]) -> Values:
+    return {(job,): value for job, value in values.items()}

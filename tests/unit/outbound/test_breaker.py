@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Hashable
+from datetime import timedelta
+
+import pytest
+from fakes.clock import FakeClock
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from syncd.errors import BadPayload, PlatformBlocked, PlatformDown, PlatformTrouble, SyncdError
+from syncd.model.gate import GateState
+from syncd.outbound.breaker import Breaker, BreakerState
+from syncd.outbound.gate import Gate, Limits
+from syncd.telemetry.bus import Bus
+from syncd.telemetry.events import Event, PlatformRecovered, PlatformTripped
+
+BLOCK = PlatformBlocked("a web page")
+DOWN = PlatformDown("HTTP 503")
+
+
+@pytest.fixture
+def breaker(clock: FakeClock, bus: Bus) -> Breaker:
+    return Breaker("github", "main", clock, bus)
+
+
+def learn(breaker: Breaker, error: SyncdError | None, *addresses: Hashable) -> None:
+    """Let requests end, each with the error or a good answer."""
+    for address in addresses:
+        with contextlib.suppress(SyncdError), breaker.judging(address):
+            if error is not None:
+                raise error
+
+
+@pytest.mark.parametrize(
+    ("history", "state"),
+    [
+        ([(BLOCK, 4)], BreakerState.CLOSED),
+        ([(BLOCK, 5)], BreakerState.OPEN),
+        ([(DOWN, 19)], BreakerState.CLOSED),
+        ([(DOWN, 20)], BreakerState.OPEN),
+        ([(BLOCK, 4), (None, 1), (BLOCK, 4)], BreakerState.CLOSED),
+        ([(DOWN, 4), (BLOCK, 1)], BreakerState.OPEN),
+        ([(BadPayload("odd"), 50)], BreakerState.CLOSED),
+        ([(BLOCK, 5), (None, 1)], BreakerState.CLOSED),
+    ],
+)
+def test_only_failures_in_a_row_open_it(
+    breaker: Breaker, history: list[tuple[SyncdError | None, int]], state: BreakerState
+) -> None:
+    for step, (error, times) in enumerate(history):
+        learn(breaker, error, *((step, number) for number in range(times)))
+
+    assert breaker.state is state
+
+
+@pytest.mark.parametrize(("error", "times", "seconds"), [(BLOCK, 5, 600), (DOWN, 20, 60)])
+async def test_an_open_one_refuses_at_once_with_the_instant_of_the_next_trial(
+    clock: FakeClock, breaker: Breaker, error: PlatformTrouble, times: int, seconds: float
+) -> None:
+    learn(breaker, error, *range(times))
+
+    with pytest.raises(type(error), match="since 00:00 UTC; tried again at 00:") as refusal:
+        breaker.check()
+    await clock.advance(seconds)
+
+    assert refusal.value.until == clock.now()
+    assert breaker.state is BreakerState.HALF_OPEN
+
+
+def test_whose_failure_opens_it_is_told_that_it_is_the_platforms(breaker: Breaker) -> None:
+    learn(breaker, BLOCK, *range(4))
+
+    with pytest.raises(PlatformBlocked) as raised, breaker.judging("fifth"):
+        raise BLOCK
+
+    assert raised.value.until is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "minutes"), [(BLOCK, [10, 20, 40, 60, 60]), (DOWN, [1, 2, 4, 8, 15, 15])]
+)
+async def test_each_failed_trial_keeps_it_open_for_longer_until_an_answer(
+    clock: FakeClock, breaker: Breaker, error: PlatformTrouble, minutes: list[float]
+) -> None:
+    learn(breaker, error, *range(20))
+    lengths = []
+    for number in range(len(minutes)):
+        lengths.append(breaker.left_seconds() / 60)
+        await clock.advance(breaker.left_seconds())
+        learn(breaker, error, ("trial", number))
+    learn(breaker, None, "good")
+    learn(breaker, error, *((1, number) for number in range(20)))
+
+    assert lengths == minutes
+    assert breaker.left_seconds() == minutes[0] * 60
+
+
+def test_one_address_alone_never_opens_it(breaker: Breaker) -> None:
+    learn(breaker, BLOCK, *["/users/ada"] * 100)
+
+    assert breaker.state is BreakerState.CLOSED
+
+
+def test_addresses_that_fail_while_others_are_answered_do_not_count(breaker: Breaker) -> None:
+    refused = range(10)
+    for number in refused:
+        learn(breaker, BLOCK, number)
+        learn(breaker, None, "another")
+
+    learn(breaker, BLOCK, *refused, *refused)
+
+    assert breaker.state is BreakerState.CLOSED
+
+
+async def test_an_account_that_always_fails_does_not_keep_it_open(
+    clock: FakeClock, breaker: Breaker
+) -> None:
+    learn(breaker, BLOCK, *range(5))
+    await clock.advance(600)
+    learn(breaker, BLOCK, "always first")
+    await clock.advance(1200)
+
+    learn(breaker, BLOCK, "always first")
+    still_trying = breaker.state
+    learn(breaker, None, "second")
+
+    assert (still_trying, breaker.state) == (BreakerState.HALF_OPEN, BreakerState.CLOSED)
+
+
+async def test_the_condition_is_told_once_when_it_begins_and_once_when_it_ends(
+    clock: FakeClock, breaker: Breaker, told: list[Event]
+) -> None:
+    learn(breaker, BLOCK, *range(9))
+    await clock.advance(600)
+    learn(breaker, BLOCK, "trial")
+    await clock.advance(1200)
+    learn(breaker, None, "next trial", "another")
+
+    assert [type(event) for event in told] == [PlatformTripped, PlatformRecovered]
+    assert isinstance(told[0], PlatformTripped)
+    assert told[0].hint.startswith(
+        "github answers something that is not its API since 00:00 UTC; tried again at 00:10 UTC"
+    )
+
+
+@pytest.mark.parametrize(
+    ("left", "state"),
+    [
+        (timedelta(minutes=30), BreakerState.OPEN),
+        (timedelta(days=300), BreakerState.OPEN),
+        (timedelta(days=-1), BreakerState.HALF_OPEN),
+    ],
+)
+async def test_after_a_restart_it_goes_on_where_it_was_but_never_beyond_an_hour(
+    clock: FakeClock, breaker: Breaker, left: timedelta, state: BreakerState
+) -> None:
+    now = clock.now()
+    kept = GateState(
+        platform="github",
+        credential="main",
+        openings=3,
+        opened_at=now - timedelta(hours=1),
+        open_until=now + left,
+        failure="blocked",
+        error="a web page",
+    )
+
+    breaker.restore(kept)
+    restored = breaker.state
+    await clock.advance(3600)
+    after_an_hour = breaker.state
+    learn(breaker, BLOCK, "trial")
+
+    assert (restored, after_an_hour) == (state, BreakerState.HALF_OPEN)
+    assert breaker.left_seconds() == 3600  # the fourth opening in a row
+
+
+Requests = list[tuple[float, float, SyncdError | None]]
+REQUESTS = st.lists(
+    st.tuples(
+        st.floats(0, 3_000), st.floats(0.1, 30), st.sampled_from([None, BLOCK, BLOCK, BLOCK, DOWN])
+    ),
+    min_size=20,
+    max_size=80,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(requests=REQUESTS)
+def test_never_more_than_one_request_is_under_way_while_it_is_half_open(
+    requests: Requests,
+) -> None:
+    asyncio.run(_send_all(requests))
+
+
+async def _send_all(requests: Requests) -> None:
+    clock = FakeClock()
+    gate = Gate("github", "main", Limits(rate=1_000, burst=100, slots=8), clock=clock, bus=Bus())
+    trials = 0
+
+    async def send(number: int, start: float, seconds: float, error: SyncdError | None) -> None:
+        nonlocal trials
+        await clock.sleep(start)
+        with contextlib.suppress(PlatformTrouble), gate.breaker.judging(number):
+            async with gate.passage() as passage:
+                assert gate.breaker.state is not BreakerState.OPEN
+                assert passage.is_trial is (gate.breaker.state is BreakerState.HALF_OPEN)
+                trials += passage.is_trial
+                assert trials <= 1
+                try:
+                    await clock.sleep(seconds)
+                finally:
+                    trials -= passage.is_trial
+                if error is not None:
+                    raise error
+
+    async def send_all() -> None:
+        async with asyncio.TaskGroup() as group:
+            for number, request in enumerate(requests):
+                group.create_task(send(number, *request))
+
+    await clock.run(send_all())
+
+    assert (gate.in_flight, gate.waiting, gate.breaker.is_trying) == (0, 0, False)

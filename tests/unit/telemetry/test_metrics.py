@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+from prometheus_client.parser import text_string_to_metric_families
+
+from syncd.model.run import Cause, Outcome, Report, Run, RunId, RunOptions, SkipReason
+from syncd.telemetry.events import (
+    AccountChanged,
+    FireSkipped,
+    ItemFailed,
+    ItemsCommitted,
+    RunFinished,
+)
+from syncd.telemetry.metrics import GateReading, Metrics, Reading, StoreReading
+
+JOB = "github-profiles"
+AT = datetime(2026, 11, 21, 12, tzinfo=UTC)
+HOSTILE = 'eve"} 1\nsyncd_evil{x="https://evil.example'
+Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics("1.2.3", [JOB], ["github"])
+
+
+def gate(**changes: Any) -> GateReading:
+    whole: dict[str, Any] = {
+        "platform": "github",
+        "credential": "main",
+        "calls": 10,
+        "saved": 7,
+        "quota_left": 4990.0,
+        "pause_ends_at": None,
+    }
+    return GateReading(**(whole | changes))
+
+
+def reading(**changes: Any) -> Reading:
+    whole: dict[str, Any] = {"gates": [gate()], "store": None, "lines_dropped": 0}
+    return Reading(**(whole | changes))
+
+
+def series(metrics: Metrics, found: Reading | None = None) -> Series:
+    """Every sample of a scrape; a series that comes twice is an error."""
+    text = metrics.render(found or reading()).decode()
+    samples = [
+        ((sample.name, frozenset(sample.labels.items())), sample.value)
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    ]
+    assert len(dict(samples)) == len(samples)
+    return dict(samples)
+
+
+def key(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
+    return name, frozenset(labels.items())
+
+
+def finished(job: str = JOB, **changes: Any) -> RunFinished:
+    whole: dict[str, Any] = {
+        "id": RunId(1),
+        "job": job,
+        "kind": "profiles",
+        "cause": Cause.SCHEDULE,
+        "outcome": Outcome.PARTIAL,
+        "claimed_at": AT,
+    }
+    return RunFinished(run=Run(**(whole | changes)), duration_seconds=20.0)
+
+
+def committed(job: str = JOB, platform: str = "github", **counts: int) -> ItemsCommitted:
+    return ItemsCommitted(run_id=1, job=job, platform=platform, report=Report(**counts))
+
+
+def test_runs_are_counted_by_how_and_why_they_were(metrics: Metrics) -> None:
+    metrics.note(finished())
+    metrics.note(finished(cause=Cause.MANUAL, outcome=Outcome.SUCCEEDED))
+    metrics.note(finished(cause=Cause.MANUAL, outcome=Outcome.SUCCEEDED))
+
+    found = series(metrics)
+
+    assert found[key("syncd_runs_total", job=JOB, outcome="partial", cause="schedule")] == 1
+    assert found[key("syncd_runs_total", job=JOB, outcome="succeeded", cause="manual")] == 2
+
+
+def test_durations_fall_into_their_bucket(metrics: Metrics) -> None:
+    metrics.note(finished())
+
+    found = series(metrics)
+
+    name = "syncd_run_duration_seconds"
+    assert (found[key(f"{name}_sum", job=JOB)], found[key(f"{name}_count", job=JOB)]) == (20, 1)
+    assert found[key(f"{name}_bucket", job=JOB, le="15.0")] == 0
+    assert found[key(f"{name}_bucket", job=JOB, le="60.0")] == 1
+
+
+def test_items_add_up_over_batches(metrics: Metrics) -> None:
+    metrics.note(committed(created=2, failed=1))
+    metrics.note(committed(created=3, unchanged=5))
+
+    found = series(metrics)
+
+    items = {
+        dict(labels)["outcome"]: value
+        for (name, labels), value in found.items()
+        if name == "syncd_items_total"
+    }
+    assert items == {"created": 5, "failed": 1, "unchanged": 5}
+
+
+def test_skipped_fires_are_counted_by_reason(metrics: Metrics) -> None:
+    metrics.note(FireSkipped(job=JOB, fire_time=AT, reason=SkipReason.OVERLAP))
+
+    found = series(metrics)
+
+    assert found[key("syncd_fires_skipped_total", job=JOB, reason="overlap")] == 1
+
+
+def test_the_first_failure_of_a_job_is_an_increase(metrics: Metrics) -> None:
+    before = series(metrics)
+    metrics.note(finished(outcome=Outcome.FAILED))
+
+    failed = key("syncd_runs_total", job=JOB, outcome="failed", cause="schedule")
+    assert (before[failed], series(metrics)[failed]) == (0, 1)
+
+
+def test_a_gate_tells_its_calls_its_quota_and_its_pause(metrics: Metrics) -> None:
+    paused = gate(credential="second", quota_left=0, pause_ends_at=AT)
+
+    found = series(metrics, reading(gates=[gate(), paused]))
+
+    def told(name: str) -> list[float | None]:
+        return [
+            found.get(key(f"syncd_{name}", platform="github", credential=credential))
+            for credential in ("main", "second")
+        ]
+
+    assert (told("api_calls_total"), told("api_calls_saved_total")) == ([10, 10], [7, 7])
+    assert (told("quota_left"), told("platform_paused")) == ([4990, 0], [0, 1])
+    assert told("platform_pause_ends_timestamp_seconds") == [None, AT.timestamp()]
+
+
+def test_a_quota_without_a_limit_is_not_told(metrics: Metrics) -> None:
+    found = series(metrics, reading(gates=[gate(quota_left=math.inf)]))
+
+    assert "syncd_quota_left" not in {name for name, _ in found}
+
+
+def test_what_the_store_says_is_told_while_it_answers(metrics: Metrics) -> None:
+    store = StoreReading(
+        accounts={("github", "active"): 98, ("github", "gone"): 2},
+        ages={("github", "0.5"): 60.0, ("github", "0.99"): 3600.0},
+        fresh_shares={JOB: 0.98},
+        last_successes={JOB: AT},
+    )
+
+    found = series(metrics, reading(store=store))
+
+    assert found[key("syncd_store_up")] == 1
+    assert found[key("syncd_accounts", platform="github", state="gone")] == 2
+    assert found[key("syncd_freshness_age_seconds", platform="github", quantile="0.99")] == 3600
+    assert found[key("syncd_fresh_share", job=JOB)] == 0.98
+    assert found[key("syncd_last_success_timestamp_seconds", job=JOB)] == AT.timestamp()
+
+
+def test_without_the_store_only_its_gauges_are_missing(metrics: Metrics) -> None:
+    found = series(metrics, reading(lines_dropped=3))
+
+    names = {name for name, _ in found}
+    assert found[key("syncd_store_up")] == 0
+    assert found[key("syncd_log_lines_dropped_total")] == 3
+    assert found[key("syncd_build_info", version="1.2.3")] == 1
+    assert names.isdisjoint(
+        {"syncd_accounts", "syncd_fresh_share", "syncd_last_success_timestamp_seconds"}
+    )
+    assert "process_cpu_seconds_total" in names
+
+
+def test_nothing_that_strangers_choose_becomes_a_label(metrics: Metrics) -> None:  # S42
+    before = set(series(metrics))
+    hostile_run = finished(
+        outcome=Outcome.FAILED,
+        options=RunOptions(only=(HOSTILE,)),
+        error=HOSTILE,
+        hint=HOSTILE,
+        report=Report(failures={HOSTILE: 1}),
+    )
+    store = StoreReading(
+        accounts={(HOSTILE, "active"): 1},
+        ages={(HOSTILE, "0.5"): 1.0},
+        fresh_shares={HOSTILE: 1.0},
+        last_successes={HOSTILE: AT},
+    )
+
+    for event in (
+        hostile_run,
+        finished(HOSTILE),
+        committed(HOSTILE, created=1),
+        committed(JOB, HOSTILE, created=1),
+        FireSkipped(job=HOSTILE, fire_time=AT, reason="paused"),
+        FireSkipped(job=JOB, fire_time=AT, reason=HOSTILE),
+        AccountChanged(platform=HOSTILE, account_id=1, user_key=HOSTILE, change=HOSTILE),
+        ItemFailed(
+            run_id=1,
+            job=JOB,
+            platform="github",
+            account=HOSTILE,
+            outcome=HOSTILE,
+            error=HOSTILE,
+            attempt=1,
+        ),
+    ):
+        metrics.note(event)
+    text = metrics.render(reading(store=store)).decode()
+
+    assert "evil" not in text
+    new = set(series(metrics, reading(store=store))) - before
+    assert {name.removesuffix("_bucket") for name, _ in new} == {
+        "syncd_run_duration_seconds",
+        "syncd_run_duration_seconds_count",
+        "syncd_run_duration_seconds_sum",
+    }
+
+
+def test_two_daemons_in_one_process_count_apart(metrics: Metrics) -> None:
+    other = Metrics("1.2.3", [JOB], ["github"])
+
+    metrics.note(finished())
+
+    partial = key("syncd_runs_total", job=JOB, outcome="partial", cause="schedule")
+    assert (series(metrics)[partial], series(other)[partial]) == (1, 0)
+    assert not [family.name for family in REGISTRY.collect() if family.name.startswith("syncd")]
