@@ -9,7 +9,7 @@ from functools import partial
 from typing import Self
 
 from syncd.clock import Clock
-from syncd.errors import StoreUnavailable
+from syncd.errors import StoreUnavailable, SyncdError
 from syncd.model.gate import GateState
 from syncd.outbound.client import PlatformClient
 from syncd.store.gates import GateStore
@@ -53,7 +53,7 @@ class GateKeeper:
         try:
             async with asyncio.timeout(_LAST_WRITE_SECONDS):
                 await self._write()
-        except (StoreUnavailable, TimeoutError):
+        except (SyncdError, TimeoutError):
             names = ", ".join(sorted({platform for platform, _ in self._unwritten}))
             condition = f"what {names} asked us to wait for could not be written down"
             hint = "after the restart syncd asks once and is told again"
@@ -84,6 +84,11 @@ class GateKeeper:
             except StoreUnavailable:
                 await self._clock.sleep(backoff)
                 backoff = min(backoff * 2, longest)
+            except SyncdError as error:
+                # A state that cannot be stored must not end the daemon; the gate itself holds it.
+                self._unwritten.clear()
+                condition = f"a pause or breaker could not be written down: {error}"
+                self._bus.emit(ConditionNoticed(condition=condition))
 
     async def _write(self) -> None:
         taken, self._unwritten = self._unwritten, {}

@@ -46,14 +46,22 @@ class Patience:
 BLOCKED = Patience(failures=5, first_seconds=600.0, longest_seconds=3_600.0)
 DOWN = Patience(failures=20, first_seconds=60.0, longest_seconds=900.0)
 
+# A row of failures is one of so many addresses at least.
+_FEWEST_ADDRESSES = 2
+# So many different addresses in a row, whatever they did before, are everybody.
+_EVERYBODY = 40
+# So many different addresses that failed before may fail their trial before it opens again.
+_MOST_TRIALS = 3
+
 
 class Breaker:
     """Count failures in a row, and say when requests may leave.
 
     One address that always fails says nothing about the platform: a row is one of at least two
-    addresses, and an address that failed while others were answered, or failed a trial, does not
-    count again until it is answered. So neither the few accounts a platform keeps from us nor
-    the one that happens to be tried first ever close the way to all others.
+    addresses, and an address that failed while others were answered, or failed a trial, counts
+    again only when it is answered, or when so many fail in a row that nobody seems to be answered.
+    So neither the few accounts a platform keeps from us nor the one that happens to be tried
+    first close the way to all others, and a platform that is blocked stays left alone.
 
     Args:
         platform: the platform's name.
@@ -79,6 +87,7 @@ class Breaker:
         self._failures = 0
         self._row: dict[Hashable, None] = {}
         self._suspects: dict[Hashable, None] = {}
+        self._doubted: dict[Hashable, None] = {}
         self._ends_at = -math.inf
         self._trial_ended = asyncio.Event()
         self._trial_ended.set()
@@ -180,28 +189,42 @@ class Breaker:
         self.failure, self.error = state.failure, state.error
 
     def _note_failure(self, error: PlatformTrouble, address: Hashable) -> None:
-        if self.state is BreakerState.OPEN or address in self._suspects:
+        if self.state is BreakerState.OPEN:
             return
         patience = BLOCKED if isinstance(error, PlatformBlocked) else DOWN
+        if address in self._suspects:
+            self._doubted[address] = None
+        else:
+            self._failures += 1
+            self._row[address] = None
+        if self._is_platforms(patience):
+            self._suspect(*self._row)
+            self._open(error, patience)
+
+    def _is_platforms(self, patience: Patience) -> bool:
+        """Tell whether what failed in a row is the platform's failure, not some addresses'."""
         if self.state is BreakerState.HALF_OPEN:
-            self._suspect(address)
-            self._open(error, patience)
-            return
-        self._failures += 1
-        self._row[address] = None
-        if self._failures >= patience.failures and len(self._row) > 1:
-            self._open(error, patience)
+            return bool(self._row) or len(self._doubted) >= _MOST_TRIALS
+        enough = self._failures >= patience.failures
+        several = len(self._row) >= _FEWEST_ADDRESSES
+        # Where nobody is answered any more, those that failed before are no exception.
+        everybody = len(self._row) + len(self._doubted) >= _EVERYBODY
+        return (enough and several) or everybody
 
     def _note_good_answer(self, address: Hashable) -> None:
         self._suspect(*self._row)
         self._suspects.pop(address, None)
-        self._row.clear()
-        self._failures = 0
+        self._begin_row()
         if not self.openings:
             return
         self.openings, self.since, self.failure, self.error = 0, None, "", ""
         self._bus.emit(PlatformRecovered(platform=self._platform, credential=self._credential))
         self._on_change()
+
+    def _begin_row(self) -> None:
+        self._failures = 0
+        self._row.clear()
+        self._doubted.clear()
 
     def _suspect(self, *addresses: Hashable) -> None:
         self._suspects.update(dict.fromkeys(addresses))
@@ -210,6 +233,7 @@ class Breaker:
 
     def _open(self, error: PlatformTrouble, patience: Patience) -> None:
         is_new_condition = not self.openings
+        self._begin_row()
         self.openings += 1
         self._ends_at = self._clock.monotonic() + patience.seconds(self.openings)
         self.failure, self.error = error.outcome, str(error)

@@ -1,4 +1,4 @@
-"""Bring the schema up to date: numbered files, forward only, one transaction each.
+"""Bring the schema up to date: numbered files, forward only, in one transaction.
 
 Two processes may start at once: an advisory lock of the transaction lets one apply while the
 other waits and then finds nothing left. A file that was applied is never edited: its checksum is
@@ -18,6 +18,9 @@ from syncd.store.database import Connection, Database
 
 # Any number will do as long as nobody else locks it.
 _LOCK = 0x5C8F3D2A
+
+
+_MIGRATION_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,8 @@ async def _apply(connection: Connection, schema: str, missing: Sequence[Migratio
         await connection.execute(create)
     await connection.execute(sql["create_ledger"])
     for migration in missing:
-        await connection.execute(migration.text)
+        # An index over years of history may take longer than any statement of a run.
+        await connection.execute(migration.text, timeout=_MIGRATION_SECONDS)
         await connection.execute(
             sql["record"], migration.version, migration.name, migration.checksum
         )

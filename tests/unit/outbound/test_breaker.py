@@ -225,3 +225,34 @@ async def _send_all(requests: Requests) -> None:
     await clock.run(send_all())
 
     assert (gate.in_flight, gate.waiting, gate.breaker.is_trying) == (0, 0, False)
+
+
+async def test_a_platform_that_stays_blocked_is_asked_by_a_few_trials_only(
+    clock: FakeClock, breaker: Breaker
+) -> None:
+    asked = []
+    for _ in range(40):
+        before = len(asked)
+        for address in range(30):
+            try:
+                breaker.check()
+            except PlatformTrouble:
+                break
+            asked.append(address)
+            learn(breaker, BLOCK, address)
+        assert len(asked) - before <= 5
+        await clock.advance(3_600)
+
+    assert len(asked) <= 5 + 39 * 3
+
+
+def test_an_outage_after_a_bad_day_opens_it_although_most_had_failed_before(
+    breaker: Breaker,
+) -> None:
+    for number in range(60):
+        learn(breaker, DOWN, ("broken", number))
+        learn(breaker, None, ("good", number))
+
+    learn(breaker, DOWN, *(("broken", number) for number in range(60)))
+
+    assert breaker.state is BreakerState.OPEN
