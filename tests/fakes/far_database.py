@@ -29,8 +29,8 @@ async def far(database: Database, proxy: TcpProxy) -> AsyncIterator[Database]:
         address=replace(
             database.settings.address, host="127.0.0.1", port=proxy.port, ssl="disable"
         ),
-        connect_timeout=timedelta(seconds=1),
-        command_timeout=timedelta(seconds=0.5),
+        connect_timeout=timedelta(seconds=3),
+        command_timeout=timedelta(seconds=2),
     )
     async with Database(settings, SystemClock()) as far:
         yield far

@@ -9,6 +9,7 @@ import pytest
 from fakes.far_database import kill_all
 from fakes.running import Running, handles, profile_of, profiles, running
 from fakes.tcp_proxy import TcpProxy
+from structlog.testing import capture_logs
 
 from syncd.clock import SystemClock
 from syncd.model.account import Account
@@ -39,16 +40,18 @@ async def test_a_run_goes_on_by_itself_when_postgresql_comes_back(
         return await world.platform.agree(account)
 
     world.platform.answering = answer
-    number = await world.start(profiles(claim=40))
-    await broken.wait()
-    await proxy.mend()
+    with capture_logs() as told:
+        number = await world.start(profiles(claim=40))
+        await broken.wait()
+        await proxy.mend()
+        run = await world.end_of(number)
 
-    run = await world.end_of(number)
-
+    # A busy machine may miss the short deadline of this line again.
+    breaks = [line for line in told if line["event"] == "run.held_up"]
     twice = [name for name, times in world.platform.asked.items() if times > 1]
     assert (run.outcome, run.report.created, run.report.seen) == ("succeeded", 300, 300)
     assert await world.value(STORED) == 300
-    assert len(twice) <= 40
+    assert len(twice) <= 40 * len(breaks)
     assert max(world.platform.asked.values()) <= 2
     assert not world.around.in_flight["profiles"]
 

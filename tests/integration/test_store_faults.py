@@ -39,7 +39,7 @@ async def test_a_line_that_goes_silent_costs_no_more_than_its_deadline(
     with pytest.raises(StoreUnavailable):
         await far.ping()
 
-    assert perf_counter() - begun < 3
+    assert perf_counter() - begun < 8
     await proxy.cut()
     await proxy.mend()
     assert await far.ping() >= 0
