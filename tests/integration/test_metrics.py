@@ -25,37 +25,11 @@ from syncd.model.run import Outcome, RunOptions
 from syncd.sandbox.faults import latency
 from syncd.sandbox.github import GitHubStandIn
 from syncd.sandbox.population import Population
-from syncd.sandbox.server import serve
 from syncd.store.database import Database
 from syncd.web.server import ControlServer, ControlSettings
 
 GATE = {"platform": "github", "credential": "main"}
 HOSTILE = 'eve"} 1 evil'
-
-
-@pytest.fixture
-def population() -> Population:
-    return Population(7, 100, organizations=0, bots=0)
-
-
-@pytest.fixture
-def standin(population: Population) -> GitHubStandIn:
-    return GitHubStandIn(population)
-
-
-@pytest.fixture
-async def base_url(standin: GitHubStandIn) -> AsyncIterator[str]:
-    async with serve(standin) as url:
-        yield url
-
-
-@pytest.fixture
-async def desk(database: Database, base_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
-    settings = database.settings
-    text = text_for(settings.address, settings.schema, base_url)
-    async with controlled(text, tmp_path) as desk:
-        await desk.core.health.ready.wait()
-        yield desk
 
 
 class Scrape:
