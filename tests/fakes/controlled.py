@@ -43,16 +43,15 @@ class Desk:
             run = await self.control.run(run_id)
             return run if Outcome(run["outcome"]).is_final else None
 
-        found = await self.clock.run(until(ask, what=f"run {run_id} to end", seconds=10))
+        found = await self.clock.run(until(ask, what=f"run {run_id} to end"))
         assert found is not None
         return found
 
 
 def text_for(address: PostgresAddress, schema: str, base_url: str) -> str:
-    text = CONFIG.format(
+    return CONFIG.format(
         address=address, schema=schema, platform="github", base_url=base_url, rate="1000/s"
     )
-    return text.replace("[platforms.", 'connect_timeout = "500ms"\n\n[platforms.')
 
 
 @contextlib.asynccontextmanager

@@ -212,7 +212,7 @@ class DaemonProcess(ControlCaller):
         async def is_gone() -> bool:
             return not processes_of(self.folder)
 
-        await until(is_gone, what=f"the processes of {self.folder}", seconds=20)
+        await until(is_gone, what=f"the processes of {self.folder}")
 
 
 async def said_by(process: Process) -> Said:

@@ -48,7 +48,7 @@ async def until_true(ask: Callable[[], bool], what: str) -> None:
     async def answer() -> bool:
         return ask()
 
-    await until(answer, what=what, seconds=10)
+    await until(answer, what=what)
 
 
 async def rows(world: Running) -> list[Run]:
@@ -62,7 +62,7 @@ async def ended(world: Running, count: int) -> list[Run]:
         found = await rows(world)
         return found if sum(run.outcome.is_final for run in found) >= count else []
 
-    return await until(ask, what=f"{count} runs to end", seconds=10)
+    return await until(ask, what=f"{count} runs to end")
 
 
 async def ended_in_time(world: Running, clock: FakeClock, count: int) -> list[Run]:
@@ -75,7 +75,7 @@ async def ended_in_time(world: Running, clock: FakeClock, count: int) -> list[Ru
         await clock.advance(60)
         return []
 
-    return await until(ask, what=f"{count} runs to end", seconds=10)
+    return await until(ask, what=f"{count} runs to end")
 
 
 async def fired(world: Running, at: datetime) -> None:

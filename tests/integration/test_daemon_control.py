@@ -206,5 +206,5 @@ async def noticed(desk: Desk, *, is_ready: bool) -> dict[str, Any]:
         await desk.clock.advance(10)
         return desk.control.is_ready()[0] is is_ready
 
-    await until(ask, what=f"ready to be {is_ready}", seconds=10)
+    await until(ask, what=f"ready to be {is_ready}")
     return await desk.control.status()

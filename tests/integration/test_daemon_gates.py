@@ -118,7 +118,7 @@ async def run(desk: Desk) -> dict[str, Any]:
         run = await desk.control.run(started["id"])
         return run if run["finished_at"] is not None else None
 
-    found = await until(ended, what="the run to end", seconds=10)
+    found = await until(ended, what="the run to end")
     assert found is not None
     return found
 
@@ -143,7 +143,7 @@ async def test_a_restart_in_the_middle_of_a_pause_keeps_it_and_others_go_on(
             await house.clock.advance(0.05)
             return (await platform(desk))["paused_until"] is not None
 
-        await until(is_paused, what="github to ask for a pause", seconds=10)
+        await until(is_paused, what="github to ask for a pause")
     asked = github.counters.requests
     await house.clock.advance(1800)
 
@@ -155,7 +155,7 @@ async def test_a_restart_in_the_middle_of_a_pause_keeps_it_and_others_go_on(
             await house.clock.advance(0.05)
             return len(forge.counters.fetched()) == USERS
 
-        await until(is_forge_done, what="the other platform to be finished", seconds=10)
+        await until(is_forge_done, what="the other platform to be finished")
         await house.clock.advance((kept - house.clock.now()).total_seconds() - 1)
         asked_until_the_end = github.counters.requests
         ended = await desk.end(started["id"])
@@ -251,7 +251,7 @@ async def test_what_a_gate_tells_is_written_at_once_and_after_an_outage(
                 return [state for state in await store.read() if state.paused_until is not None]
 
             pauses.pause(36_000, "first")
-            first = (await until(written, what="the pause to be kept", seconds=10))[0]
+            first = (await until(written, what="the pause to be kept"))[0]
             await proxy.cut()
             pauses.pause(72_000, "second")
             await desk.clock.advance(5)
@@ -261,6 +261,6 @@ async def test_what_a_gate_tells_is_written_at_once_and_after_an_outage(
             async def is_newer() -> bool:
                 return (await written())[0].pause_cause == "second"
 
-            await until(is_newer, what="the longer pause to be kept", seconds=10)
+            await until(is_newer, what="the longer pause to be kept")
 
     assert (first.pause_cause, lost.pause_cause) == ("first", "first")

@@ -210,7 +210,7 @@ async def started(world: Running, work: Callable[[RunContext], Awaitable[Ending]
         found = await world.runs.read(number)
         return found is not None and found.outcome is Outcome.RUNNING
 
-    await until(is_running, what="the run to begin", seconds=10)
+    await until(is_running, what="the run to begin")
     return number
 
 

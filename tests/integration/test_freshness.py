@@ -68,7 +68,7 @@ class World:
         async def has_ended() -> bool:
             return Outcome((await self.desk.control.run(run["id"]))["outcome"]).is_final
 
-        await until(has_ended, what="the run to end", seconds=10)
+        await until(has_ended, what="the run to end")
         await self.desk.clock.settle()
         return int(run["id"])
 
@@ -99,7 +99,7 @@ async def world(
         async with controlled(text, tmp_path, is_firing=True) as desk, asyncio.TaskGroup() as group:
             await desk.core.health.ready.wait()
             firing = group.create_task(desk.core.scheduler.run())
-            await until(lambda: _is_prepared(desk), what="the scheduler", seconds=10)
+            await until(lambda: _is_prepared(desk), what="the scheduler")
             async with ControlServer(
                 desk.control,
                 ControlSettings(port=0, token=TOKEN),
@@ -258,7 +258,7 @@ async def test_a_request_under_way_is_told(
     async def is_asked() -> bool:
         return any(world.desk.core.around.in_flight.values())
 
-    await until(is_asked, what="the request", seconds=10)
+    await until(is_asked, what="the request")
     account = await world.why("ada")
     await world.desk.control.cancel(run["id"])
 

@@ -280,10 +280,13 @@ async def proxy(database: Database) -> AsyncIterator[TcpProxy]:
 
 
 @contextlib.asynccontextmanager
-async def behind(proxy: TcpProxy, database: Database, folder: Path) -> AsyncIterator[Desk]:
+async def behind(
+    proxy: TcpProxy, database: Database, folder: Path, connect_timeout: str = "10s"
+) -> AsyncIterator[Desk]:
     settings = database.settings
     address = replace(settings.address, host="127.0.0.1", port=proxy.port)
     text = text_for(address, settings.schema, "http://127.0.0.1:9")
+    text = text.replace("[platforms.", f'connect_timeout = "{connect_timeout}"\n\n[platforms.')
     async with controlled(text, folder) as desk:
         await desk.core.health.ready.wait()
         yield desk
@@ -305,7 +308,7 @@ async def test_a_scrape_answers_while_the_database_is_away_and_after(
             scrape = await port.scrape()
             return scrape if scrape.value("syncd_store_up") else None
 
-        back = await until(is_back, what="the database to be back", seconds=10)
+        back = await until(is_back, what="the database to be back")
 
     def told(scrape: Scrape | None) -> tuple[float | None, float | None]:
         assert scrape is not None
@@ -319,7 +322,7 @@ async def test_a_scrape_answers_while_the_database_is_away_and_after(
 async def test_a_database_that_never_answers_costs_a_scrape_a_few_seconds_at_most(
     database: Database, proxy: TcpProxy, tmp_path: Path
 ) -> None:
-    async with behind(proxy, database, tmp_path) as desk, port_of(desk) as port:
+    async with behind(proxy, database, tmp_path, "500ms") as desk, port_of(desk) as port:
         await port.scrape()
         await desk.clock.advance(15)
         await desk.core.database.ping()  # leaves a connection that falls silent in its use

@@ -1,0 +1,124 @@
+"""What happens to jobs, runs, items and accounts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from syncd.model.run import Report, Run
+from syncd.telemetry.events.base import Event, Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRegistered(Event):
+    """A job of the configuration is known to the scheduler; one line a job at start."""
+
+    name: ClassVar[str] = "job.registered"
+    job: str
+    kind: str
+    schedule: str
+    timezone: str
+    enabled: bool
+    next_fire_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    """A run begins, or goes on after an interruption (`run.resumed` > 0)."""
+
+    name: ClassVar[str] = "run.started"
+    run: Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunProgressed(Event):
+    """How far a run is, per platform; at most a few a second.
+
+    `total` is the number of items the run found due, `rate` items per second of late, `waits_for`
+    what it waits for in words (empty: nothing), `eta_seconds` None while unknown.
+    """
+
+    name: ClassVar[str] = "run.progressed"
+    level: ClassVar[Level] = Level.DEBUG
+    run_id: int
+    job: str
+    platform: str
+    done: int
+    total: int
+    report: Report
+    rate: float
+    eta_seconds: float | None
+    waits_for: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemsCommitted(Event):
+    """A run is through with some items of a platform and their data is stored; adds up exactly."""
+
+    name: ClassVar[str] = "items.committed"
+    level: ClassVar[Level] = Level.DEBUG
+    run_id: int
+    job: str
+    platform: str
+    report: Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished(Event):
+    """The canonical line of a run: everything that is known about it."""
+
+    name: ClassVar[str] = "run.finished"
+    run: Run
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCrashed(Event):
+    """A run failed in a way nobody foresaw; `stack` is the traceback."""
+
+    name: ClassVar[str] = "run.crashed"
+    level: ClassVar[Level] = Level.ERROR
+    run_id: int
+    job: str
+    error: str
+    stack: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FireSkipped(Event):
+    """A fire time was due and did not run; `reason` says why."""
+
+    name: ClassVar[str] = "schedule.skipped"
+    level: ClassVar[Level] = Level.WARNING
+    job: str
+    fire_time: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemFailed(Event):
+    """One item failed; the others go on. `outcome` is the word of the outcome list."""
+
+    name: ClassVar[str] = "item.failed"
+    level: ClassVar[Level] = Level.DEBUG
+    run_id: int
+    job: str
+    platform: str
+    account: str
+    outcome: str
+    error: str
+    attempt: int
+    stack: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChanged(Event):
+    """An account's state or handle changed (renamed, gone, quarantined, opted out, ...)."""
+
+    name: ClassVar[str] = "account.changed"
+    platform: str
+    account_id: int
+    user_key: str
+    change: str
+    detail: str = ""
