@@ -136,9 +136,13 @@ class CredentialsRejected(PlatformError):
 
 
 class ItemError(SyncdError):
-    """Reaches one item; the others go on. `outcome` is the word of the outcome list."""
+    """Reaches one item; the others go on. `outcome` is the word of the outcome list.
+
+    `sample` is set by who knows the answer it is about: its beginning, escaped, no credential.
+    """
 
     outcome: ClassVar[str] = "schema_error"
+    sample: str = ""
 
 
 class AccountNotFound(ItemError):
@@ -179,6 +183,10 @@ class BadInput(SyncdError):
 
 class NotKnown(SyncdError):
     """A job, run or user that was named does not exist."""
+
+
+class WrongState(SyncdError):
+    """What was named exists, but stands in a way in which this cannot be done to it."""
 
 
 class AlreadyRunning(SyncdError):

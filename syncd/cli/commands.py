@@ -21,6 +21,7 @@ from syncd.errors import NotKnown
 _FOLDER = "syncd.cli"
 _GROUPS = (
     ("config", "Look at what syncd made of the configuration."),
+    ("dead-letters", "Decide about items whose attempts are used up."),
     ("users", "Say whom to follow."),
 )
 _HELP = "Keep a platform's copy of the outside world fresh and tell people in time."
@@ -55,7 +56,7 @@ class CommandFolder(click.Group):
         del ctx
         file = self._prefix + cmd_name.replace("-", "_")
         if not self._prefix and cmd_name in dict(_GROUPS):
-            return CommandFolder(cmd_name, prefix=f"{cmd_name}_", help=dict(_GROUPS)[cmd_name])
+            return CommandFolder(cmd_name, prefix=f"{file}_", help=dict(_GROUPS)[cmd_name])
         if _name(file) != _name(self._prefix) + cmd_name or not self._is_own(file):
             return None
         try:
@@ -75,7 +76,7 @@ class CommandFolder(click.Group):
     def _is_own(self, file: str) -> bool:
         if self._prefix:
             return file.startswith(self._prefix)
-        return not any(file.startswith(f"{name}_") for name, _ in _GROUPS)
+        return not any(_name(file).startswith(f"{name}-") for name, _ in _GROUPS)
 
 
 def invoke(arguments: list[str]) -> int:

@@ -59,6 +59,8 @@ def _facts(account: Json, now: datetime) -> Iterator[tuple[str, str]]:
     yield account["platform"], _link_in_words(account)
     yield "state", account["state_in_words"]
     yield "fresh", _freshness_in_words(account)
+    if account["dead_letter"]:
+        yield "dead letter", account["dead_letter"]["text"]
     if account["fail_streak"]:
         yield "failures", f"{account['fail_streak']} in a row"
     for held in account["holds"] or ["nothing holds it back"]:

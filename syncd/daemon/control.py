@@ -17,6 +17,7 @@ from syncd.daemon.answers import (
     total_freshness,
 )
 from syncd.daemon.core import Core
+from syncd.daemon.letters import LetterDesk, letter_problems
 from syncd.daemon.metrics import Scraper
 from syncd.daemon.settings import fresh_for
 from syncd.daemon.users import UserDesk
@@ -29,8 +30,8 @@ from syncd.telemetry.events import Event, RunFinished, RunProgressed
 _TROUBLE = {Outcome.PARTIAL, Outcome.FAILED, Outcome.HELD, Outcome.ABANDONED}
 
 
-class Control(UserDesk):
-    """The daemon's side of `web.service.Service`; what concerns users is in `UserDesk`.
+class Control(UserDesk, LetterDesk):
+    """The daemon's side of `web.service.Service`; users and dead letters have desks of their own.
 
     It listens to the bus for how far runs are; everything else it asks the parts.
     """
@@ -66,6 +67,7 @@ class Control(UserDesk):
         jobs = await self.jobs() if database["ok"] and ready else []
         log_dir: Path | None = self._core.config.logging.dir
         platforms = await self.platforms() if database["ok"] and ready else []
+        letters = await self._core.letters.count_open() if database["ok"] and ready else []
         return {
             "version": __version__,
             "started_at": self._started_at,
@@ -81,7 +83,8 @@ class Control(UserDesk):
             "jobs": jobs,
             "platforms": platforms,
             "paused": pause_answer(self._around.admission.standing(PauseScope.ALL)),
-            "problems": _problems(jobs, platforms, database),
+            "dead_letters": sum(row["letters"] for row in letters),
+            "problems": [*_problems(jobs, platforms, database), *letter_problems(letters)],
             "log_dir": None if log_dir is None else str(log_dir),
         }
 

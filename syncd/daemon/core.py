@@ -31,6 +31,7 @@ from syncd.store.accounts import AccountStore
 from syncd.store.database import Database
 from syncd.store.freshness import FreshnessStore
 from syncd.store.gates import GateStore
+from syncd.store.letters import LetterStore
 from syncd.store.pauses import PauseStore
 from syncd.store.runs import RunStore
 from syncd.store.sync import SyncStore
@@ -53,6 +54,7 @@ class Core:
     pauses: PauseStore
     gates: GateKeeper
     freshness: FreshnessStore
+    letters: LetterStore
     around: Surroundings
     engine: LocalEngine
     scheduler: Scheduler
@@ -100,6 +102,7 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
         pauses=PauseStore(database),
         gates=gates,
         freshness=FreshnessStore(database),
+        letters=LetterStore(database),
         around=around,
         engine=engine,
         scheduler=Scheduler(to_schedules(config), engine, around, is_firing=is_firing),

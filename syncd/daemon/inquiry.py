@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from syncd.daemon.answers import Json
 from syncd.daemon.core import Core
 from syncd.daemon.facts import FactFinder, Row, find_facts, reading_of
+from syncd.daemon.letters import letter_in_words
 from syncd.daemon.why import Step, holds, next_step, state_in_words
 from syncd.errors import NotKnown
 
@@ -49,7 +50,9 @@ class Inquiry:
         """Return everything that is known about a user's accounts, and what happens next."""
         finder = await find_facts(self._core)
         rows = await self._core.freshness.accounts_of(user["key"], finder.readings())
-        recorded = await self._core.freshness.attempts([row["id"] for row in rows], attempts)
+        accounts = [row["id"] for row in rows]
+        recorded = await self._core.freshness.attempts(accounts, attempts)
+        letters = await self._core.letters.of_accounts(accounts)
         return {
             "key": user["key"],
             "opted_out": user["opted_out"],
@@ -57,6 +60,7 @@ class Inquiry:
             "accounts": [
                 {
                     **_account_answer(finder, row),
+                    "dead_letter": _letter_answer(letters.get((row["id"], row["kind"]))),
                     "attempts": _attempts_answer(row, recorded)[:attempts],
                 }
                 for row in rows
@@ -108,6 +112,13 @@ def _freshness_answer(row: Row, bound: timedelta | None, now: datetime) -> Json:
         "attempted_at": row["attempted_at"],
         "fail_streak": row["fail_streak"],
     }
+
+
+def _letter_answer(letter: Row | None) -> Json | None:
+    if letter is None:
+        return None
+    names = ("id", "state", "attempts", "first_at", "changed_at", "actor")
+    return {**{name: letter[name] for name in names}, "text": letter_in_words(letter)}
 
 
 def _step_answer(step: Step) -> Json:

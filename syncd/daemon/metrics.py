@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -15,7 +16,7 @@ from syncd.platforms.base import Platform
 from syncd.store.metrics import QUANTILES, MetricStore, Synced
 from syncd.telemetry.events import Event
 from syncd.telemetry.logs import Logs
-from syncd.telemetry.metrics import GateReading, Metrics, Reading, StoreReading
+from syncd.telemetry.metrics import GateReading, Metrics, Reading, StoreReading, Values
 
 # Whoever scrapes, and however often, PostgreSQL is asked no oftener than this.
 _ASK_EVERY_SECONDS = 15.0
@@ -76,6 +77,7 @@ class Scraper:
         since = await self._store.freshness_since(synced)
         return StoreReading(
             accounts={(row["platform"], row["state"]): row["accounts"] for row in counted},
+            letters=await self._letters(synced),
             ages={
                 (platform, quantile): (now - instant).total_seconds()
                 for platform, instants in since.items()
@@ -84,6 +86,13 @@ class Scraper:
             fresh_shares=await self._store.fresh_shares(synced),
             last_successes=await self._store.last_successes(self._core.scheduler.names()),
         )
+
+    async def _letters(self, synced: Sequence[Synced]) -> Values:
+        """Count the open dead letters; where there is none stands 0, to see the first one come."""
+        counts: Counter[tuple[str, ...]] = Counter({(one.platform, one.job): 0 for one in synced})
+        for row in await self._core.letters.count_open():
+            counts[row["platform"], row["job"]] += row["letters"]
+        return counts
 
     def _synced(self, now: datetime) -> Sequence[Synced]:
         """List what each job keeps fresh, in the terms of `syncd status`."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from syncd.errors import ItemError, PlatformError
 from syncd.jobs.base import RunContext
 from syncd.jobs.judgement import Judge
+from syncd.jobs.letters import tell_letter
 from syncd.jobs.progress import Progress
 from syncd.model.account import AccountId
 from syncd.model.item import Claim, Failure, Item, Success, Withdrawn
@@ -24,7 +25,7 @@ from syncd.outbound.meter import Meter, current_meter
 from syncd.platforms.base import Platform
 from syncd.store.accounts import START, Position, Selection
 from syncd.store.sync import Batch
-from syncd.telemetry.events import AccountChanged, ItemFailed
+from syncd.telemetry.events import ItemFailed
 
 _PAGES = 4
 _PAGE_SECONDS = 2.0
@@ -236,7 +237,7 @@ class Fanout:
     def _unforeseen(self, claim: Claim, error: Exception) -> Item:
         text = f"unforeseen {type(error).__name__} while reading {claim.account.handle!r}"
         self._tell_failure(claim, "error", text, stack=traceback.format_exc())
-        return Failure(account=claim.account, outcome="error", error=text)
+        return Failure(account=claim.account, outcome="error", error=text, wears_out=True)
 
     def _tell_failure(self, claim: Claim, outcome: str, error: str, *, stack: str) -> None:
         self._around.bus.emit(
@@ -261,16 +262,8 @@ class Fanout:
         except BaseException:
             self._meter.put_back(counted)
             raise
-        for failure in committed.quarantined:
-            self._around.bus.emit(
-                AccountChanged(
-                    platform=failure.account.platform,
-                    account_id=failure.account.id,
-                    user_key=failure.account.user_key,
-                    change="quarantined",
-                    detail=failure.error,
-                )
-            )
+        for letter in committed.letters:
+            tell_letter(self._around.bus, self._context.run, letter)
         self._progress.add(committed.report, self._work.platform.waits_for())
 
     def _batch(self, items: Sequence[Item], counted: tuple[int, int]) -> Batch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 
 from syncd.clock import Clock
@@ -55,8 +56,10 @@ class Judge:
                 rest = CONFIRM_APART.total_seconds()
                 return _failure(claim.account, error, rest_seconds=rest)
             case ItemError():
-                unsuitable = isinstance(error, AccountUnsuitable)
-                return _failure(claim.account, error, quarantine=unsuitable)
+                failure = _failure(claim.account, error)
+                if isinstance(error, AccountUnsuitable):
+                    return replace(failure, quarantine=True, sample=error.sample)
+                return replace(failure, wears_out=True, sample=error.sample)
 
     def _try_again(self, claim: Claim, error: PlatformTrouble) -> Item:
         attempts = claim.attempts + 1
@@ -74,16 +77,8 @@ class Judge:
 
 
 def _failure(
-    account: Account,
-    error: ItemError | PlatformError,
-    *,
-    rest_seconds: float = _REST_SECONDS,
-    quarantine: bool = False,
+    account: Account, error: ItemError | PlatformError, *, rest_seconds: float = _REST_SECONDS
 ) -> Failure:
     return Failure(
-        account=account,
-        outcome=error.outcome,
-        error=str(error),
-        rest_seconds=rest_seconds,
-        quarantine=quarantine,
+        account=account, outcome=error.outcome, error=str(error), rest_seconds=rest_seconds
     )

@@ -31,7 +31,9 @@ class Failure:
     """The run is through with the account without a good answer.
 
     `outcome` is a word of the outcome list; `rest_seconds` how long the account rests after a
-    first failure; with `quarantine` it is not asked again but once a week.
+    first failure. With `quarantine` it is set aside at once, with `wears_out` after some failures
+    in a row: it is not asked again but once a week, and a dead letter waits for a person. `sample`
+    is the beginning of the answer, escaped and without credentials, where there was one.
     """
 
     account: Account
@@ -39,6 +41,8 @@ class Failure:
     error: str
     rest_seconds: float = 900.0
     quarantine: bool = False
+    wears_out: bool = False
+    sample: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

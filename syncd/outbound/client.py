@@ -11,7 +11,14 @@ import aiohttp
 from yarl import URL
 
 from syncd.clock import Clock
-from syncd.errors import CredentialsRejected, PlatformBlocked, PlatformDown, RateLimited, SyncdError
+from syncd.errors import (
+    CredentialsRejected,
+    ItemError,
+    PlatformBlocked,
+    PlatformDown,
+    RateLimited,
+    SyncdError,
+)
 from syncd.outbound.answers import Classifier, Kind, Response, Verdict
 from syncd.outbound.breaker import BreakerState
 from syncd.outbound.credentials import Credential
@@ -200,7 +207,7 @@ class PlatformClient:
             case Kind.TRANSIENT:
                 raise PlatformDown(reason)
             case Kind.BLOCKED:
-                raise PlatformBlocked(f"{reason}: {excerpt(self._redacted(response))}")
+                raise PlatformBlocked(f"{reason}: {self.sample(response)}")
             case Kind.REJECTED:
                 hint = f"renew the credential {self.credential.name}"
                 raise CredentialsRejected(reason, hint=hint)
@@ -212,7 +219,14 @@ class PlatformClient:
         if is_readable or not response.is_success or response.status in WITHOUT_BODY:
             return None
         content_type = response.headers.get("Content-Type", "")
-        return find_failure(aim, content_type, self._redacted(response))
+        failure = find_failure(aim, content_type, self._redacted(response))
+        if isinstance(failure, ItemError):
+            failure.sample = self.sample(response)
+        return failure
+
+    def sample(self, response: Response) -> str:
+        """Return the beginning of an answer for a person: escaped, without our credential."""
+        return excerpt(self._redacted(response))
 
     def _redacted(self, response: Response) -> bytes:
         return self.credential.redact(response.text).encode()

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from syncd.config.models import PlatformSettings
-from syncd.errors import AccountNotFound, AccountUnsuitable, BadPayload
+from syncd.errors import AccountNotFound, AccountUnsuitable, BadPayload, ItemError
 from syncd.model.account import Account
 from syncd.model.profile import Fetched, Profile, Unchanged
 from syncd.outbound.answers import Classifier, Kind, Response, Verdict, judge_by_status
@@ -80,7 +80,11 @@ class GitHub(Platform):
             raise AccountNotFound(f"{_name(account)} does not exist on github")
         if response.status != 200:
             raise BadPayload(f"cannot read {_name(account)} on github: HTTP {response.status}")
-        profile = to_profile(response.data, account)
+        try:
+            profile = to_profile(response.data, account)
+        except ItemError as error:
+            error.sample = self.client.sample(response)
+            raise
         return Fetched(profile=profile, etag=response.etag, etag_credential=fingerprint)
 
 

@@ -10,10 +10,12 @@ from typing import TypeVar
 
 from syncd.model.account import AccountId
 from syncd.model.item import Failure, Item, Retry, Success, Withdrawn
+from syncd.model.letter import DeadLetter
 from syncd.model.profile import Fetched, Profile
 from syncd.model.run import Report, RunId
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Connection, Database, RowRefused
+from syncd.store.letters import LetterStore
 from syncd.store.profiles import to_columns
 from syncd.store.runs import RunStore
 
@@ -37,10 +39,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
-    """What a commit came to: the counts, and the items as they ended."""
+    """What a commit came to: the counts, and the letters of accounts it set aside."""
 
     report: Report
-    quarantined: Sequence[Failure] = ()
+    letters: Sequence[DeadLetter] = ()
 
 
 class SyncStore:
@@ -49,6 +51,7 @@ class SyncStore:
     def __init__(self, database: Database, runs: RunStore) -> None:
         self._database = database
         self._runs = runs
+        self._letters = LetterStore(database)
         self._sql = load_blocks("accounts")
 
     async def commit(self, batch: Batch) -> Committed:
@@ -70,7 +73,9 @@ class SyncStore:
     async def _commit_halves(self, batch: Batch, refused: RowRefused) -> Committed:
         if len(batch.items) == 1:
             item = batch.items[0]
-            failure = Failure(account=item.account, outcome="schema_error", error=str(refused))
+            failure = Failure(
+                account=item.account, outcome="schema_error", error=str(refused), wears_out=True
+            )
             if item == failure:
                 raise refused
             return await self.commit(replace(batch, items=[failure]))
@@ -79,8 +84,7 @@ class SyncStore:
         rest = replace(batch, items=batch.items[middle:], calls=0, saved=0)
         second = await self.commit(rest)
         return Committed(
-            report=first.report + second.report,
-            quarantined=[*first.quarantined, *second.quarantined],
+            report=first.report + second.report, letters=[*first.letters, *second.letters]
         )
 
     async def _commit_once(self, batch: Batch) -> Committed:
@@ -110,16 +114,13 @@ class SyncStore:
             ],
         )
         words = await self._write_successes(connection, batch, _only(items, Success))
-        await self._write_failures(connection, batch, _only(items, Failure))
+        letters = await self._write_failures(connection, batch, _only(items, Failure))
         await self._write_retries(connection, batch, _only(items, Retry))
         await self._write_skips(connection, batch, _only(items, Withdrawn))
         words |= {item.account.id: item.outcome for item in _only(items, Failure)}
         words |= {item.account.id: "withdrawn" for item in _only(items, Withdrawn)}
         await self._record(connection, batch, items, words)
-        return Committed(
-            report=_count(items, words, batch),
-            quarantined=[item for item in _only(items, Failure) if item.quarantine],
-        )
+        return Committed(report=_count(items, words, batch), letters=letters)
 
     async def _still_followed(self, connection: Connection, batch: Batch) -> set[int]:
         numbers = [item.account.id for item in batch.items]
@@ -178,15 +179,21 @@ class SyncStore:
             *zip(*(_etag_of(item) for item in items), strict=True),
         )
         await connection.execute(
-            self._sql["revive_accounts"], [item.account.id for item in items], batch.at
+            self._sql["revive_accounts"],
+            [item.account.id for item in items],
+            batch.at,
+            batch.kind,
         )
         return words
 
     async def _write_failures(
         self, connection: Connection, batch: Batch, items: Sequence[Failure]
-    ) -> None:
+    ) -> Sequence[DeadLetter]:
         if not items:
-            return
+            return []
+        letters = await self._letters.write(
+            connection, items, kind=batch.kind, run_id=batch.run_id, at=batch.at
+        )
         await connection.execute(
             self._sql["mark_failed"],
             batch.kind,
@@ -196,14 +203,7 @@ class SyncStore:
             [item.error for item in items],
             [item.rest_seconds for item in items],
         )
-        unsuitable = [item for item in items if item.quarantine]
-        if unsuitable:
-            await connection.execute(
-                self._sql["quarantine_accounts"],
-                [item.account.id for item in unsuitable],
-                [item.error for item in unsuitable],
-                batch.at,
-            )
+        return letters
 
     async def _write_retries(
         self, connection: Connection, batch: Batch, items: Sequence[Retry]

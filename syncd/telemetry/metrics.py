@@ -63,11 +63,12 @@ class GateReading:
 class StoreReading:
     """What PostgreSQL says.
 
-    `accounts` counts by platform and state, `ages` are seconds by platform and quantile,
-    `fresh_shares` (0 to 1) and `last_successes` go by job.
+    `accounts` counts by platform and state, `letters` open dead letters by platform and job, `ages`
+    are seconds by platform and quantile, `fresh_shares` (0 to 1) and `last_successes` go by job.
     """
 
     accounts: Values = field(default_factory=dict)
+    letters: Values = field(default_factory=dict)
     ages: Values = field(default_factory=dict)
     fresh_shares: Mapping[str, float] = field(default_factory=dict)
     last_successes: Mapping[str, datetime] = field(default_factory=dict)
@@ -183,6 +184,12 @@ class Metrics:
             ("platform", "state"),
             self._known(store.accounts, self._platforms),
         )
+        yield _gauge(
+            "syncd_dead_letters",
+            "Dead letters that wait for a person.",
+            ("platform", "job"),
+            self._known(store.letters, self._platforms, self._jobs),
+        )
         # The label quantile belongs to summaries; what they may add up to over time is left out.
         yield _filled(
             Metric(
@@ -203,16 +210,17 @@ class Metrics:
             "syncd_last_success_timestamp_seconds",
             "When a job's last run about everybody that succeeded ended.",
             ("job",),
-            self._known(
-                _by_job({job: at.timestamp() for job, at in store.last_successes.items()}),
-                self._jobs,
-            ),
+            self._known(_by_job(_timestamps(store.last_successes)), self._jobs),
         )
 
     @staticmethod
-    def _known(values: Values, names: frozenset[str]) -> Values:
-        """Leave out what is about a name that config.toml does not hold any more."""
-        return {labels: value for labels, value in values.items() if labels[0] in names}
+    def _known(values: Values, *names: frozenset[str]) -> Values:
+        """Leave out what is about a name, label by label, that config.toml does not hold."""
+        return {
+            labels: value
+            for labels, value in values.items()
+            if all(label in known for label, known in zip(labels, names, strict=False))
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,3 +291,7 @@ def _filled(family: Metric, labels: Sequence[str], values: Values, *, name: str 
 
 def _by_job(values: Mapping[str, float]) -> Values:
     return {(job,): value for job, value in values.items()}
+
+
+def _timestamps(instants: Mapping[str, datetime]) -> Mapping[str, float]:
+    return {job: at.timestamp() for job, at in instants.items()}

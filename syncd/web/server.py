@@ -20,6 +20,7 @@ from syncd.web.dispatch import Dispatcher, add_headers
 from syncd.web.events import EventStream, StreamLimits
 from syncd.web.freshness import Freshness
 from syncd.web.jobs import Jobs
+from syncd.web.letters import DeadLetters
 from syncd.web.metrics import METRICS_PATH, MetricsPage
 from syncd.web.openapi import describe
 from syncd.web.probes import Probes
@@ -171,6 +172,7 @@ def all_routes(service: Service, clock: Clock) -> Routes:
         *Runs(service).routes(),
         *Users(service, clock).routes(),
         *Freshness(service).routes(),
+        *DeadLetters(service).routes(),
     )
 
     async def openapi(_call: Call[Nothing]) -> Json:

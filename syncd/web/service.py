@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from syncd.model.account import UserEntry
+from syncd.model.letter import Decision, Letters
 from syncd.model.pause import PauseScope
 from syncd.model.run import RunOptions
 
@@ -77,6 +78,22 @@ class Service(Protocol):
 
     async def why(self, key: str, attempts: int) -> Json:
         """Return a user's accounts with their newest attempts and what happens next."""
+
+    async def dead_letters(self, chosen: Letters, before: int | None, limit: int) -> list[Json]:
+        """Return dead letters, newest first, numbered below `before`."""
+
+    async def dead_letter(self, letter_id: int) -> Json:
+        """Return one dead letter."""
+
+    async def decide_letter(self, decision: Decision, letter_id: int, *, actor: str) -> Json:
+        """Requeue or discard one dead letter, and return it.
+
+        Raises:
+            WrongState: its item is settled.
+        """
+
+    async def decide_letters(self, decision: Decision, chosen: Letters, *, actor: str) -> int:
+        """Requeue or discard every open dead letter of a choice; return how many there were."""
 
     async def put_user(self, entry: UserEntry) -> Json:
         """Create or update a user."""

@@ -14,6 +14,7 @@ from fakes.clock import FakeClock
 
 from syncd.errors import AlreadyRunning, ConsentWithdrawn, NotKnown
 from syncd.model.account import UserEntry
+from syncd.model.letter import Decision, Letters
 from syncd.model.pause import PauseScope
 from syncd.model.run import RunOptions
 from syncd.telemetry.bus import Bus
@@ -33,6 +34,7 @@ class MemoryService:
         self.ready = (True, "")
         self.entries: dict[str, UserEntry] = {}
         self.started: dict[int, Json] = {}
+        self.letters: list[Json] = [{"id": 4812, "state": "open"}]
         self.active: int | None = None
         self.failure: Exception | None = None
 
@@ -106,6 +108,23 @@ class MemoryService:
 
     async def why(self, key: str, attempts: int) -> Json:
         return {**(await self.user(key)), "attempts": attempts}
+
+    async def dead_letters(self, chosen: Letters, before: int | None, limit: int) -> list[Json]:
+        return [letter for letter in self.letters if letter["state"] in chosen.states][:limit]
+
+    async def dead_letter(self, letter_id: int) -> Json:
+        for letter in self.letters:
+            if letter["id"] == letter_id:
+                return letter
+        raise NotKnown(f"there is no dead letter {letter_id}")
+
+    async def decide_letter(self, decision: Decision, letter_id: int, *, actor: str) -> Json:
+        self.orders.append(("decide_letter", decision, letter_id, actor))
+        return {**(await self.dead_letter(letter_id)), "state": decision.state}
+
+    async def decide_letters(self, decision: Decision, chosen: Letters, *, actor: str) -> int:
+        self.orders.append(("decide_letters", decision, chosen, actor))
+        return len(self.letters)
 
     async def put_user(self, entry: UserEntry) -> Json:
         self.orders.append(("put_user", entry))

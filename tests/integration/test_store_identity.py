@@ -28,7 +28,7 @@ async def test_an_id_that_another_user_holds_quarantines_the_second_account(desk
 
     told = await desk.commit(changed(success(second), external_id="id-h0000"))
 
-    assert [item.account.id for item in told.quarantined] == [second.id]
+    assert [letter.failure.account.id for letter in told.letters] == [second.id]
     state = await desk.state(second)
     assert (state["state"], state["state_reason"]) == (
         "quarantined",

@@ -126,3 +126,32 @@ async def test_without_a_schema_the_right_to_create_one_is_named(empty: Database
             await migrate(humble)
 
     assert "GRANT CREATE ON DATABASE" in (refusal.value.hint or "")
+
+
+async def test_accounts_that_were_set_aside_before_there_were_letters_have_one(
+    database: Database,
+) -> None:
+    await do(
+        database,
+        """
+        DROP TABLE dead_letters;
+        ALTER TABLE sync_state DROP COLUMN failing_since;
+        DELETE FROM migrations WHERE version = 7;
+        INSERT INTO users (key) VALUES ('ada'), ('bo');
+        INSERT INTO accounts (user_id, platform, handle, linked_as, state, state_reason)
+        SELECT id, 'github', key, key, CASE key WHEN 'bo' THEN 'quarantined' ELSE 'active' END,
+            'odd'
+        FROM users;
+        INSERT INTO sync_state (account_id, kind, platform, attempted_at, fail_streak, outcome)
+        SELECT id, 'profiles', 'github', now(), 3, 'unsuitable' FROM accounts;
+        """,
+    )
+
+    await migrate(database)
+
+    async with database.connection() as connection:
+        rows = await connection.fetch(
+            "SELECT handle, dead_letters.state, error_class, error, attempts FROM dead_letters "
+            "JOIN accounts ON accounts.id = account_id"
+        )
+    assert [tuple(row) for row in rows] == [("bo", "open", "unsuitable", "odd", 3)]

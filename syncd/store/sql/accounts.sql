@@ -121,13 +121,18 @@ UPDATE sync_state
 SET attempted_at = $2, succeeded_at = $2,
     changed_at = CASE WHEN given.changed THEN $2 ELSE sync_state.changed_at END,
     due_at = NULL, retry_run = NULL, attempts = 0, fail_streak = 0, outcome = given.outcome,
-    error = '', not_found_since = NULL, etag = given.etag, etag_credential = given.etag_credential
+    failing_since = NULL, error = '', not_found_since = NULL, etag = given.etag, etag_credential = given.etag_credential
 FROM unnest($3::bigint[], $4::boolean[], $5::text[], $6::text[], $7::text[])
     AS given (account_id, changed, outcome, etag, etag_credential)
 WHERE sync_state.account_id = given.account_id AND sync_state.kind = $1;
 
 -- name: revive_accounts
--- An account that answered again is no longer gone or quarantined.
+-- An account that answered again is no longer gone or quarantined, and what its letter was about is
+-- over.
+WITH settled AS (
+    UPDATE dead_letters SET state = 'resolved', changed_at = $2
+    WHERE account_id = ANY($1::bigint[]) AND kind = $3 AND state IN ('open', 'requeued')
+)
 UPDATE accounts SET state = 'active', state_reason = '', state_since = $2
 WHERE id = ANY($1::bigint[]) AND state IN ('gone', 'quarantined')
 RETURNING id;
@@ -136,6 +141,7 @@ RETURNING id;
 -- The run is through with these; the longer the streak, the longer they rest (24 h at most).
 UPDATE sync_state
 SET attempted_at = $2::timestamptz, retry_run = NULL, attempts = 0, fail_streak = sync_state.fail_streak + 1,
+    failing_since = COALESCE(sync_state.failing_since, $2::timestamptz),
     outcome = given.outcome, error = given.error,
     due_at = $2::timestamptz + LEAST(
         make_interval(secs => given.rest_seconds * power(4, LEAST(sync_state.fail_streak, 6))),
@@ -153,13 +159,6 @@ FROM unnest($3::bigint[], $4::text[], $5::text[], $6::timestamptz[], $7::integer
     AS given (account_id, outcome, error, due_at, attempts)
 WHERE sync_state.account_id = given.account_id AND sync_state.kind = $1;
 
--- name: quarantine_accounts
-UPDATE accounts
-SET state = 'quarantined', state_reason = given.reason, state_since = $3
-FROM unnest($1::bigint[], $2::text[]) AS given (account_id, reason)
-WHERE accounts.id = given.account_id AND accounts.state IN ('active', 'gone')
-RETURNING accounts.id;
-
 -- name: record_outcomes
 INSERT INTO item_outcomes (run_id, account_id, platform, user_key, handle, outcome, error, at)
 SELECT $1, given.account_id, $2, given.user_key, given.handle, given.outcome, given.error, $3
@@ -170,7 +169,8 @@ SET outcome = EXCLUDED.outcome, error = EXCLUDED.error, at = EXCLUDED.at;
 
 -- name: confirm_missing
 -- After a run in which the platform answered others: note the first "not found", and call an account
--- gone when a second one came at least $4 later. Repeating it changes nothing.
+-- gone when a second one came at least $4 later; a letter about it is over. Repeating it changes
+-- nothing.
 WITH missing AS (
     SELECT sync_state.account_id, sync_state.not_found_since, sync_state.attempted_at
     FROM sync_state
@@ -185,14 +185,22 @@ WITH missing AS (
     FROM missing
     WHERE sync_state.account_id = missing.account_id AND sync_state.kind = $1
         AND missing.not_found_since IS NULL
+), gone AS (
+    UPDATE accounts
+    SET state = 'gone', state_reason = 'not found twice since ' || to_char(missing.not_found_since, 'YYYY-MM-DD HH24:MI'),
+        state_since = missing.attempted_at
+    FROM missing, users
+    WHERE accounts.id = missing.account_id AND accounts.state = 'active' AND users.id = accounts.user_id
+        AND missing.attempted_at - missing.not_found_since >= $4
+    RETURNING accounts.id, accounts.platform, accounts.handle, accounts.state_since,
+        users.key AS user_key
+), settled AS (
+    UPDATE dead_letters SET state = 'resolved', changed_at = gone.state_since
+    FROM gone
+    WHERE dead_letters.account_id = gone.id AND dead_letters.kind = $1
+        AND dead_letters.state IN ('open', 'requeued')
 )
-UPDATE accounts
-SET state = 'gone', state_reason = 'not found twice since ' || to_char(missing.not_found_since, 'YYYY-MM-DD HH24:MI'),
-    state_since = missing.attempted_at
-FROM missing, users
-WHERE accounts.id = missing.account_id AND accounts.state = 'active' AND users.id = accounts.user_id
-    AND missing.attempted_at - missing.not_found_since >= $4
-RETURNING accounts.id, accounts.platform, accounts.handle, users.key AS user_key;
+SELECT gone.id, gone.platform, gone.handle, gone.user_key FROM gone;
 
 -- name: next_retry
 -- When the first account that has no success since $3 may be tried again: failed ones at their due

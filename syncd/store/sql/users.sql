@@ -44,7 +44,8 @@ WHERE users.key = gone.key AND accounts.user_id = users.id AND accounts.platform
 RETURNING accounts.id, users.key;
 
 -- name: set_opted_out
--- Every account of the user stops (or goes on) at the next item; asking twice changes nothing.
+-- Every account of the user stops (or goes on) at the next item, and no letter about it waits for a
+-- person any more; asking twice changes nothing.
 WITH chosen AS (
     UPDATE users SET opted_out = $2, updated_at = now()
     WHERE key = ANY($1::text[]) AND opted_out <> $2
@@ -57,6 +58,10 @@ WITH chosen AS (
     FROM chosen
     WHERE accounts.user_id = chosen.id AND (accounts.state = 'opted_out') <> $2
     RETURNING accounts.id, accounts.user_id
+), settled AS (
+    UPDATE dead_letters SET state = 'resolved', changed_at = now()
+    FROM touched
+    WHERE dead_letters.account_id = touched.id AND dead_letters.state IN ('open', 'requeued')
 )
 SELECT chosen.key, COALESCE(array_agg(touched.id) FILTER (WHERE touched.id IS NOT NULL), '{}') AS accounts
 FROM chosen

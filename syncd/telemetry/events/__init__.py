@@ -28,6 +28,7 @@ from syncd.telemetry.events.outbound import (
 )
 from syncd.telemetry.events.runs import (
     AccountChanged,
+    DeadLetterWritten,
     FireSkipped,
     ItemFailed,
     ItemsCommitted,
@@ -46,6 +47,7 @@ __all__ = [
     "DaemonDraining",
     "DaemonStarted",
     "DaemonStopped",
+    "DeadLetterWritten",
     "Event",
     "FireSkipped",
     "ItemFailed",

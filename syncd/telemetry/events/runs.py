@@ -113,6 +113,22 @@ class ItemFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetterWritten(Event):
+    """An item's attempts are used up, again perhaps: `letter` waits for a person."""
+
+    name: ClassVar[str] = "dead_letter.written"
+    level: ClassVar[Level] = Level.WARNING
+    letter: int
+    run_id: int
+    job: str
+    platform: str
+    account: str
+    outcome: str
+    error: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountChanged(Event):
     """An account's state or handle changed (renamed, gone, quarantined, opted out, ...)."""
 

@@ -13,6 +13,7 @@ COMMANDS = [
     "cancel",
     "check",
     "config",
+    "dead-letters",
     "logs",
     "migrate",
     "next",
@@ -35,13 +36,20 @@ def names(folder: CommandFolder) -> list[str]:
 def test_every_file_is_a_command_under_its_own_name() -> None:
     root = CommandFolder("syncd", prefix="", help="")
     users = root.get_command(click.Context(root), "users")
+    letters = root.get_command(click.Context(root), "dead-letters")
 
     assert set(COMMANDS) <= set(names(root))
     assert isinstance(users, CommandFolder)
+    assert isinstance(letters, CommandFolder)
     assert names(users) == ["export", "import", "list", "opt-out"]
+    assert names(letters) == ["discard", "list", "requeue"]
+    assert not [name for name in names(root) if name.startswith(("users-", "dead-letters-"))]
 
 
-@pytest.mark.parametrize("typed", ["console", "base", "users-import", "users_import", "words", "."])
+@pytest.mark.parametrize(
+    "typed",
+    ["console", "base", "users-import", "users_import", "dead_letters", "letters", "words", "."],
+)
 def test_what_is_no_command_cannot_be_called(
     typed: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

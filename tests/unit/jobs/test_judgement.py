@@ -33,20 +33,31 @@ def judge(attempts: int = 3, *, may_retry: bool = True) -> Judge:
 
 
 @pytest.mark.parametrize(
-    ("error", "word", "rest", "is_quarantined"),
+    ("error", "word", "rest", "set_aside"),
     [
-        (AccountNotFound("gone"), "not_found", 43_200, False),
-        (AccountUnsuitable("an organization"), "unsuitable", 900, True),
-        (BadPayload("odd"), "schema_error", 900, False),
+        (AccountNotFound("gone"), "not_found", 43_200, "never"),
+        (AccountUnsuitable("an organization"), "unsuitable", 900, "at once"),
+        (BadPayload("odd"), "schema_error", 900, "in the end"),
     ],
 )
 def test_an_items_own_error_is_final_in_this_run(
-    error: ItemError, word: str, rest: float, is_quarantined: bool
+    error: ItemError, word: str, rest: float, set_aside: str
 ) -> None:
     item = judge().judge(claim(), error)
 
     assert isinstance(item, Failure)
-    assert (item.outcome, item.rest_seconds, item.quarantine) == (word, rest, is_quarantined)
+    assert (item.outcome, item.rest_seconds) == (word, rest)
+    assert (item.quarantine, item.wears_out) == (set_aside == "at once", set_aside == "in the end")
+
+
+def test_what_the_answer_began_with_goes_with_the_failure() -> None:
+    error = BadPayload("odd")
+    error.sample = '{"id": null'
+
+    item = judge().judge(claim(), error)
+
+    assert isinstance(item, Failure)
+    assert item.sample == '{"id": null'
 
 
 def test_a_passing_failure_is_tried_again_soon_and_later_each_time() -> None:
@@ -72,7 +83,7 @@ def test_a_page_that_is_blocked_for_one_account_is_that_accounts_failure() -> No
     item = judge(attempts=1).judge(claim(), PlatformBlocked("HTTP 451"))
 
     assert isinstance(item, Failure)
-    assert item.outcome == "blocked"
+    assert (item.outcome, item.quarantine, item.wears_out) == ("blocked", False, False)
 
 
 @pytest.mark.parametrize("trouble", [PlatformDown, PlatformBlocked])

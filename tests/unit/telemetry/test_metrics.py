@@ -155,6 +155,7 @@ def test_a_quota_without_a_limit_is_not_told(metrics: Metrics) -> None:
 def test_what_the_store_says_is_told_while_it_answers(metrics: Metrics) -> None:
     store = StoreReading(
         accounts={("github", "active"): 98, ("github", "gone"): 2},
+        letters={("github", JOB): 3},
         ages={("github", "0.5"): 60.0, ("github", "0.99"): 3600.0},
         fresh_shares={JOB: 0.98},
         last_successes={JOB: AT},
@@ -164,6 +165,7 @@ def test_what_the_store_says_is_told_while_it_answers(metrics: Metrics) -> None:
 
     assert found[key("syncd_store_up")] == 1
     assert found[key("syncd_accounts", platform="github", state="gone")] == 2
+    assert found[key("syncd_dead_letters", platform="github", job=JOB)] == 3
     assert found[key("syncd_freshness_age_seconds", platform="github", quantile="0.99")] == 3600
     assert found[key("syncd_fresh_share", job=JOB)] == 0.98
     assert found[key("syncd_last_success_timestamp_seconds", job=JOB)] == AT.timestamp()
@@ -193,6 +195,7 @@ def test_nothing_that_strangers_choose_becomes_a_label(metrics: Metrics) -> None
     )
     store = StoreReading(
         accounts={(HOSTILE, "active"): 1},
+        letters={(HOSTILE, JOB): 1, ("github", HOSTILE): 1},
         ages={(HOSTILE, "0.5"): 1.0},
         fresh_shares={HOSTILE: 1.0},
         last_successes={HOSTILE: AT},
