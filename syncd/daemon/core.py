@@ -31,6 +31,7 @@ from syncd.store.accounts import AccountStore
 from syncd.store.database import Database
 from syncd.store.freshness import FreshnessStore
 from syncd.store.gates import GateStore
+from syncd.store.mirror import MirrorStore
 from syncd.store.pauses import PauseStore
 from syncd.store.runs import RunStore
 from syncd.store.sync import SyncStore
@@ -117,6 +118,7 @@ def _surroundings(config: Config, clock: Clock, bus: Bus, database: Database) ->
             runs=runs,
             accounts=AccountStore(database),
             sync=SyncStore(database, runs),
+            mirror=MirrorStore(database, runs),
         ),
         platforms=_connect_platforms(config, clock, bus),
         admission=Admission(clock),
