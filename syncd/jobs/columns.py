@@ -52,8 +52,18 @@ class Columns:
         self._has = {name: name in names for name in (LOGIN, OPTED_OUT)}
 
     def user(self, row: Row, key: str) -> UserRow:
-        """Return a row as a user."""
+        """Return a row as a user.
+
+        Raises:
+            RunError: a login at no time.
+        """
         login = row[LOGIN] if self._has[LOGIN] else None
+        if login is not None and login.tzinfo is None:
+            # The driver's way of saying infinity.
+            raise RunError(
+                f"[users] query: {LOGIN} of {quoted(key)} is infinite; nothing was changed",
+                hint=f"return NULL where there was no login, as {LOGIN}",
+            )
         return key, login, row[OPTED_OUT] if self._has[OPTED_OUT] else None
 
     def links(self, row: Row, key: str) -> list[LinkRow]:
