@@ -35,8 +35,8 @@ Table = TypeVar("Table", bound=Section)
 _SECTIONS = ("daemon", "database", "redis", "users", "web", "logging", "platforms", "jobs")
 _JOB_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _MIRROR_EVERY = timedelta(minutes=10)
-# How long comparing and storing may take once the query was read.
-_MIRROR_STORING = timedelta(minutes=8)
+# How long storing may take once the query was read: a first million takes minutes, all or nothing.
+_MIRROR_STORING = timedelta(hours=1)
 _JOB_KEYS = [key for key in keys_of(Job) if key != "options"]
 
 

@@ -83,7 +83,8 @@ class Users(JobKind[UsersOptions]):
                     [link for key, row in keyed for link in columns.links(row, key)],
                 )
                 rows += len(page)
-                _tell(context, rows)
+                _tell(context, rows, "")
+        _tell(context, rows, "the database to store what changed")
         keys.check(*await stage.duplicates())
         await stage.plan_links(columns.platforms)
         return columns.platforms
@@ -162,7 +163,7 @@ def _settle(context: RunContext, mirrored: Mirrored) -> Ending:
     return Ending(outcome=Outcome.SUCCEEDED, hint=hint)
 
 
-def _tell(context: RunContext, rows: int) -> None:
+def _tell(context: RunContext, rows: int, waits_for: str) -> None:
     context.around.bus.emit(
         RunProgressed(
             run_id=context.run.id,
@@ -173,6 +174,6 @@ def _tell(context: RunContext, rows: int) -> None:
             report=Report(),
             rate=0.0,
             eta_seconds=None,
-            waits_for="",
+            waits_for=waits_for,
         )
     )
