@@ -79,6 +79,16 @@ class LeaseLost(RunError):
     """The run is no longer ours: another process ended it. Nothing may be written."""
 
 
+class SourceUnavailable(RunError):
+    """The database that a run reads from cannot be reached or broke off; nothing was written."""
+
+    retryable = True
+
+
+class SuspiciousPlan(RunError):
+    """What the source says would remove so much that it is taken for an accident."""
+
+
 class PlatformError(SyncdError):
     """Reaches one platform, for this run. `outcome` is the word of the outcome list."""
 

@@ -11,6 +11,7 @@ from hypothesis import settings
 pytest_plugins = (
     "fakes.controlled",
     "fakes.far_database",
+    "fakes.mirroring",
     "fakes.payloads",
     "fakes.postgres",
 )

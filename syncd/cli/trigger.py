@@ -21,6 +21,9 @@ _EXITS = (
     ("held", Exit.HELD),
 )
 
+_MIRROR = "users"
+"""The job kind that asks no platform."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger(Command):
@@ -91,7 +94,7 @@ def _follow(console: Console, client: ControlClient, run: Json) -> Exit:
         console.say(f"run {run['id']} goes on", f"  hint: syncd cancel {run['id']} stops it")
         raise
     code = _finish(console, ended)
-    if not console.is_json:
+    if not console.is_json and ended["kind"] != _MIRROR:
         console.show(*_quotas(client, ended))
     return code
 
@@ -104,7 +107,8 @@ def _finish(console: Console, run: Json) -> Exit:
         console.show_json(run)
     else:
         console.show(summary(run))
-        console.show(f"requests: {run['calls']:,} calls, {run['saved']:,} cost no quota")
+        if run["kind"] != _MIRROR:
+            console.show(f"requests: {run['calls']:,} calls, {run['saved']:,} cost no quota")
     if run["hint"]:
         console.say(f"  hint: {run['hint']}")
     return dict(_EXITS).get(run["outcome"], Exit.FAILED)

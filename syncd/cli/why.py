@@ -37,7 +37,9 @@ class Why(Command):
         if console.is_json:
             console.show_json(answer)
             return Exit.OK
-        console.show(f"user {answer['key']}{'  opted out' if answer['opted_out'] else ''}")
+        words = ["mirrored by [users] query"] if answer["mirrored"] else []
+        words += ["opted out"] if answer["opted_out"] else []
+        console.show("  ".join([f"user {answer['key']}", *words]))
         now = instant(answer["at"])
         assert now is not None  # the contract of the control port
         for account in answer["accounts"]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Protocol, TypeVar, cast
 
 from pydantic import BaseModel
 
 from syncd import plugins
 from syncd.config.models import (
+    MIRROR,
     Config,
     Daemon,
     Database,
@@ -19,6 +21,7 @@ from syncd.config.models import (
     PlatformSettings,
     Redis,
     Section,
+    Users,
     Web,
 )
 from syncd.config.place import Path, Problem, quoted
@@ -29,8 +32,11 @@ from syncd.errors import NotKnown
 
 Table = TypeVar("Table", bound=Section)
 
-_SECTIONS = ("daemon", "database", "redis", "web", "logging", "platforms", "jobs")
+_SECTIONS = ("daemon", "database", "redis", "users", "web", "logging", "platforms", "jobs")
 _JOB_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_MIRROR_EVERY = timedelta(minutes=10)
+# How long storing may take once the query was read: a first million takes minutes, all or nothing.
+_MIRROR_STORING = timedelta(hours=1)
 _JOB_KEYS = [key for key in keys_of(Job) if key != "options"]
 
 
@@ -80,6 +86,7 @@ class Builder:
         daemon = self._absolute(daemon, "state_dir")
         token_file = {"token_file": daemon.state_dir / "token"}
         zone = {"timezone": daemon.timezone}
+        users = self._section(Users, "users", zone)
         return Config(
             path=self._source.path.absolute(),
             daemon=daemon,
@@ -87,8 +94,9 @@ class Builder:
             redis=self._section(Redis, "redis", {}),
             web=self._absolute(self._section(Web, "web", token_file), "token_file"),
             logging=self._absolute(self._section(Logging, "logging", zone), "dir"),
+            users=users,
             platforms=self._platforms(),
-            jobs=self._jobs(zone),
+            jobs={**self._jobs(zone), **self._mirror(users)},
         )
 
     def _say(self, path: Path, message: str) -> None:
@@ -138,6 +146,24 @@ class Builder:
             if job is not None:
                 jobs[name] = job
         return jobs
+
+    def _mirror(self, users: Users) -> dict[str, Job]:
+        """Return the job that `[users] query` makes, under its name."""
+        if not users.is_mirrored:
+            return {}
+        if MIRROR in self._table("jobs"):
+            message = "is the name of the job that [users] query makes; choose another"
+            self._say(("jobs", MIRROR), message)
+        has_time = bool(users.schedule) or users.every is not None
+        job = Job(
+            kind=MIRROR,
+            schedule=users.schedule,
+            every=users.every if has_time else _MIRROR_EVERY,
+            timezone=users.timezone,
+            timeout=users.timeout + _MIRROR_STORING,
+            options=users,
+        )
+        return {MIRROR: job}
 
     def _job(self, name: str, defaults: Mapping[str, Any]) -> Job | None:
         path = ("jobs", name)

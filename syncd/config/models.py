@@ -25,6 +25,9 @@ from syncd.config.values import (
 )
 from syncd.model.address import PostgresAddress, RedisAddress
 
+MIRROR = "users"
+"""The job that mirrors the platform's own users, and its kind."""
+
 Port = Annotated[int, Field(gt=0, lt=65_536)]
 
 
@@ -97,6 +100,33 @@ class Redis(Section):
         return RedisAddress(
             host=self.host, port=self.port, password=self.password.get_secret_value()
         )
+
+
+class Users(Section):
+    """The platform's own users, mirrored by a query; without `query` nothing is mirrored.
+
+    `address` None is syncd's own database. With neither `schedule` nor `every` the query runs every
+    ten minutes. `max_removed` None is the larger of 20 and 1 %.
+    """
+
+    query: str = ""
+    url: SecretUrl = SecretUrl("")
+    url_file: str = ""
+    schedule: str = ""
+    every: Annotated[PositiveDuration | None, EMPTY_IS_NONE] = None
+    timezone: Zone = "UTC"
+    timeout: PositiveDuration = parse_duration("2m")
+    max_removed: Annotated[int | None, EMPTY_IS_NONE] = Field(default=None, ge=0)
+
+    @property
+    def is_mirrored(self) -> bool:
+        """Tell whether there is a query."""
+        return bool(self.query.strip())
+
+    def address(self) -> PostgresAddress | None:
+        """Return where the query is asked, None for syncd's own database."""
+        url = self.url.get_secret_value()
+        return parse_postgres(url) if url else None
 
 
 class Web(Section):
@@ -181,7 +211,8 @@ class Job(Section):
 class Config(Section):
     """A config file that was found to be right. All paths are absolute.
 
-    `platforms` holds every platform there is, whether or not the file names it.
+    `platforms` holds every platform there is, whether or not the file names it; `jobs` also the
+    job that `[users] query` makes.
     """
 
     path: Path
@@ -190,6 +221,7 @@ class Config(Section):
     redis: Redis
     web: Web
     logging: Logging
+    users: Users
     platforms: Mapping[str, PlatformSettings]
     jobs: Mapping[str, Job]
 
@@ -197,6 +229,8 @@ class Config(Section):
         """Return the tables as they would stand in the file, with `***` for every secret."""
         tables: dict[str, Any] = written(self)
         del tables["path"]
+        if self.users.is_mirrored:
+            del tables["jobs"][MIRROR]
         for job in tables["jobs"].values():
             job.update(job.pop("options", {}))
         return tables

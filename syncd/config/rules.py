@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from syncd.config.dsn import parse_postgres, parse_redis
 from syncd.config.listen import is_loopback, is_public
-from syncd.config.models import Config, Database, PlatformSettings, Redis
+from syncd.config.models import MIRROR, Config, Database, Job, PlatformSettings, Redis, Users
 from syncd.config.place import Path, Problem
 from syncd.config.secret import others_can_read
 
@@ -94,10 +94,34 @@ def _platform(settings: PlatformSettings, path: Path) -> Iterator[Problem]:
         )
 
 
+def check_users(config: Config) -> Iterator[Problem]:
+    """What concerns the query of users stands beside one, and its address can be read."""
+    users, rest = config.users, Users(timezone=config.users.timezone)
+    if not users.is_mirrored:
+        for key in Users.model_fields:
+            if key != "query" and getattr(users, key) != getattr(rest, key):
+                message = "is of no use without query; write a query or leave this out"
+                yield Problem(path=("users", key), message=message)
+        return
+    try:
+        users.address()
+    except ValueError as error:
+        key = "url_file" if users.url_file else "url"
+        yield Problem(path=("users", key), message=str(error))
+
+
+def table_of(name: str, job: Job, config: Config) -> Path:
+    """Return where a job stands in the file."""
+    return ("users",) if job.options is config.users else ("jobs", name)
+
+
 def check_jobs(config: Config) -> Iterator[Problem]:
     """A job has one schedule, and not one that never rests."""
     for name, job in config.jobs.items():
-        path: Path = ("jobs", name)
+        path = table_of(name, job, config)
+        if job.kind == MIRROR and job.options is not config.users:
+            message = "comes with [users] query; write that and leave this table out"
+            yield Problem(path=(*path, "kind"), message=message)
         if job.schedule and job.every:
             message = "cannot stand beside schedule; leave one of them"
             yield Problem(path=(*path, "every"), message=message)
@@ -105,4 +129,4 @@ def check_jobs(config: Config) -> Iterator[Problem]:
             yield Problem(path=(*path, "every"), message="must be at least 1s")
 
 
-RULES: tuple[Check, ...] = (check_servers, check_web, check_platforms, check_jobs)
+RULES: tuple[Check, ...] = (check_servers, check_web, check_users, check_platforms, check_jobs)

@@ -65,6 +65,7 @@ class Control(UserDesk, LetterDesk):
         ready, why = self.is_ready()
         database = await self._database_answer()
         jobs = await self.jobs() if database["ok"] and ready else []
+        verdicts = await self._verdicts(jobs)
         log_dir: Path | None = self._core.config.logging.dir
         platforms = await self.platforms() if database["ok"] and ready else []
         letters = await self._core.letters.count_open() if database["ok"] and ready else []
@@ -84,9 +85,18 @@ class Control(UserDesk, LetterDesk):
             "platforms": platforms,
             "paused": pause_answer(self._around.admission.standing(PauseScope.ALL)),
             "dead_letters": sum(row["letters"] for row in letters),
-            "problems": [*_problems(jobs, platforms, database), *letter_problems(letters)],
+            "problems": [
+                *_problems(jobs, verdicts, platforms, database),
+                *letter_problems(letters),
+            ],
             "log_dir": None if log_dir is None else str(log_dir),
         }
+
+    async def _verdicts(self, jobs: list[Json]) -> dict[str, Json]:
+        """Return the run that tells how each job is; it stands until a later one has ended."""
+        names = [job["name"] for job in jobs if job["state"] != "off"]
+        runs = await self._runs.last_of(names, verdicts=True) if names else {}
+        return {name: self._run_answer(run) for name, run in runs.items()}
 
     async def metrics(self) -> bytes:
         """Return the metrics; they answer also while the database does not."""
@@ -245,15 +255,17 @@ class Control(UserDesk, LetterDesk):
         ]
 
 
-def _problems(jobs: list[Json], platforms: list[Json], database: Json) -> list[Json]:
+def _problems(
+    jobs: list[Json], verdicts: dict[str, Json], platforms: list[Json], database: Json
+) -> list[Json]:
     """List what a person should look at, each with what to do."""
     problems = [problem for platform in platforms for problem in platform["problems"]]
     if not database["ok"]:
         hint = "syncd keeps trying and heals by itself once the database answers"
         problems.append({"what": database["error"], "hint": hint})
     for job in jobs:
-        last = job["last_run"]
-        if last is not None and last["outcome"] in _TROUBLE and job["state"] != "off":
+        last = verdicts.get(job["name"])
+        if last is not None and last["outcome"] in _TROUBLE:
             cause = last["error"] or _failures_in_words(last)
             what = f"{job['name']}: run {last['id']} was {last['outcome']}: {cause}"
             hint = last["hint"] or f"see `syncd show {last['id']}`"

@@ -32,6 +32,7 @@ from syncd.store.database import Database
 from syncd.store.freshness import FreshnessStore
 from syncd.store.gates import GateStore
 from syncd.store.letters import LetterStore
+from syncd.store.mirror import MirrorStore
 from syncd.store.pauses import PauseStore
 from syncd.store.runs import RunStore
 from syncd.store.sync import SyncStore
@@ -120,6 +121,7 @@ def _surroundings(config: Config, clock: Clock, bus: Bus, database: Database) ->
             runs=runs,
             accounts=AccountStore(database),
             sync=SyncStore(database, runs),
+            mirror=MirrorStore(database, runs),
         ),
         platforms=_connect_platforms(config, clock, bus),
         admission=Admission(clock),

@@ -56,6 +56,7 @@ class Inquiry:
         return {
             "key": user["key"],
             "opted_out": user["opted_out"],
+            "mirrored": user["mirrored"],
             "at": finder.now,
             "accounts": [
                 {

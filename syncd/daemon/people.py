@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from syncd.daemon.records import csv_records, json_records
 from syncd.errors import BadInput
 from syncd.model.account import UserEntry
+from syncd.model.name import NAME_RULE, is_name
 from syncd.platforms.base import Platform
 from syncd.web.cells import unmarked
 from syncd.web.instant import Instant
-from syncd.web.routes import NAME_RULE, is_name
 from syncd.web.wording import problems_of
 
 _PROBLEMS_SHOWN = 100

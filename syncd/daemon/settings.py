@@ -14,6 +14,7 @@ from syncd.config.load import load
 from syncd.config.models import Config, Logging
 from syncd.config.models import Job as JobTable
 from syncd.config.place import Problem, quoted
+from syncd.config.rules import table_of
 from syncd.config.values import suggestion
 from syncd.errors import ConfigError
 from syncd.jobs.base import JobKind
@@ -41,7 +42,8 @@ def check_schedules(config: Config) -> Iterator[Problem]:
         try:
             _cron(name, job)
         except ConfigError as error:
-            yield Problem(path=("jobs", name, "schedule"), message=error.problems[0])
+            path = (*table_of(name, job, config), "schedule")
+            yield Problem(path=path, message=error.problems[0])
 
 
 def check_platforms(config: Config) -> Iterator[Problem]:
@@ -111,13 +113,13 @@ def _log_format(logging: Logging, output: int) -> Literal["json", "console"]:
 
 def secrets_of(config: Config) -> list[str]:
     """List every secret the configuration holds, for the logs to blank."""
-    database, redis = config.database.address(), config.redis.address()
+    addresses = (config.database.address(), config.redis.address(), config.users.address())
     tokens = [
         credential.token.get_secret_value()
         for platform in config.platforms.values()
         for credential in platform.credentials
     ]
-    passwords = [address.password for address in (database, redis) if address is not None]
+    passwords = [address.password for address in addresses if address is not None]
     return [secret for secret in (*tokens, *passwords) if secret]
 
 

@@ -18,6 +18,7 @@ from syncd.model.run import Outcome, Run
 from syncd.platforms.base import Platform
 from syncd.store.accounts import AccountStore
 from syncd.store.database import Database
+from syncd.store.mirror import MirrorStore
 from syncd.store.runs import RunStore
 from syncd.store.sync import SyncStore
 from syncd.telemetry.bus import Bus
@@ -34,6 +35,7 @@ class Stores:
     runs: RunStore
     accounts: AccountStore
     sync: SyncStore
+    mirror: MirrorStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

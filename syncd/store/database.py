@@ -19,7 +19,7 @@ from syncd.model.address import PostgresAddress
 from syncd.store.blocks import load_blocks
 
 Connection = asyncpg.pool.PoolConnectionProxy
-_SslMode = Literal["disable", "prefer", "allow", "require", "verify-ca", "verify-full"]
+SslMode = Literal["disable", "prefer", "allow", "require", "verify-ca", "verify-full"]
 Row = asyncpg.Record
 _T = TypeVar("_T")
 
@@ -78,7 +78,7 @@ class Collided(StoreUnavailable):
 
 
 @contextlib.contextmanager
-def _translated(address: PostgresAddress) -> Iterator[None]:
+def translated(address: PostgresAddress) -> Iterator[None]:
     """Turn asyncpg's errors into ours; never repeat its texts, they may carry values."""
     try:
         yield
@@ -154,7 +154,7 @@ class Database:
         """Lend a connection; asyncpg's errors leave as `StoreUnavailable` and kin."""
         timeout = self.settings.connect_timeout.total_seconds()
         try:
-            with _translated(self.settings.address):
+            with translated(self.settings.address):
                 pool = await self._opened()
                 async with pool.acquire(timeout=timeout) as connection:
                     yield connection
@@ -202,7 +202,7 @@ class Database:
             user=address.user,
             password=address.password or None,
             database=address.database,
-            ssl=cast("_SslMode | None", address.ssl or None),
+            ssl=cast("SslMode | None", address.ssl or None),
             min_size=0,
             max_size=settings.pool,
             timeout=timeout,

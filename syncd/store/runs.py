@@ -149,10 +149,14 @@ class RunStore:
             rows = await connection.fetch(self._sql["list_runs"], job, before, limit)
         return [_to_run(row) for row in rows]
 
-    async def last_of(self, jobs: Sequence[str]) -> dict[str, Run]:
-        """Return each job's newest run that was not skipped."""
+    async def last_of(self, jobs: Sequence[str], *, verdicts: bool = False) -> dict[str, Run]:
+        """Return each job's newest run that was not skipped.
+
+        With `verdicts` the newest that tells how the job is: one that goes on, was cancelled or was
+        a dry run says nothing about the run before it.
+        """
         async with self._database.connection() as connection:
-            rows = await connection.fetch(self._sql["last_runs"], list(jobs))
+            rows = await connection.fetch(self._sql["last_runs"], list(jobs), verdicts)
         return {row["job"]: _to_run(row) for row in rows}
 
     async def last_fire_time(self, job: str) -> datetime | None:

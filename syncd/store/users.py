@@ -14,7 +14,7 @@ from syncd.store.blocks import load_blocks
 from syncd.store.database import Connection, Database, Row, RowRefused
 
 # What a statement takes at once; preparing more would hold up everything else on the loop.
-_SLICE = 1_000
+SLICE = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +66,8 @@ class UserStore:
             await transaction.start()
             try:
                 results = [
-                    await self._put(connection, entries[start : start + _SLICE])
-                    for start in range(0, len(entries), _SLICE)
+                    await self.put_within(connection, entries[start : start + SLICE])
+                    for start in range(0, len(entries), SLICE)
                 ]
             except BaseException:
                 await transaction.rollback()
@@ -76,9 +76,10 @@ class UserStore:
                 await transaction.rollback()
             else:
                 await transaction.commit()
-        return _total(results)
+        return total(results)
 
-    async def _put(self, connection: Connection, entries: Sequence[UserEntry]) -> PutResult:
+    async def put_within(self, connection: Connection, entries: Sequence[UserEntry]) -> PutResult:
+        """Put at most `SLICE` users inside a transaction of the caller, in the order of keys."""
         rows = await connection.fetch(
             self._sql["put_users"],
             [entry.key for entry in entries],
@@ -157,9 +158,16 @@ class UserStore:
     async def delete(self, key: str) -> frozenset[AccountId] | None:
         """Delete a user with all accounts and profiles; None when there was no such user."""
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(self._sql["delete_user"], key)
+            users, accounts = await self.delete_within(connection, [key])
+        return accounts if users else None
+
+    async def delete_within(
+        self, connection: Connection, keys: Sequence[str]
+    ) -> tuple[int, frozenset[AccountId]]:
+        """Delete users inside a transaction of the caller; return how many, and their accounts."""
+        row = await connection.fetchrow(self._sql["delete_users"], keys)
         assert row is not None
-        return frozenset(map(AccountId, row["accounts"])) if row["users"] else None
+        return row["users"], frozenset(map(AccountId, row["accounts"]))
 
     async def read_page(self, after: str, limit: int) -> list[dict[str, Any]]:
         """Return users with their accounts in the order of keys, beginning behind `after`."""
@@ -180,7 +188,8 @@ class UserStore:
         return found
 
 
-def _total(results: Sequence[PutResult]) -> PutResult:
+def total(results: Sequence[PutResult]) -> PutResult:
+    """Add up what several slices changed."""
     return PutResult(
         created=sum(result.created for result in results),
         changed=sum(result.changed for result in results),

@@ -10,10 +10,9 @@ from typing import Annotated, Any, ClassVar, Generic, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from syncd.errors import BadInput, NotKnown
+from syncd.model.name import NAME_RULE, is_name
 from syncd.web.service import Json
 
-NAME_LENGTH = 128
-NAME_RULE = f"1 to {NAME_LENGTH} printable characters, no slash, no space around it"
 LARGEST_ID = 2**63 - 1
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 """The methods that change something; all others change nothing."""
@@ -88,12 +87,6 @@ class Route(Generic[GivenT]):
 
 
 Routes = tuple[Route[Any], ...]
-
-
-def is_name(text: str) -> bool:
-    """Tell whether `text` can name a user, a job or a platform."""
-    is_plain = text.isprintable() and "/" not in text and text == text.strip()
-    return is_plain and 1 <= len(text) <= NAME_LENGTH
 
 
 def printable_name(text: str, *, place: str) -> str:

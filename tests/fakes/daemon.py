@@ -125,6 +125,7 @@ def user_answer(key: str, handle: str = "octocat", **changes: Any) -> Json:
     return {
         "key": key,
         "opted_out": False,
+        "mirrored": False,
         "last_login_at": None,
         "created_at": NOW,
         "accounts": [account] if handle else [],

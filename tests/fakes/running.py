@@ -34,6 +34,7 @@ from syncd.schedule.loop import Scheduler
 from syncd.schedule.roster import Schedule
 from syncd.store.accounts import AccountStore
 from syncd.store.database import Database
+from syncd.store.mirror import MirrorStore
 from syncd.store.runs import RunStore
 from syncd.store.sync import SyncStore
 from syncd.store.users import UserStore
@@ -113,6 +114,7 @@ class Running:
                 runs=runs,
                 accounts=AccountStore(database),
                 sync=SyncStore(database, runs),
+                mirror=MirrorStore(database, runs),
             ),
             platforms={PLAY: self.platform},
             admission=Admission(clock),

@@ -91,6 +91,7 @@ LIMIT $3;
 
 -- name: last_runs
 -- The newest run of each job that was about everybody and did something (skipped fires are not work).
+-- With $2 only those that tell how the job is: ended by themselves, and no dry run.
 SELECT latest.id, latest.job, latest.kind, latest.cause, latest.outcome, latest.fire_time,
     latest.skip_reason, latest.options, latest.attempt, latest.resumed, latest.claimed_at,
     latest.started_at, latest.finished_at, latest.created, latest.updated, latest.unchanged,
@@ -101,6 +102,8 @@ CROSS JOIN LATERAL (
     SELECT * FROM runs
     WHERE runs.job = wanted.job AND runs.outcome <> 'skipped'
         AND jsonb_array_length(runs.options -> 'only') = 0
+        AND (NOT $2 OR (runs.outcome IN ('succeeded', 'partial', 'failed', 'held', 'abandoned')
+            AND NOT (runs.options ->> 'dry_run')::boolean))
     ORDER BY runs.id DESC
     LIMIT 1
 ) AS latest;

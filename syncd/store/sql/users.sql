@@ -68,18 +68,18 @@ FROM chosen
 LEFT JOIN touched ON touched.user_id = chosen.id
 GROUP BY chosen.key;
 
--- name: delete_user
--- Accounts, their state and their profiles go with the user.
+-- name: delete_users
+-- Accounts, their state and their profiles go with the users.
 WITH doomed AS (
-    SELECT accounts.id FROM accounts JOIN users ON users.id = accounts.user_id WHERE users.key = $1
+    SELECT accounts.id FROM accounts JOIN users ON users.id = accounts.user_id WHERE users.key = ANY($1::text[])
 ), gone AS (
-    DELETE FROM users WHERE key = $1 RETURNING id
+    DELETE FROM users WHERE key = ANY($1::text[]) RETURNING id
 )
 SELECT (SELECT count(*) FROM gone) AS users, COALESCE(array_agg(doomed.id), '{}') AS accounts FROM doomed;
 
 -- name: read_users
 -- In the order of their keys, after $1; with $2 only these.
-SELECT users.key, users.opted_out, users.last_login_at, users.created_at,
+SELECT users.key, users.opted_out, users.last_login_at, users.created_at, users.is_mirrored AS mirrored,
     COALESCE(
         jsonb_agg(jsonb_build_object(
             'platform', accounts.platform, 'handle', accounts.handle, 'state', accounts.state,
@@ -91,7 +91,7 @@ SELECT users.key, users.opted_out, users.last_login_at, users.created_at,
         '[]'
     ) AS accounts
 FROM (
-    SELECT id, key, opted_out, last_login_at, created_at
+    SELECT id, key, opted_out, last_login_at, created_at, is_mirrored
     FROM users
     WHERE key > $1 AND ($2::text[] IS NULL OR key = ANY($2))
     ORDER BY key
@@ -99,7 +99,7 @@ FROM (
 ) AS users
 LEFT JOIN accounts ON accounts.user_id = users.id
 LEFT JOIN sync_state ON sync_state.account_id = accounts.id AND sync_state.kind = 'profiles'
-GROUP BY users.key, users.opted_out, users.last_login_at, users.created_at
+GROUP BY users.key, users.opted_out, users.last_login_at, users.created_at, users.is_mirrored
 ORDER BY users.key;
 
 -- name: count_users

@@ -1,0 +1,179 @@
+"""The `users` kind: make syncd's users what the platform's own database says.
+
+The job `users` exists when [users] has a query. What the query says is applied as a whole or not
+at all: a result that cannot be right, or that would remove more than the guard allows, changes
+nothing and fails the run with the reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import BaseModel
+
+from syncd.config.models import Users as UsersOptions
+from syncd.errors import RunError, SuspiciousPlan
+from syncd.jobs.base import Ending, JobKind, RunContext
+from syncd.jobs.columns import KEY, Columns, Keys
+from syncd.model.run import Outcome, Report, RunOptions
+from syncd.platforms.base import Platform
+from syncd.store.mirror import Mirrored, Stage, Weight
+from syncd.store.source import Source, SourceQuery
+from syncd.telemetry.events import RunProgressed
+from syncd.telemetry.purpose import Purpose
+
+_LEAST_GUARD = 20
+_GUARD_SHARE = 0.01
+
+
+class Users(JobKind[UsersOptions]):
+    """Mirror sign-ups, links, last logins and disconnects."""
+
+    Options: ClassVar[type[BaseModel]] = UsersOptions
+
+    @property
+    def purpose(self) -> Purpose:
+        """Name the log file."""
+        return Purpose.CRON
+
+    async def run(self, context: RunContext) -> Ending:
+        """Read, compare and apply; a stop before the end leaves everything as it was."""
+        _check_scope(context.run.options)
+        if context.run.report.seen:
+            # The process died between the commit and the end of the run.
+            return Ending(outcome=Outcome.SUCCEEDED)
+        mirrored: list[Mirrored] = []
+
+        async def mirror() -> None:
+            database = context.around.stores.database
+            mirrored.append(await database.repeat(lambda: self._mirror(context)))
+
+        async with asyncio.TaskGroup() as group:
+            mirroring = group.create_task(mirror())
+            stopping = group.create_task(context.stop.wait())
+            mirroring.add_done_callback(lambda _: stopping.cancel())
+            stopping.add_done_callback(lambda _: mirroring.cancel())
+        if not mirrored:
+            return Ending(outcome=Outcome.PARTIAL)
+        return _settle(context, mirrored[0])
+
+    async def _mirror(self, context: RunContext) -> Mirrored:
+        platforms = context.around.platforms
+        async with context.around.stores.mirror.stage() as stage:
+            named = await self._read(context, stage, platforms)
+            await _refuse_impossible(stage, platforms)
+            await stage.plan_users()
+            await self._guard(stage, named)
+            run, clock = context.run, context.around.clock
+            return await stage.apply(run.id, clock.now(), dry_run=run.options.dry_run)
+
+    async def _read(
+        self, context: RunContext, stage: Stage, platforms: Mapping[str, Platform]
+    ) -> list[str]:
+        """Stage everything the query returns; return the platforms it tells about."""
+        keys, rows = Keys(), 0
+        async with Source(self._query(context)) as source:
+            columns = Columns(source.columns, platforms)
+            async for page in source.pages():
+                keyed = [(key, row) for row in page if (key := keys.checked(row[KEY])) is not None]
+                await stage.add(
+                    [columns.user(row, key) for key, row in keyed],
+                    [link for key, row in keyed for link in columns.links(row, key)],
+                )
+                rows += len(page)
+                _tell(context, rows, "")
+        _tell(context, rows, "the database to store what changed")
+        keys.check(*await stage.duplicates())
+        await stage.plan_links(columns.platforms)
+        return columns.platforms
+
+    def _query(self, context: RunContext) -> SourceQuery:
+        own = context.around.stores.database.settings.address
+        return SourceQuery(
+            place="[users]",
+            text=self.options.query,
+            address=self.options.address() or own,
+            timeout=self.options.timeout,
+        )
+
+    async def _guard(self, stage: Stage, platforms: list[str]) -> None:
+        """Refuse a plan that looks like an accident.
+
+        Raises:
+            SuspiciousPlan: the query named nobody, or too much would be removed.
+        """
+        named, users = await stage.weigh_users()
+        if not named and users.held:
+            raise SuspiciousPlan(
+                f"[users] query returned nobody, {users.held:,} users are mirrored; "
+                "nothing was changed",
+                hint="mend query or its source; to end the mirror, empty query in [users]",
+            )
+        found = self._excess("users", users)
+        for platform, weight in (await stage.weigh_links(platforms)).items():
+            found += self._excess(f"{platform} links", weight)
+        if found:
+            most = max(weight for _, weight in found)
+            raise SuspiciousPlan(
+                f"[users] query would remove {' and '.join(words for words, _ in found)}; "
+                "nothing was changed",
+                hint="mend query or its source; if it is right, let it pass by "
+                f"max_removed = {most} in [users], and take that out afterwards",
+            )
+
+    def _excess(self, what: str, weight: Weight) -> list[tuple[str, int]]:
+        """Say what a plan would remove beyond the allowed number; empty where it would not."""
+        most = self.options.max_removed
+        if most is None:
+            most = max(_LEAST_GUARD, int(weight.held * _GUARD_SHARE))
+        if weight.removed <= most:
+            return []
+        words = f"{weight.removed:,} of {weight.held:,} {what} (at most {most:,} are allowed)"
+        return [(words, weight.removed)]
+
+
+def _check_scope(options: RunOptions) -> None:
+    if options.only or options.platform or options.limit is not None:
+        raise RunError(
+            "job users cannot be narrowed: its query is about everybody",
+            hint="trigger it without --only, --platform and --limit; --dry-run shows what changes",
+        )
+
+
+async def _refuse_impossible(stage: Stage, platforms: Mapping[str, Platform]) -> None:
+    """Set aside links to handles that cannot exist on their platform."""
+    async for links in stage.new_links():
+        refused = [link for link in links if not platforms[link[1]].accepts(link[2])]
+        if refused:
+            await stage.refuse(refused)
+
+
+def _settle(context: RunContext, mirrored: Mirrored) -> Ending:
+    """Let what is stored reach running work; say what a person should look at."""
+    if not context.run.options.dry_run:
+        context.around.admission.withdraw(mirrored.withdrawn)
+        context.around.admission.readmit(mirrored.readmitted)
+    skipped = mirrored.report.skipped
+    hint = ""
+    if skipped:
+        which = f"/api/runs/{context.run.id}/items lists them"
+        hint = f"{skipped:,} users have a handle that cannot exist on its platform: {which}"
+    return Ending(outcome=Outcome.SUCCEEDED, hint=hint)
+
+
+def _tell(context: RunContext, rows: int, waits_for: str) -> None:
+    context.around.bus.emit(
+        RunProgressed(
+            run_id=context.run.id,
+            job=context.run.job,
+            platform="users",
+            done=rows,
+            total=rows,
+            report=Report(),
+            rate=0.0,
+            eta_seconds=None,
+            waits_for=waits_for,
+        )
+    )
