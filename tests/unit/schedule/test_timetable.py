@@ -42,7 +42,7 @@ def test_an_interval_that_does_not_go_forward_is_refused(interval: timedelta) ->
         (Every(interval=timedelta(days=7), anchor=ANCHOR), "every 7d"),
         (Every(interval=timedelta(seconds=2.5), anchor=ANCHOR), "every 2.5s"),
         (Manual(), "when triggered"),
-        (parse_cron("0  2 * * MON", "Asia/Kolkata"), "0 2 * * MON (Asia/Kolkata)"),
+        (parse_cron("0  2 * * MON", "Asia/Kolkata"), "every Monday at 02:00 Asia/Kolkata"),
     ],
 )
 def test_a_timetable_says_when_it_fires(timetable: Timetable, words: str) -> None:
