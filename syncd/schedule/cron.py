@@ -62,7 +62,6 @@ def _enumerator(expression: str, hash_id: str = "") -> croniter:
     return croniter(
         expression,
         start_time=_SOME_DAY.replace(tzinfo=None),
-        ret_type=datetime,
         max_years_between_matches=_MAX_YEARS,
         hash_id=hash_id,
         day_or=False,  # `alternatives` has seen to that
