@@ -20,7 +20,7 @@ from croniter import CroniterBadDateError, croniter
 from syncd.errors import ConfigError
 from syncd.schedule.expression import alternatives, canonical, open_steps, quoted
 from syncd.schedule.words import in_words
-from syncd.schedule.zone import Change, change_at, first_change, load_zone, offset_at
+from syncd.schedule.zone import LAST_INSTANT, Change, change_at, first_change, load_zone, offset_at
 
 # The longest wait that an expression can ask for is 40 years: a 29 February on a given weekday.
 _MAX_YEARS: Final = 50
@@ -31,9 +31,8 @@ _LOOK_BACK: Final = timedelta(days=8)
 _SECOND: Final = timedelta(seconds=1)
 # Where reading an expression looks for its first fire time.
 _SOME_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
-# Beyond these, sums of instants, offsets and years leave the calendar.
-_DAWN: Final = datetime(2, 1, 1, tzinfo=UTC)
-_DUSK: Final = datetime(9800, 1, 1, tzinfo=UTC)
+# Before it, an instant may have no local time.
+_FIRST_INSTANT: Final = datetime(2, 1, 1, tzinfo=UTC)
 
 
 class _WallTimes:
@@ -99,11 +98,11 @@ class _FireTimes:
 
     def next_after(self, instant: datetime) -> datetime | None:
         """Return the first fire time strictly after `instant`, in UTC; None if there is none."""
-        instant = max(instant.astimezone(UTC), _DAWN)
+        instant = max(instant.astimezone(UTC), _FIRST_INSTANT)
         for start, end in self._known:
             if start <= instant < end:
                 return end
-        if instant > _DUSK:
+        if instant > LAST_INSTANT:
             return None
         with self._turn:
             self.evaluations += 1

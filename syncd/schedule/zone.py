@@ -7,9 +7,13 @@ import functools
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from syncd.errors import ConfigError
+
+LAST_INSTANT: Final = datetime(9800, 1, 1, tzinfo=UTC)
+"""Nothing fires later: sums of instants, offsets and years would leave the calendar."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WEEK = timedelta(weeks=1)
