@@ -84,7 +84,7 @@ def found(text: str, timezone: str, start: datetime, step: timedelta) -> list[da
     return fires_between(answer, start, end, LOOKS)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     written=EXPRESSIONS,
     change=st.sampled_from(CHANGES),
@@ -102,7 +102,7 @@ def test_near_a_change_it_fires_as_a_look_at_every_minute_says(
     assert found(str(written), change[0], start, MINUTE) == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     written=EXPRESSIONS,
     change=st.sampled_from([*CHANGES, ODD_CHANGE]),
@@ -120,7 +120,7 @@ def test_near_a_change_it_fires_as_a_look_at_every_second_says(
     assert found(str(written), change[0], start, SECOND) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     day=DAYS,
     month=MONTHS,
@@ -133,7 +133,7 @@ def test_it_fires_on_the_days_that_a_look_at_every_day_says(
     noon = Column("12", lambda _: True)
     written = Written(None, Column("0", lambda _: True), noon, day, month, weekday)
     begin = datetime.fromisoformat(f"{start}T12:00")
-    days = [begin + timedelta(days=n) for n in range(1, 800)]
+    days = [begin + timedelta(days=n) for n in range(1, 500)]
 
     expected = [each.replace(tzinfo=UTC) for each in days if written.names(each)]
     answer = read(str(written), "UTC")
@@ -143,10 +143,10 @@ def test_it_fires_on_the_days_that_a_look_at_every_day_says(
         assert expected == []
     else:
         end = days[-1].replace(tzinfo=UTC)
-        assert fires_between(answer, begin.replace(tzinfo=UTC), end, 800) == expected
+        assert fires_between(answer, begin.replace(tzinfo=UTC), end, 500) == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     written=EXPRESSIONS,
     timezone=st.sampled_from([zone for zone, _ in CHANGES]),
@@ -176,7 +176,7 @@ SIMPLE = st.lists(st.integers(1, 7), min_size=1, max_size=4).map(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     written=st.builds(
         Written,
@@ -204,7 +204,7 @@ def test_where_clocks_do_not_change_it_agrees_with_cronsim(
     assert fires_between(schedule, instant, expected[-1], 10) == expected
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     st.one_of(
         st.text(max_size=40),
