@@ -91,10 +91,11 @@ def _changes_in_year(zone: ZoneInfo, year: int) -> tuple[Change, ...]:
     # A week is the longest stretch in which no zone changes twice and back (tz data from 1970 on).
     weeks = [datetime(year, 1, 1, tzinfo=UTC) + n * _WEEK for n in range(53)]
     instants = [*weeks, datetime(year + 1, 1, 1, tzinfo=UTC)]
+    known = [(instant, offset_at(zone, instant)) for instant in instants]
     return tuple(
         _bisect(zone, before, after)
-        for before, after in itertools.pairwise(instants)
-        if offset_at(zone, before) != offset_at(zone, after)
+        for (before, offset_before), (after, offset_after) in itertools.pairwise(known)
+        if offset_before != offset_after
     )
 
 

@@ -57,6 +57,13 @@ def fires(expression: str, timezone: str, after: str, count: int) -> list[str]:
             "2026-03-28T12:00+00:00",
             ["2026-03-29T03:00+02:00", "2026-03-30T01:30+02:00", "2026-03-30T02:30+02:00"],
         ),
+        # Three hours are the longest shift that counts as daylight saving.
+        (
+            "30 3 * * *",
+            "Antarctica/Casey",
+            "2009-10-17T12:00+08:00",
+            ["2009-10-18T05:00+11:00", "2009-10-19T03:30+11:00"],
+        ),
         # With six fields the seconds take part in the rule.
         (
             "30 15 2 * * *",
@@ -228,10 +235,10 @@ def test_days_of_every_kind_go_together(expression: str, expected: list[str]) ->
     assert [each[:10] for each in found] == expected
 
 
-def test_a_shift_of_seven_hours_back_is_a_correction_and_fires_again() -> None:
-    found = fires("0 22 * * *", "Antarctica/Vostok", "1994-01-31T12:00+07:00", 2)
+def test_a_shift_of_most_of_a_day_back_is_a_correction_and_fires_again() -> None:
+    found = fires("0 22 * * *", "Pacific/Kwajalein", "1969-09-30T12:00+11:00", 2)
 
-    assert found == ["1994-01-31T22:00+07:00", "1994-01-31T22:00+00:00"]
+    assert found == ["1969-09-30T22:00+11:00", "1969-09-30T22:00-12:00"]
 
 
 @pytest.mark.parametrize("expression", ["* * * * *", "0 0 * * *", "0 0 29 2 *"])
