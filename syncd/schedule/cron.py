@@ -31,8 +31,8 @@ _LOOK_BACK: Final = timedelta(days=8)
 _SECOND: Final = timedelta(seconds=1)
 # Where reading an expression looks for its first fire time.
 _SOME_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
-# Before it, an instant may have no local time.
-_FIRST_INSTANT: Final = datetime(2, 1, 1, tzinfo=UTC)
+# Before it, an instant or one a year earlier may have no local time.
+_FIRST_INSTANT: Final = datetime(3, 1, 1, tzinfo=UTC)
 
 
 class _WallTimes:
