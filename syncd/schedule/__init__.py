@@ -17,9 +17,9 @@ What it promises:
 - Every other schedule follows real time: what the clock skips is skipped, what it repeats repeats.
 - These are the rules of Debian's cron, with one change: several skipped times are one fire time.
   Its rule for days as well: where neither day field starts with `*`, one of them is enough.
-- Instants are aware and UTC on both sides. `next_after` is strictly after and knows no past, and two
-  schedules that mean the same in the same zone are equal and share what they know, so that the
-  next fire time is looked for once however many jobs have it.
+- Instants are aware and UTC on both sides. `next_after` is strictly after, and nothing but the
+  instant decides it. Two schedules that mean the same in the same zone are equal and share what
+  they found, so that a fire time is looked for once however many jobs have it.
 - An expression that is ambiguous, random or never fires is refused when it is read, not when it
   should have fired.
 """
