@@ -86,7 +86,8 @@ class Next(Command):
             console.say("nothing fires in that time")
 
     def _fires(self, calendars: list[Calendar], now: datetime) -> list[Fire]:
-        zone = load_zone(self.tz) if self.tz else calendars[0].zone if calendars else UTC
+        zone = calendars[0].zone if calendars else UTC
+        zone = zone if self.tz is None else load_zone(self.tz)
         start = parse_start(self.start, zone) if self.start else now
         end = parse_end(self.until, zone) if self.until else FOREVER
         if end <= start:
@@ -99,8 +100,8 @@ class Next(Command):
 
     def _calendars(self, console: Console) -> list[Calendar]:
         if self.schedule is not None:
-            zone = self.tz or (self._job(console).timezone if self.job else "UTC")
-            return [cron_calendar(self.job or "", self.schedule, zone)]
+            own = self._job(console).timezone if self.job else "UTC"
+            return [cron_calendar(self.job or "", self.schedule, self._zone(own))]
         if self.job is not None:
             table = self._job(console)
             if not table.enabled:
@@ -135,4 +136,7 @@ class Next(Command):
                     hint=error.hint,
                 ) from error
 
-        return job_calendar(name, table, self.tz or table.timezone, ask_next)
+        return job_calendar(name, table, self._zone(table.timezone), ask_next)
+
+    def _zone(self, own: str) -> str:
+        return own if self.tz is None else self.tz

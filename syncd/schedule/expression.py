@@ -179,6 +179,8 @@ class _DayField(_Field):
             return "h(1-28)"  # a day that every month has
         if part == "l":
             return part
+        if part == "lw":
+            _refuse('the last weekday is written "31W" here, not "LW"')
         if match := _NEAREST.fullmatch(part):
             return f"{self.number(match['after'] or match['before'])}w"
         return super().spell_part(part)

@@ -58,7 +58,7 @@ def test_the_spelling_is_its_own_spelling() -> None:
         ("0 0 * * 6-0", 'weekday range "6-0" runs backwards, write "6-7"'),
         ("0 0 * * fri-sun", 'weekday range "fri-sun" runs backwards, write "5-7"'),
         ("0 0 * * sat-tue", 'weekday range "sat-tue" runs backwards, write "6-7,1-2"'),
-        ("0 0 LW * *", 'day "lw" cannot be read'),
+        ("0 0 LW * *", 'the last weekday is written "31W" here'),
         ("0 0 L-3 * *", 'day "l" cannot be read'),
         ("0 0 * * 5#0", 'weekday "5#0" never comes'),
         ("0 0 * * monday", 'weekday "monday" cannot be read, did you mean "mon"?'),
