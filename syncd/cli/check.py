@@ -47,6 +47,7 @@ def _show(console: Console, config: Config) -> None:
         return
     if jobs:
         console.show_table([_row(job, now) for job in jobs])
+    console.say(*(f"{job['name']}: {job['remark']}" for job in jobs if job["remark"]))
     console.say(f"{config.path} is right")
 
 
@@ -59,6 +60,7 @@ def _described(name: str, table: Job, now: datetime) -> dict[str, Any]:
         "schedule": calendar.timetable.describe(),
         "timezone": table.timezone,
         "enabled": table.enabled,
+        "remark": calendar.remark,
         # When an interval fires next, the daemon knows.
         "next_fire_time": calendar.timetable.next_after(now) if is_known else None,
     }

@@ -27,6 +27,8 @@ class Calendar:
     job: str
     timetable: Timetable
     zone: tzinfo
+    remark: str = ""
+    """What other crons would not read, or read otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,8 @@ class Fire:
     job: str
     at: datetime
     note: str
+    words: str
+    """When the job fires, all in all."""
 
     def as_json(self) -> dict[str, str]:
         """Return it as the contract of `syncd next --json` has it."""
@@ -68,7 +72,7 @@ def cron_calendar(job: str, expression: str, timezone: str) -> Calendar:
         schedule = parse_cron(expression, timezone, job)
     except ConfigError as error:
         raise BadInput(*error.problems, hint=error.hint) from error
-    return Calendar(job=job, timetable=schedule, zone=schedule.zone)
+    return Calendar(job=job, timetable=schedule, zone=schedule.zone, remark=schedule.remark)
 
 
 def job_calendar(job: str, table: Job, timezone: str, ask_next: AskNext) -> Calendar:
@@ -107,8 +111,10 @@ def fires(calendars: Iterable[Calendar], start: datetime, end: datetime, count: 
             job=calendar.job,
             at=at.astimezone(calendar.zone),
             note=calendar.timetable.explain(at),
+            words=words,
         )
         for calendar in calendars
+        for words in [calendar.timetable.describe()]
         for at in fires_between(calendar.timetable, start, end, count)
     ]
     return sorted(found, key=lambda fire: fire.at.astimezone(UTC))[:count]

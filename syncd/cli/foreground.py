@@ -20,7 +20,7 @@ def run_here(console: Console, job: str, narrowed: dict[str, Any]) -> dict[str, 
         narrowed: the fields of `RunOptions`.
 
     Raises:
-        NotKnown: there is no such job.
+        BadInput: there is no such job.
         SecondInstance: a daemon is there after all; it does not answer on its port.
     """
     config = load(console)

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from syncd.errors import BadInput
 
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST = datetime(1, 1, 2, tzinfo=UTC)
 
 
 def parse_instant(text: str, zone: tzinfo | None) -> datetime:
@@ -40,7 +41,7 @@ def parse_end(text: str, zone: tzinfo) -> datetime:
     day = _date(text)
     if day is None:
         return parse_instant(text, zone)
-    return datetime.combine(day, time.max, tzinfo=zone).astimezone(UTC)
+    return parse_instant(f"{day} {time.max}", zone)
 
 
 def parse_start(text: str, zone: tzinfo) -> datetime:
@@ -50,7 +51,7 @@ def parse_start(text: str, zone: tzinfo) -> datetime:
         BadInput: it is no instant.
     """
     at = parse_instant(text, zone)
-    return at if _date(text) is None else at - _MICROSECOND
+    return at if _date(text) is None else max(at, _FIRST) - _MICROSECOND
 
 
 def _date(text: str) -> date | None:

@@ -23,13 +23,14 @@ from syncd.cli.fire_times import (
 from syncd.cli.instants import parse_end, parse_start
 from syncd.cli.reach import connect, load, unknown_job
 from syncd.cli.words import instant
+from syncd.errors import BadInput
 from syncd.web.client import DaemonUnreachable, api_path
 
 if TYPE_CHECKING:
     from syncd.config.models import Job
 
 _DEFAULT_COUNT = 10
-_MOST = 10_000
+_MOST = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,26 +60,48 @@ class Next(Command):
         from syncd.clock import SystemClock  # noqa: PLC0415 - asyncio is heavy
 
         now = SystemClock().now()
-        found = self._fires(self._calendars(console), now)
+        calendars = self._calendars(console)
+        found = self._fires(calendars, now)
+        console.say(*(calendar.remark for calendar in calendars if calendar.remark))
+        if len(found) == _MOST:
+            console.say(f"these are the first {_MOST:,}, go on with --from")
         if console.is_json:
             console.show_json([fire.as_json() for fire in found])
-        elif found:
-            is_named = self.job is None and self.schedule is None
-            console.show_table([_row(fire, now, is_named=is_named) for fire in found])
         else:
-            console.say("nothing fires in that time")
+            self._show(console, calendars, found, now)
         return Exit.OK
 
+    def _show(
+        self, console: Console, calendars: list[Calendar], found: list[Fire], now: datetime
+    ) -> None:
+        """Show fire times as text: of one timetable below its words, of several with theirs."""
+        if self.job is None and self.schedule is None:
+            rows = [(fire.job, *fire.as_row(now), fire.words) for fire in found]
+        else:
+            console.show(*(calendar.timetable.describe() for calendar in calendars))
+            rows = [fire.as_row(now) for fire in found]
+        if rows:
+            console.show_table(rows)
+        else:
+            console.say("nothing fires in that time")
+
     def _fires(self, calendars: list[Calendar], now: datetime) -> list[Fire]:
-        zone = load_zone(self.tz) if self.tz else calendars[0].zone if calendars else UTC
+        zone = calendars[0].zone if calendars else UTC
+        zone = zone if self.tz is None else load_zone(self.tz)
         start = parse_start(self.start, zone) if self.start else now
         end = parse_end(self.until, zone) if self.until else FOREVER
+        if end <= start:
+            begin = f"--from {self.start}" if self.start else "now"
+            raise BadInput(
+                f"--until {self.until} is not later than {begin}",
+                hint="write the earlier one behind --from",
+            )
         return fires(calendars, start, end, self.count or (_MOST if self.until else _DEFAULT_COUNT))
 
     def _calendars(self, console: Console) -> list[Calendar]:
         if self.schedule is not None:
-            zone = self.tz or (self._job(console).timezone if self.job else "UTC")
-            return [cron_calendar(self.job or "", self.schedule, zone)]
+            own = self._job(console).timezone if self.job else "UTC"
+            return [cron_calendar(self.job or "", self.schedule, self._zone(own))]
         if self.job is not None:
             table = self._job(console)
             if not table.enabled:
@@ -113,9 +136,7 @@ class Next(Command):
                     hint=error.hint,
                 ) from error
 
-        return job_calendar(name, table, self.tz or table.timezone, ask_next)
+        return job_calendar(name, table, self._zone(table.timezone), ask_next)
 
-
-def _row(fire: Fire, now: datetime, *, is_named: bool) -> tuple[str, ...]:
-    row = fire.as_row(now)
-    return (fire.job, *row) if is_named else row
+    def _zone(self, own: str) -> str:
+        return own if self.tz is None else self.tz

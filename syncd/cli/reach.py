@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from syncd.cli.console import Console
 from syncd.config.control import control_address
-from syncd.errors import ConfigError, NotKnown, StartError
+from syncd.errors import BadInput, ConfigError, NotKnown, StartError
 from syncd.web.client import ControlClient, DaemonUnreachable, Json, TokenRefused, api_path
 from syncd.web.token import read_token
 
@@ -66,7 +66,7 @@ def ask_job(client: ControlClient, job: str, action: str, body: Json | None = No
     """Order something of a job.
 
     Raises:
-        NotKnown: there is no such job; the hint names the one that was probably meant.
+        BadInput: there is no such job; the hint names the one that was probably meant.
     """
     try:
         return client.post(api_path("jobs", job, action), body)
@@ -75,11 +75,11 @@ def ask_job(client: ControlClient, job: str, action: str, body: Json | None = No
         raise unknown_job(job, names) from error
 
 
-def unknown_job(job: str, names: list[str]) -> NotKnown:
+def unknown_job(job: str, names: list[str]) -> BadInput:
     """Return the error that says there is no such job, and which one was probably meant."""
     near = difflib.get_close_matches(job, names, n=1)
     meant = f'did you mean "{near[0]}"?' if near else f"jobs: {', '.join(names) or 'none'}"
-    return NotKnown(f"there is no job {job!r}", hint=meant)
+    return BadInput(f"there is no job {job!r}", hint=meant)
 
 
 def _token_hint(path: Path, error: StartError) -> str | None:

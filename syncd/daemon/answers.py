@@ -91,7 +91,7 @@ def schedule_answer(schedule: Schedule, words: str, next_fire: datetime | None) 
         "kind": schedule.job.kind,
         "enabled": schedule.job.enabled,
         "schedule": words,
-        "cron": None if schedule.cron is None else schedule.cron.expression,
+        "cron": None if schedule.cron is None else schedule.cron.text,
         "every_seconds": None if every is None else every.total_seconds(),
         "timezone": schedule.timezone,
         "next_fire_time": next_fire,

@@ -1,15 +1,17 @@
 """The cron language: what a person may write, and the one numeric spelling of it.
 
 croniter reads more than people mean (`9-9` as every hour, `22-2` across midnight, seconds last), so
-an expression reaches it only in the spelling made here.
+an expression reaches it only in the spelling made here. It also knows no lists of W, and forgets
+the day of the month beside a `#`, so it is asked about one kind of day at a time.
 """
 
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NoReturn
@@ -18,6 +20,7 @@ from syncd.errors import ConfigError
 
 LONGEST: Final = 256
 """Characters an expression may have."""
+_SHOWN: Final = 60
 
 _NICKNAMES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -60,15 +63,39 @@ def canonical(expression: str) -> str:
     Raises:
         ConfigError: one sentence with what is wrong and how to mend it.
     """
-    if len(expression) > LONGEST:
-        raise ConfigError(
-            f"schedule {json.dumps(expression[:32] + '...')}: it has {len(expression)} "
-            f"characters, write at most {LONGEST}"
-        )
     try:
+        if len(expression) > LONGEST:
+            _refuse(f"it has {len(expression)} characters, write at most {LONGEST}")
         return _spell(expression.lower().split())
     except ConfigError as exc:
-        raise ConfigError(f"schedule {json.dumps(expression)}: {exc}") from None
+        raise ConfigError(f"schedule {quoted(expression)}: {exc}") from None
+
+
+def alternatives(spelled: str) -> list[str]:
+    """Split a canonical expression: it fires when one of these does, each with simple days.
+
+    In each of them both day fields must match. Where neither starts with `*` one of them is enough
+    (cron's own rule), so they become alternatives; and so do the members of a list that croniter
+    does not take together.
+    """
+    *times, day, month, weekday = spelled.split(" ")
+    days = _groups(day, lambda part: part if "w" in part else "")
+    weekdays = _groups(weekday, lambda part: "special" if "#" in part or "l" in part else "")
+    if day.startswith("*") or weekday.startswith("*"):
+        pairs = list(itertools.product(days, weekdays))
+    else:
+        pairs = [(each, "*") for each in days] + [("*", each) for each in weekdays]
+    return [" ".join([*times, each, month, other]) for each, other in pairs]
+
+
+def open_steps(spelled: str) -> list[str]:
+    """List what steps from a number to the end of its field, as `5/20` does."""
+    return re.findall(r"(?<![^ ,])\d+/\d+(?![^ ,])", spelled)
+
+
+def quoted(text: str) -> str:
+    """Repeat what a person wrote: on one line, and not all of it if it is long."""
+    return json.dumps(text if len(text) <= _SHOWN else text[: _SHOWN // 2] + "...")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +110,11 @@ class _Field:
 
     def spell(self, column: str) -> str:
         """Spell the whole column."""
-        parts = column.split(",")
-        if "*" in parts and len(parts) > 1:
-            _refuse(f'the {self.name} list "{column}" contains "*", which is every {self.name}')
-        return ",".join(self.spell_part(part) for part in parts)
+        parts = [self.spell_part(part) for part in column.split(",")]
+        if "*" in parts:
+            # What the list begins with decides what happens when the clocks change.
+            return "*" if column.startswith("*") else f"{self.low}-{self.high}"
+        return ",".join(parts)
 
     def spell_part(self, part: str) -> str:
         """Spell one member of a list."""
@@ -112,9 +140,15 @@ class _Field:
         """Spell a range; one of equal ends is a single value."""
         first, last = self.number(low), self.number(high)
         if first > last:
-            mend = f"{_join(first, self.high)},{_join(self.low, last)}"
-            _refuse(f'the {self.name} range "{low}-{high}" runs backwards, write "{mend}"')
+            _refuse(
+                f'the {self.name} range "{low}-{high}" runs backwards, '
+                f'write "{self._forwards(first, last)}"'
+            )
         return _join(first, last)
+
+    def _forwards(self, first: int, last: int) -> str:
+        """Spell a range that runs on into the next round."""
+        return f"{_join(first, self.high)},{_join(self.low, last)}"
 
     def number(self, text: str) -> int:
         """Return the number that a value stands for."""
@@ -123,7 +157,7 @@ class _Field:
         if not text.isdigit():
             self._refuse_part(text)
         if not self.low <= int(text) <= self.high:
-            _refuse(f"{self.name} {text} is out of range, write {self.low}-{self.high}")
+            _refuse(f"{self.name} {text[:9]} is out of range, write {self.low}-{self.high}")
         return int(text)
 
     def _refuse_part(self, part: str) -> NoReturn:
@@ -131,7 +165,7 @@ class _Field:
         near = difflib.get_close_matches(part, self.names, n=1)
         names = f" or {self.names[0]}-{self.names[-1]}" if self.names else ""
         mend = f'did you mean "{near[0]}"?' if near else f"write {self.low}-{self.high}{names}"
-        _refuse(f"{self.name} {json.dumps(part)} cannot be read, {mend}")
+        _refuse(f"{self.name} {quoted(part)} cannot be read, {mend}")
 
 
 class _DayField(_Field):
@@ -145,6 +179,8 @@ class _DayField(_Field):
             return "h(1-28)"  # a day that every month has
         if part == "l":
             return part
+        if part == "lw":
+            _refuse('the last weekday is written "31W" here, not "LW"')
         if match := _NEAREST.fullmatch(part):
             return f"{self.number(match['after'] or match['before'])}w"
         return super().spell_part(part)
@@ -159,11 +195,15 @@ class _WeekdayField(_Field):
         """Spell one member of a list."""
         if match := _NTH.fullmatch(part):
             if int(match["nth"]) not in range(1, 6):
-                _refuse(f'weekday "{part}" never comes, write #1 to #5')
+                _refuse(f"weekday {quoted(part)} never comes, write #1 to #5")
             return f"{self.number(match['day']) % 7}#{int(match['nth'])}"
         if match := _LAST.fullmatch(part):
             return f"l{self.number(match['after'] or match['before']) % 7}"
         return super().spell_part(part)
+
+    def _forwards(self, first: int, last: int) -> str:
+        """Spell a range that runs on over Sunday, which is 7 as well."""
+        return f"{_join(first, 7)},{_join(1, last)}" if last else _join(first, 7)
 
 
 _SECOND: Final = _Field(name="second", low=0, high=59)
@@ -192,14 +232,12 @@ def _spell(columns: list[str]) -> str:
             "or 6 with the seconds first"
         )
     fields = (_SECOND, *_FIELDS)[-len(columns) :]
-    spelled = [
+    return " ".join(
         "*"
         if column == "?" and isinstance(field, _DayField | _WeekdayField)
         else field.spell(column)
         for field, column in zip(fields, columns, strict=True)
-    ]
-    _check_days(spelled[-3], spelled[-1])
-    return " ".join(spelled)
+    )
 
 
 def _expand_nickname(name: str, *rest: str) -> str:
@@ -213,17 +251,15 @@ def _refuse_nickname(name: str) -> NoReturn:
     """Say what to write instead."""
     near = difflib.get_close_matches(name, _NICKNAMES, n=1)
     mend = f'did you mean "{near[0]}"?' if near else 'write five fields such as "0 2 * * *"'
-    _refuse(f"{json.dumps(name)} is no schedule, {_ELSEWHERE.get(name, mend)}")
+    _refuse(f"{quoted(name)} is no schedule, {_ELSEWHERE.get(name, mend)}")
 
 
-def _check_days(day: str, weekday: str) -> None:
-    """Refuse what croniter would answer with other days than were written."""
-    special = ["#" in part or "l" in part for part in weekday.split(",")]
-    if "w" not in day and not any(special):
-        return
-    both_count = not day.startswith("*") and not weekday.startswith("*")
-    if both_count or ("w" in day and "," in day) or len(set(special)) > 1:
-        _refuse("W, # and the L of a weekday go with no other days, split it into two jobs")
+def _groups(column: str, kind: Callable[[str], str]) -> list[str]:
+    """Split a list into sublists of one kind each."""
+    found: dict[str, list[str]] = {}
+    for part in dict.fromkeys(column.split(",")):
+        found.setdefault(kind(part), []).append(part)
+    return [",".join(parts) for parts in found.values()]
 
 
 def _step(step: str | None, part: str) -> str:
@@ -231,7 +267,7 @@ def _step(step: str | None, part: str) -> str:
     if step is None:
         return ""
     if int(step) == 0:
-        _refuse(f'the step of "{part}" is 0, write at least 1')
+        _refuse(f"the step of {quoted(part)} is 0, write at least 1")
     return f"/{int(step)}"
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from syncd.errors import ConfigError
+from syncd.schedule.zone import LAST_INSTANT
 
 _PRECISION = timedelta(milliseconds=1)
 
@@ -42,10 +43,14 @@ class Every:
         if self.interval <= timedelta(0):
             raise ConfigError(f"every = {self.interval} does not go forward, write at least 1s")
 
-    def next_after(self, instant: datetime) -> datetime:
-        """Return the first fire time strictly after `instant`."""
+    def next_after(self, instant: datetime) -> datetime | None:
+        """Return the first fire time strictly after `instant`; None if the calendar ends first."""
         passed = (instant - self.anchor) // self.interval
-        return (self.anchor + (passed + 1) * self.interval).astimezone(UTC)
+        try:
+            following = (self.anchor + (passed + 1) * self.interval).astimezone(UTC)
+        except OverflowError:
+            return None
+        return following if following <= LAST_INSTANT else None
 
     def explain(self, _fire_time: datetime, /) -> str:
         """Say nothing: real time has no oddities."""

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import difflib
 import functools
+import itertools
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from syncd.errors import ConfigError
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_INSTANT: Final = datetime(9800, 1, 1, tzinfo=UTC)
+"""Nothing fires later: sums of instants, offsets and years would leave the calendar."""
+
 _WEEK = timedelta(weeks=1)
 _SECOND = timedelta(seconds=1)
 
@@ -62,11 +66,11 @@ def offset_at(zone: ZoneInfo, instant: datetime) -> timedelta:
 
 
 def first_change(zone: ZoneInfo, after: datetime, until: datetime) -> Change | None:
-    """Return the first change strictly after `after` and not later than `until`."""
-    for week in range((after - _EPOCH) // _WEEK, (until - _EPOCH) // _WEEK + 1):
-        change = _change_in_week(zone, week)
-        if change is not None and after < change.at <= until:
-            return change
+    """Return the first change strictly after `after` and not later than `until`; both are UTC."""
+    for year in range(after.year, until.year + 1):
+        for change in _changes_in_year(zone, year):
+            if after < change.at:
+                return change if change.at <= until else None
     return None
 
 
@@ -80,14 +84,19 @@ def change_at(zone: ZoneInfo, wall: datetime) -> Change | None:
     return None if first == second else _bisect(zone, min(first, second), max(first, second))
 
 
-# A week is the longest stretch in which no zone changes twice and back (tz data from 1970 on), and
-# 2,048 of them are a year of forty zones.
+# Forty zones for as long as the rarest expression may wait.
 @functools.lru_cache(maxsize=2048)
-def _change_in_week(zone: ZoneInfo, week: int) -> Change | None:
-    """Return the change in the given week since 1970; its first instant belongs to the last one."""
-    start = _EPOCH + week * _WEEK
-    end = start + _WEEK
-    return None if offset_at(zone, start) == offset_at(zone, end) else _bisect(zone, start, end)
+def _changes_in_year(zone: ZoneInfo, year: int) -> tuple[Change, ...]:
+    """Return the changes of a year of UTC; its first instant belongs to the year before."""
+    # A week is the longest stretch in which no zone changes twice and back (tz data from 1970 on).
+    weeks = [datetime(year, 1, 1, tzinfo=UTC) + n * _WEEK for n in range(53)]
+    instants = [*weeks, datetime(year + 1, 1, 1, tzinfo=UTC)]
+    known = [(instant, offset_at(zone, instant)) for instant in instants]
+    return tuple(
+        _bisect(zone, before, after)
+        for (before, offset_before), (after, offset_after) in itertools.pairwise(known)
+        if offset_before != offset_after
+    )
 
 
 def _bisect(zone: ZoneInfo, before: datetime, after: datetime) -> Change:

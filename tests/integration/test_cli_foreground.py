@@ -51,7 +51,7 @@ def test_without_a_daemon_an_unknown_job_is_answered_with_the_one_meant(
 ) -> None:
     code = main(["--config", str(config), "trigger", "nightley"])
 
-    assert code == 1
+    assert code == 2
     assert capsys.readouterr().err.endswith(
         "syncd: there is no job 'nightley'\n  hint: did you mean \"nightly\"?\n"
     )

@@ -82,7 +82,7 @@ async def test_unknown_job_is_answered_with_the_one_meant(
 ) -> None:
     code = await daemon.syncd("trigger", "github-profile")
 
-    assert code == 1
+    assert code == 2
     assert capsys.readouterr().err == (
         f"syncd: there is no job 'github-profile'\n  hint: did you mean \"{JOB}\"?\n"
     )

@@ -29,6 +29,13 @@ def test_an_interval_fires_whole_intervals_from_its_anchor(
     assert Every(interval=HOUR, anchor=ANCHOR).next_after(instant) == fire_time
 
 
+def test_an_interval_longer_than_the_calendar_fires_at_its_anchor_only() -> None:
+    rare = Every(interval=timedelta(days=999_999_999), anchor=ANCHOR)
+
+    assert rare.next_after(ANCHOR - HOUR) == ANCHOR
+    assert rare.next_after(ANCHOR) is None
+
+
 @pytest.mark.parametrize("interval", [timedelta(0), timedelta(seconds=-5)])
 def test_an_interval_that_does_not_go_forward_is_refused(interval: timedelta) -> None:
     with pytest.raises(ConfigError, match="does not go forward"):
@@ -42,7 +49,7 @@ def test_an_interval_that_does_not_go_forward_is_refused(interval: timedelta) ->
         (Every(interval=timedelta(days=7), anchor=ANCHOR), "every 7d"),
         (Every(interval=timedelta(seconds=2.5), anchor=ANCHOR), "every 2.5s"),
         (Manual(), "when triggered"),
-        (parse_cron("0  2 * * MON", "Asia/Kolkata"), "0 2 * * MON (Asia/Kolkata)"),
+        (parse_cron("0  2 * * MON", "Asia/Kolkata"), "every Monday at 02:00 Asia/Kolkata"),
     ],
 )
 def test_a_timetable_says_when_it_fires(timetable: Timetable, words: str) -> None:
