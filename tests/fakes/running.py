@@ -114,7 +114,7 @@ class Running:
                 accounts=AccountStore(database),
                 sync=SyncStore(database, runs),
             ),
-            platforms={PLAY: self.platform},
+            platforms={PLAY: [self.platform]},
             admission=Admission(clock),
         )
         self.runner = Runner(self.around)

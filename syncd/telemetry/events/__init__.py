@@ -21,6 +21,7 @@ from syncd.telemetry.events.daemon import (
     StoreRecovered,
 )
 from syncd.telemetry.events.outbound import (
+    CredentialRefused,
     PlatformRecovered,
     PlatformThrottled,
     PlatformTripped,
@@ -43,6 +44,7 @@ __all__ = [
     "ConditionNoticed",
     "ControlRefused",
     "ControlUsed",
+    "CredentialRefused",
     "DaemonDraining",
     "DaemonStarted",
     "DaemonStopped",
