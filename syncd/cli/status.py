@@ -57,7 +57,8 @@ def _show(console: Console, status: _Json) -> None:
     if status["platforms"]:
         console.show("")
         header = ("PLATFORM", "ACCOUNTS", "QUOTA LEFT", "CALLS", "SAVED", "WAITS FOR")
-        console.show_table([header, *map(_platform_row, status["platforms"])])
+        rows = [row for platform in status["platforms"] for row in _platform_rows(platform)]
+        console.show_table([header, *rows])
     if status["problems"]:
         console.show("")
     for problem in status["problems"]:
@@ -147,19 +148,31 @@ def _pause_in_words(pause: _Json, now: datetime) -> str:
     return end + (f": {pause['why']}" if pause["why"] else "")
 
 
-def _platform_row(platform: _Json) -> tuple[str, ...]:
+def _platform_rows(platform: _Json) -> list[tuple[str, ...]]:
+    """Show a platform, and below it each of its credentials where it has several."""
+    credentials = platform.get("credentials") or ()
+    accounts = listed(platform["accounts"]) or NONE
+    if len(credentials) < 2:
+        return [_row(platform["name"], accounts, platform)]
+    # What holds one of them back stands in its own row.
+    whole = {**platform, "waits_for": "", "refused": ""}
+    below = [_row(f"  {each['credential']}", "", each) for each in credentials]
+    return [_row(platform["name"], accounts, whole), *below]
+
+
+def _row(name: str, accounts: str, asked: _Json) -> tuple[str, ...]:
     return (
-        platform["name"],
-        listed(platform["accounts"]) or NONE,
-        quota_in_words(platform),
-        f"{platform['calls']:,}",
-        f"{platform['saved']:,}",
-        platform["waits_for"] or NONE,
+        name,
+        accounts,
+        quota_in_words(asked),
+        f"{asked['calls']:,}",
+        f"{asked['saved']:,}",
+        "nothing: it is refused" if asked.get("refused") else asked["waits_for"] or NONE,
     )
 
 
 def quota_in_words(platform: _Json) -> str:
-    """Write what is left of a platform's quota: `4,871/5,000`."""
+    """Write what is left of the quota of a platform or credential: `4,871/5,000`."""
     quota = platform.get("quota") or {}
     if quota.get("limit") is None or quota.get("left") is None:
         return NONE

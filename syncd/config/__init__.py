@@ -2,8 +2,8 @@
 
 `load` is the way in: it reads the file (`source`), fills in `${NAME}` (`interpolation`), reads
 the secrets that stand in files of their own (`secret`), validates each table by its model
-(`models`; the tables of jobs and platforms by what their plug-in declares), applies the rules
-that look at several keys (`rules`) and those the caller brings along, and raises one
+(`models`, `credential`; the tables of jobs and platforms by what their plug-in declares), applies
+the rules that look at several keys (`rules`) and those the caller brings along, and raises one
 `ConfigError` that names every problem with its line (`lines`, `problems`). A value that is wrong
 is left out and the rest is validated as if it had not been there, so one mistake hides no other.
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar, cast
 from pydantic import BaseModel
 
 from syncd import plugins
+from syncd.config.credential import check_credentials, usable
 from syncd.config.models import (
     MIRROR,
     Config,
@@ -20,15 +21,16 @@ from syncd.config.models import (
     Logging,
     PlatformSettings,
     Redis,
-    Section,
     Users,
     Web,
 )
 from syncd.config.place import Path, Problem, quoted
+from syncd.config.section import Section
 from syncd.config.source import Source, default_state_dir
 from syncd.config.validation import Validation, keys_of
 from syncd.config.values import suggestion
 from syncd.errors import NotKnown
+from syncd.model.scheme import Scheme
 
 Table = TypeVar("Table", bound=Section)
 
@@ -133,8 +135,10 @@ class Builder:
             PlatformSettings, table, path, defaults=dict(platform.defaults)
         )
         settings = settings or platform.defaults
-        usable = tuple(one for one in settings.credentials if one.token.get_secret_value())
-        return settings.model_copy(update={"credentials": usable})
+        schemes = getattr(platform, "schemes", (Scheme.BEARER,))
+        given = settings.credentials
+        self.problems.extend(check_credentials(given, schemes, (*path, "credentials")))
+        return settings.model_copy(update={"credentials": usable(given)})
 
     def _jobs(self, defaults: Mapping[str, Any]) -> dict[str, Job]:
         jobs: dict[str, Job] = {}

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 
+from syncd.config.credential import Credential
 from syncd.config.dsn import parse_postgres, parse_redis
 from syncd.config.duration import Duration, PositiveDuration, Rate, parse_duration
 from syncd.config.listen import DEFAULT_LISTEN, split_listen
 from syncd.config.redaction import written
+from syncd.config.section import Section
 from syncd.config.size import Size
 from syncd.config.values import (
     EMPTY_IS_NONE,
@@ -29,12 +31,6 @@ MIRROR = "users"
 """The job that mirrors the platform's own users, and its kind."""
 
 Port = Annotated[int, Field(gt=0, lt=65_536)]
-
-
-class Section(BaseModel):
-    """A table of config.toml: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Daemon(Section):
@@ -166,19 +162,11 @@ class Logging(Section):
     max_size: Size = Size(100_000_000)
 
 
-class Credential(Section):
-    """What a platform knows us by. `token` is filled whatever key named it."""
-
-    name: Identifier = "default"
-    token: SecretStr = SecretStr("")
-    token_file: str = ""
-
-
 class PlatformSettings(Section):
     """How we may use a platform; each platform class declares its own defaults.
 
-    `rate` and `quota` None mean that we set ourselves no such limit. Credentials without a token
-    are left out: an empty tuple means that we ask without one.
+    `rate` and `quota` None mean that we set ourselves no such limit. Every credential has all of
+    these limits to itself. Those without a value are left out: none means that we ask without one.
     """
 
     base_url: BaseUrl
@@ -231,6 +219,11 @@ class Config(Section):
         del tables["path"]
         if self.users.is_mirrored:
             del tables["jobs"][MIRROR]
+        for platform in tables["platforms"].values():
+            platform["credentials"] = [
+                {key: value for key, value in each.items() if value}
+                for each in platform["credentials"]
+            ]
         for job in tables["jobs"].values():
             job.update(job.pop("options", {}))
         return tables

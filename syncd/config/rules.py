@@ -75,7 +75,7 @@ def check_web(config: Config) -> Iterator[Problem]:
 
 
 def check_platforms(config: Config) -> Iterator[Problem]:
-    """Platforms are asked on the public net, with one credential each."""
+    """Platforms are asked on the public net."""
     for name, settings in config.platforms.items():
         yield from _platform(settings, ("platforms", name))
 
@@ -86,11 +86,6 @@ def _platform(settings: PlatformSettings, path: Path) -> Iterator[Problem]:
         yield Problem(
             path=(*path, "base_url"),
             message=f"{host} is not a public address; set allow_private = true if it is meant",
-        )
-    if len(settings.credentials) > 1:
-        yield Problem(
-            path=(*path, "credentials"),
-            message=f"only one credential can be used for now, not {len(settings.credentials)}",
         )
 
 

@@ -13,7 +13,7 @@ from syncd.config.interpolation import literal
 from syncd.config.place import Path as Keys
 from syncd.config.place import Problem
 
-_SECRETS = ("password", "token", "url")
+_SECRETS = ("password", "token", "url", "client_secret", "private_key")
 _READABLE_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH
 _LONGEST_SECRET = 64 * 1024
 
@@ -26,7 +26,7 @@ def is_secret_key(key: object) -> bool:
 def read_secret_files(
     document: dict[str, Any], folder: Path, environ: Mapping[str, str]
 ) -> Iterator[Problem]:
-    """Put what `password_file`, `token_file` and `url_file` name into `password`, `token`, `url`.
+    """Put what `password_file`, `token_file` and their like name into `password`, `token`, ....
 
     Changes the document. A relative name is looked for in `$CREDENTIALS_DIRECTORY` (systemd)
     first, then beside the config file. The control port's own token file is not read: the daemon

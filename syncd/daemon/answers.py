@@ -7,9 +7,6 @@ from typing import Any
 
 from syncd.model.pause import Pause
 from syncd.model.run import Outcome, Run
-from syncd.outbound.gate import Gate
-from syncd.outbound.pause import LONG_PAUSE_SECONDS
-from syncd.platforms.base import Platform
 from syncd.schedule.roster import Schedule
 from syncd.telemetry.events import RunProgressed
 
@@ -122,48 +119,3 @@ def total_freshness(rows: list[Json]) -> Json:
     followed = sum(row["followed"] for row in rows)
     fresh = sum(row["fresh"] for row in rows)
     return {"followed": followed, "fresh": fresh, "share": fresh / followed if followed else None}
-
-
-def platform_answer(platform: Platform, accounts: Json) -> Json:
-    """Describe a platform: its limits, what is left of them, and who is followed there."""
-    gate, limits = platform.client.gate, platform.limits
-    pause = gate.pauses.active
-    return {
-        "name": platform.name,
-        "credential": platform.client.credential.name,
-        "rate": limits.rate,
-        "quota": {
-            "limit": limits.quota,
-            "seconds": limits.quota_seconds,
-            "left": None if limits.quota is None else gate.quota.left(),
-        },
-        "slots": limits.slots,
-        "in_flight": gate.in_flight,
-        "waiting": gate.waiting,
-        "paused_until": None if pause is None else pause.until,
-        "pause_cause": "" if pause is None else pause.cause,
-        "breaker": {
-            "state": gate.breaker.state,
-            "since": gate.breaker.since,
-            "until": gate.breaker.until,
-            "cause": gate.breaker.failure,
-            "error": gate.breaker.error,
-        },
-        "problems": _platform_problems(gate),
-        "waits_for": platform.waits_for(),
-        "calls": gate.calls,
-        "saved": gate.saved,
-        "accounts": accounts,
-    }
-
-
-def _platform_problems(gate: Gate) -> list[Json]:
-    """List what a person should know about the way to a platform."""
-    problems: list[Json] = []
-    if gate.breaker.openings:
-        hint = f"the last error: {gate.breaker.error}; nothing was changed, it heals by itself"
-        problems.append({"what": gate.breaker.in_words(), "hint": hint})
-    if gate.pauses.left_seconds() > LONG_PAUSE_SECONDS:
-        hint = "it is kept over a restart; what was not asked stays due"
-        problems.append({"what": gate.pauses.in_words(), "hint": hint})
-    return problems

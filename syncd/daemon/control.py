@@ -11,7 +11,6 @@ from syncd.daemon.answers import (
     freshness_answer,
     job_state,
     pause_answer,
-    platform_answer,
     run_answer,
     schedule_answer,
     total_freshness,
@@ -19,6 +18,7 @@ from syncd.daemon.answers import (
 from syncd.daemon.core import Core
 from syncd.daemon.letters import LetterDesk, letter_problems
 from syncd.daemon.metrics import Scraper
+from syncd.daemon.platform_answers import platform_answer
 from syncd.daemon.settings import fresh_for
 from syncd.daemon.users import UserDesk
 from syncd.errors import BadInput, CacheUnavailable, NotKnown, StoreUnavailable
@@ -250,8 +250,8 @@ class Control(UserDesk, LetterDesk):
         for row in await self._around.stores.accounts.count_by_state():
             counts.setdefault(row["platform"], {})[row["state"]] = row["accounts"]
         return [
-            platform_answer(platform, counts.get(name, {}))
-            for name, platform in self._around.platforms.items()
+            platform_answer(platforms, counts.get(name, {}))
+            for name, platforms in self._around.platforms.items()
         ]
 
 

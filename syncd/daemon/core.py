@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Self, cast
@@ -24,6 +24,7 @@ from syncd.embedded.valkey import EmbeddedValkey
 from syncd.engine.local import LocalEngine
 from syncd.jobs.admission import Admission
 from syncd.jobs.base import Stores, Surroundings
+from syncd.outbound.client import PlatformClient
 from syncd.platforms.base import Platform
 from syncd.runs.runner import Runner
 from syncd.schedule.loop import Scheduler
@@ -65,8 +66,8 @@ class Core:
         """Enter what needs no other machine; servers are started when asked."""
         for part in (self.servers, self.database, self.cache, self.gates):
             await self.stack.enter_async_context(part)
-        for platform in self.around.platforms.values():
-            await self.stack.enter_async_context(platform.client)
+        for client in clients_of(self.around):
+            await self.stack.enter_async_context(client)
         await self.stack.enter_async_context(self.engine)
         return self
 
@@ -88,8 +89,7 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     servers += [own_valkey] if valkey is None else []
     database = Database(to_database(config, postgres or own_postgres.address), clock)
     around = _surroundings(config, clock, bus, database)
-    clients = [platform.client for platform in around.platforms.values()]
-    gates = GateKeeper(clients, GateStore(database), clock, bus)
+    gates = GateKeeper(clients_of(around), GateStore(database), clock, bus)
     engine = LocalEngine(Runner(around))
     return Core(
         config=config,
@@ -111,6 +111,11 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     )
 
 
+def clients_of(around: Surroundings) -> Sequence[PlatformClient]:
+    """List every way out, one per platform and credential."""
+    return [platform.client for each in around.platforms.values() for platform in each]
+
+
 def _surroundings(config: Config, clock: Clock, bus: Bus, database: Database) -> Surroundings:
     runs = RunStore(database, f"{socket.gethostname()}:{os.getpid()}:{clock.now():%Y%m%dT%H%M%S}")
     return Surroundings(
@@ -128,7 +133,7 @@ def _surroundings(config: Config, clock: Clock, bus: Bus, database: Database) ->
     )
 
 
-def _connect_platforms(config: Config, clock: Clock, bus: Bus) -> Mapping[str, Platform]:
+def _connect_platforms(config: Config, clock: Clock, bus: Bus) -> Mapping[str, Sequence[Platform]]:
     random = Random()  # noqa: S311 - jitter, no secret
     return {
         name: cast("type[Platform]", plugins.load("syncd.platforms", name)).connect(

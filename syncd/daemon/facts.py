@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ from syncd.daemon.settings import fresh_for
 from syncd.daemon.why import Facts, Reader
 from syncd.model.pause import Pause, PauseScope
 from syncd.model.run import Cause
+from syncd.platforms.base import Platform
 from syncd.runs.runner import Order
 from syncd.schedule.roster import Schedule
 from syncd.store.freshness import Reading
@@ -94,7 +95,8 @@ class FactFinder:
             is_in_flight=row["id"] in self._around.in_flight.get(row["kind"], ()),
             is_firing=self._core.scheduler.fires,
             pauses=self._pauses(row),
-            server_pause=self._server_pause(row["platform"]),
+            server_pause=self._server_pause(row),
+            refusal=self._refusal(row),
             readers=tuple(self._reader(schedule, row) for schedule in readers),
         )
 
@@ -106,12 +108,24 @@ class FactFinder:
         )
         return tuple(pause for pause in found if pause is not None)
 
-    def _server_pause(self, name: str) -> tuple[datetime, str] | None:
-        platform = self._around.platforms.get(name)
-        until = None if platform is None else platform.paused_until()
-        if platform is None or until is None:
+    def _ways(self, row: Row) -> Sequence[Platform]:
+        """List by which credentials the account may be asked for: one, once a run has bound it."""
+        platforms = self._around.platforms.get(row["platform"], ())
+        bound = [platform for platform in platforms if platform.credential == row["credential"]]
+        return bound or platforms
+
+    def _server_pause(self, row: Row) -> tuple[datetime, str] | None:
+        """Return until when the account cannot be asked for, and why."""
+        ends = [(platform.paused_until(), platform) for platform in self._ways(row)]
+        closed = [(until, platform) for until, platform in ends if until is not None]
+        if not closed or len(closed) < len(ends):
             return None
+        until, platform = min(closed, key=lambda end: end[0])
         return until, platform.waits_for()
+
+    def _refusal(self, row: Row) -> str:
+        refusals = [platform.client.refusal for platform in self._ways(row)]
+        return str(refusals[0]) if refusals and None not in refusals else ""
 
     def _reader(self, schedule: Schedule, row: Row) -> Reader:
         name = schedule.job.name

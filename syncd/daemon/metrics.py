@@ -46,7 +46,11 @@ class Scraper:
     async def scrape(self) -> bytes:
         """Return every metric; what PostgreSQL says is left out while it does not answer."""
         reading = Reading(
-            gates=[_gate_reading(platform) for platform in self._core.around.platforms.values()],
+            gates=[
+                _gate_reading(platform)
+                for each in self._core.around.platforms.values()
+                for platform in each
+            ],
             store=await self._latest(),
             lines_dropped=0 if self.logs is None else self.logs.lines_dropped,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -33,7 +33,9 @@ class _Row(BaseModel):
     last_login_at: Instant | None = None
 
 
-def read_users(text: str, layout: str, platforms: Mapping[str, Platform]) -> list[UserEntry]:
+def read_users(
+    text: str, layout: str, platforms: Mapping[str, Sequence[Platform]]
+) -> list[UserEntry]:
     """Read an import file as a whole; may take seconds, so call it beside the loop.
 
     Args:
@@ -72,7 +74,7 @@ def read_users(text: str, layout: str, platforms: Mapping[str, Platform]) -> lis
     return entries
 
 
-def check_entry(entry: UserEntry, platforms: Mapping[str, Platform]) -> None:
+def check_entry(entry: UserEntry, platforms: Mapping[str, Sequence[Platform]]) -> None:
     """Refuse a user with a key or a handle that cannot be.
 
     Raises:
@@ -90,11 +92,13 @@ def check_entry(entry: UserEntry, platforms: Mapping[str, Platform]) -> None:
         raise BadInput(*problems, hint=hint)
 
 
-def _handle_problem(platform: str, handle: str, platforms: Mapping[str, Platform]) -> str | None:
+def _handle_problem(
+    platform: str, handle: str, platforms: Mapping[str, Sequence[Platform]]
+) -> str | None:
     if platform not in platforms:
         known = ", ".join(platforms)
         return f"accounts.{platform[:50]}: there is no such platform; there are {known}"
-    if handle and not platforms[platform].accepts(handle):
+    if handle and not platforms[platform][0].accepts(handle):
         return f"accounts.{platform}: {_shown(handle)} cannot be a {platform} name"
     return None
 
@@ -118,7 +122,7 @@ def _to_entry(raw: Any) -> UserEntry:
     )
 
 
-def _csv_rows(text: str, platforms: Mapping[str, Platform]) -> Iterator[tuple[int, Any]]:
+def _csv_rows(text: str, platforms: Mapping[str, Sequence[Platform]]) -> Iterator[tuple[int, Any]]:
     """Yield each row (or what is wrong with it) with its line."""
     records = csv_records(text)
     line, first = next(records, (1, []))
@@ -134,7 +138,7 @@ def _csv_rows(text: str, platforms: Mapping[str, Platform]) -> Iterator[tuple[in
             yield line, _csv_row(header, cells)
 
 
-def _check_header(header: list[str], platforms: Mapping[str, Platform]) -> None:
+def _check_header(header: list[str], platforms: Mapping[str, Sequence[Platform]]) -> None:
     _check_separator(header)
     known = {"key", "opted_out", "last_login_at", *platforms}
     problems = [f"line 1: unknown column {_shown(name)}" for name in header if name not in known]

@@ -16,6 +16,7 @@ from syncd.clock import Clock, SystemClock
 from syncd.config.models import Config
 from syncd.daemon.control import Control
 from syncd.daemon.core import Core, assemble
+from syncd.daemon.credentials import watch_credentials
 from syncd.daemon.instance import only_instance
 from syncd.daemon.settings import secrets_of, to_logs, to_schedules
 from syncd.errors import StartError, StoreUnavailable, SyncdError
@@ -143,10 +144,12 @@ class Daemon:
             schedule = roots.create_task(self._guard(self._schedule(core, control, servers_up)))
             health = roots.create_task(self._guard(self._watch_health(core, servers_up)))
             gates = roots.create_task(self._guard(core.gates.keep()))
+            credentials = roots.create_task(self._guard(self._watch_credentials(core)))
             await self._ending.wait()
             control.is_stopping = True
             await core.scheduler.close()
             schedule.cancel()
+            credentials.cancel()
             await self._drain(core)
             health.cancel()
             gates.cancel()
@@ -167,6 +170,12 @@ class Daemon:
     async def _watch_health(self, core: Core, servers_up: asyncio.Event) -> None:
         await servers_up.wait()
         await core.health.watch()
+
+    async def _watch_credentials(self, core: Core) -> None:
+        """Wait for what gates remember, so that nothing is asked in the middle of a pause."""
+        await core.health.ready.wait()
+        platforms = [one for each in core.around.platforms.values() for one in each]
+        await watch_credentials(platforms, self._clock)
 
     def _tell_started(self, control: Control) -> None:
         ready, _ = control.is_ready()

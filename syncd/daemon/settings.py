@@ -115,9 +115,10 @@ def secrets_of(config: Config) -> list[str]:
     """List every secret the configuration holds, for the logs to blank."""
     addresses = (config.database.address(), config.redis.address(), config.users.address())
     tokens = [
-        credential.token.get_secret_value()
+        secret
         for platform in config.platforms.values()
         for credential in platform.credentials
+        for secret in credential.secrets()
     ]
     passwords = [address.password for address in addresses if address is not None]
     return [secret for secret in (*tokens, *passwords) if secret]

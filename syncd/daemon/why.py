@@ -51,7 +51,8 @@ class Facts:
     """What is known about an account and one kind of jobs that read it.
 
     `pauses` are those of the account and of its platform that a person asked for, `server_pause`
-    the one the platform asked for, with its cause. `retry_run` is the active run that failed with
+    the one the platform asked for, with its cause; `refusal` says that it refuses the credential
+    which the account is bound to. `retry_run` is the active run that failed with
     the account and tries it again at `due_at`.
     """
 
@@ -68,6 +69,7 @@ class Facts:
     is_firing: bool = True
     pauses: tuple[Pause, ...] = ()
     server_pause: tuple[datetime, str] | None = None
+    refusal: str = ""
     readers: tuple[Reader, ...] = ()
 
 
@@ -97,6 +99,7 @@ def holds(facts: Facts, now: datetime) -> list[str]:
     if facts.server_pause is not None:
         until, cause = facts.server_pause
         found.append(f"{facts.platform} asked syncd to wait until {_instant(until)} ({cause})")
+    found += [facts.refusal] if facts.refusal else []
     for reader in facts.readers:
         found += [] if reader.enabled else [f"{reader.job} is off"]
     pauses = dict.fromkeys(reader.pause for reader in facts.readers if reader.pause is not None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Generic, TypeVar
@@ -42,6 +42,7 @@ class Stores:
 class Surroundings:
     """What every run of this process shares.
 
+    `platforms` holds each platform once for every credential, in the order of config.toml.
     `in_flight` holds, per job kind, the accounts some run has asked for and not committed yet: two
     runs never ask for one account at the same time.
     """
@@ -49,7 +50,7 @@ class Surroundings:
     clock: Clock
     bus: Bus
     stores: Stores
-    platforms: Mapping[str, Platform]
+    platforms: Mapping[str, Sequence[Platform]]
     admission: Admission
     in_flight: dict[str, set[AccountId]] = field(default_factory=dict)
 

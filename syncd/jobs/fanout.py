@@ -1,4 +1,4 @@
-"""One platform's items of one run: claimed in pages, fetched side by side, committed page by page.
+"""One credential's items of one run: claimed in pages, fetched side by side, committed by page.
 
 Several pages are under way at a time, together at most `claim` accounts: that is what a kill can
 lose (it is fetched again) and what memory holds. A pass ends when nothing is left, when the run
@@ -51,7 +51,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What a fan-out is about: which accounts of which platform, how many at a time.
+    """What a fan-out is about: which accounts of which platform and credential, how many at a time.
 
     `attempts` is how often the run tries one account that fails for a passing reason.
     """
@@ -70,7 +70,7 @@ class Work:
 
 
 class Fanout:
-    """Works through one platform's due accounts; `run` may be called again after a halt.
+    """Works through one credential's due accounts; `run` may be called again after a halt.
 
     After `run`, `halted_by` tells what the platform said to stop it; None: nothing is left, or the
     run should stop.
@@ -145,11 +145,11 @@ class Fanout:
 
     async def _retries(self) -> AsyncIterator[Sequence[Claim]]:
         """Claim what this run failed with before, each account when its wait is over."""
-        clock = self._around.clock
+        clock, work = self._around.clock, self._work
         while await self._may_go_on():
             busy = frozenset(self._in_flight)
             waiting = await self._around.stores.accounts.claim_retries(
-                self._context.run.id, self._work.platform.name, self._work.page
+                self._context.run.id, work.platform.name, work.page, work.selection.credential
             )
             if not waiting:
                 return
@@ -159,7 +159,8 @@ class Fanout:
                 yield taken
             else:
                 wait = (waiting[0][0] - now).total_seconds()
-                self._progress.wait(f"{self._work.platform.name}: next retry in {wait:.1f} s")
+                words = f"{work.platform.name}: next retry in {wait:.1f} s"
+                self._progress.wait(work.platform.naming(words))
                 await clock.sleep(min(max(wait, 0.05), 1.0))
 
     async def _may_go_on(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -11,13 +12,14 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from syncd.config.duration import PositiveDuration, parse_duration
-from syncd.errors import RateLimited, RunError, SyncdError
+from syncd.errors import CredentialsRejected, RateLimited, RunError, SyncdError
 from syncd.jobs.base import Ending, JobKind, RunContext, Surroundings
 from syncd.jobs.fanout import Budget, Fanout, Work
 from syncd.jobs.judgement import CONFIRM_APART
 from syncd.jobs.progress import Progress
 from syncd.model.run import Cause, Outcome, Report
-from syncd.store.accounts import Selection
+from syncd.platforms.base import Platform
+from syncd.store.accounts import Outlet, Selection
 from syncd.telemetry.events import AccountChanged
 from syncd.telemetry.purpose import Purpose
 
@@ -44,10 +46,21 @@ class ProfilesOptions(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _PlatformEnd:
-    """What kept one platform from being finished; `error` None: nothing did."""
+class _Pass:
+    """What the fan-outs of one run share: what is due by platform and credential, and the limit."""
 
-    platform: str
+    context: RunContext
+    selection: Selection
+    due: Counter[Outlet]
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _End:
+    """How it ended with one credential; `error` None: nothing kept it from being finished."""
+
+    platform: Platform
+    due: int
     error: SyncdError | None = None
 
 
@@ -72,16 +85,17 @@ class Profiles(JobKind[ProfilesOptions]):
         """Work through every platform at the same time; what is left stays due."""
         selection = self._selection(context)
         accounts = context.around.stores.accounts
-        await accounts.enroll(_KIND, selection.platforms)
-        due = await accounts.count_due(selection)
+        await accounts.enroll(_KIND, _outlets(context.around, selection.platforms))
         limit, seen = context.run.options.limit, context.run.report.seen
-        budget = Budget(None if limit is None else max(0, limit - seen))
+        shared = _Pass(
+            context=context,
+            selection=selection,
+            due=await accounts.count_due(selection),
+            budget=Budget(None if limit is None else max(0, limit - seen)),
+        )
         async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._sync(context, selection, name, (due[name], budget)))
-                for name in selection.platforms
-            ]
-        return _ending([task.result() for task in tasks])
+            tasks = [group.create_task(self._sync(shared, name)) for name in selection.platforms]
+        return _ending([end for task in tasks for end in task.result()])
 
     def _selection(self, context: RunContext) -> Selection:
         run, options = context.run, context.run.options
@@ -112,30 +126,40 @@ class Profiles(JobKind[ProfilesOptions]):
         """Return since when an account must have had a success for a pass to be through with it."""
         return began_at - self.options.fresh_for if self.options.mode == "catch_up" else began_at
 
-    async def _sync(
-        self, context: RunContext, selection: Selection, name: str, shares: tuple[int, Budget]
-    ) -> _PlatformEnd:
-        due, budget = shares
-        platform = context.around.platforms[name]
+    async def _sync(self, shared: _Pass, name: str) -> Sequence[_End]:
+        """Ask a platform with all its credentials at once, each for its own accounts."""
+        context = shared.context
+        # The counts of a run are not kept apart by platform: only one alone can be gone on from.
+        before = context.run.report if len(shared.selection.platforms) == 1 else Report()
+        platforms = context.around.platforms[name]
+        due = sum(shared.due[name, platform.credential] for platform in platforms)
+        progress = Progress(context, name, before, due)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._sync_as(shared, one, progress)) for one in platforms]
+        progress.tell("")
+        return [task.result() for task in tasks]
+
+    async def _sync_as(self, shared: _Pass, platform: Platform, progress: Progress) -> _End:
+        """Work through the accounts of one credential; what becomes of others is their affair."""
+        context, budget = shared.context, shared.budget
+        due = shared.due[platform.name, platform.credential]
         try:
             platform.check_size(due if budget.left is None else min(due, budget.left))
         except RunError as refusal:
-            return _PlatformEnd(platform=name, error=refusal)
-        # The counts of a run are not kept apart by platform: only one alone can be gone on from.
-        before = context.run.report if len(selection.platforms) == 1 else Report()
-        progress = Progress(context, name, before, due)
+            return _End(platform=platform, due=due, error=refusal)
         work = Work(
             platform=platform,
-            selection=replace(selection, platforms=(name,)),
+            selection=replace(
+                shared.selection, platforms=(platform.name,), credential=platform.credential
+            ),
             claim=self.options.claim,
             attempts=self.options.attempts,
             budget=budget,
         )
         error = await self._pass_after_pass(context, Fanout(context, work, progress), progress)
         if not context.run.options.dry_run:
-            await self._confirm_missing(context, selection, name)
-        progress.tell("")
-        return _PlatformEnd(platform=name, error=error)
+            await self._confirm_missing(context, work.selection, platform.name)
+        return _End(platform=platform, due=due, error=error)
 
     async def _pass_after_pass(
         self, context: RunContext, fanout: Fanout, progress: Progress
@@ -182,28 +206,47 @@ class Profiles(JobKind[ProfilesOptions]):
 
     async def next_retry(self, context: Surroundings, cycle_start: datetime) -> datetime | None:
         """Return when something the last pass left undone may be tried again."""
-        pauses = [context.platforms[name].paused_until() for name in self.platforms]
-        earliest = max(
-            [context.clock.now() + timedelta(minutes=15), *(pause for pause in pauses if pause)]
-        )
+        soon = context.clock.now() + timedelta(minutes=15)
         return await context.stores.accounts.next_retry(
-            _KIND, self.platforms, self.needed_since(cycle_start), earliest
+            _KIND,
+            self.needed_since(cycle_start),
+            {
+                (name, platform.credential): max(soon, platform.paused_until() or soon)
+                for name in self.platforms
+                for platform in context.platforms[name]
+            },
         )
+
+
+def _outlets(around: Surroundings, platforms: Sequence[str]) -> Sequence[Outlet]:
+    return [
+        (name, platform.credential) for name in platforms for platform in around.platforms[name]
+    ]
 
 
 def _ends_in_time(context: RunContext, until: datetime) -> bool:
     return context.deadline is None or until < context.deadline
 
 
-def _ending(ends: Sequence[_PlatformEnd]) -> Ending:
-    """Tell how the run ended: failed where every platform refused, partial where one did."""
-    errors = [end.error for end in ends if end.error is not None]
+def _ending(ends: Sequence[_End]) -> Ending:
+    """Tell how the run ended: failed where everybody refused, partial where one did."""
+    halted = [end for end in ends if end.error is not None]
+    errors = [end.error for end in halted if end.error is not None]
     if not errors:
         return Ending(outcome=Outcome.SUCCEEDED)
     refused = [error for error in errors if not isinstance(error, RateLimited)]
+    # Who had nothing to ask for has proved nothing.
+    asked = [end for end in ends if end.due or end.error is not None]
     hints = [error.hint for error in errors if error.hint]
     return Ending(
-        outcome=Outcome.FAILED if len(refused) == len(ends) else Outcome.PARTIAL,
-        error="; ".join(str(error) for error in errors),
+        outcome=Outcome.FAILED if len(refused) == len(asked) else Outcome.PARTIAL,
+        error="; ".join(_in_words(end) for end in halted),
         hint=hints[0] if hints else "what was not asked stays due",
     )
+
+
+def _in_words(end: _End) -> str:
+    # A refusal names the credential by itself, and is told in the same words everywhere.
+    words = str(end.error)
+    is_refusal = isinstance(end.error, CredentialsRejected)
+    return words if is_refusal else end.platform.naming(words)

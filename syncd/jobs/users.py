@@ -60,7 +60,7 @@ class Users(JobKind[UsersOptions]):
         return _settle(context, mirrored[0])
 
     async def _mirror(self, context: RunContext) -> Mirrored:
-        platforms = context.around.platforms
+        platforms = {name: group[0] for name, group in context.around.platforms.items()}
         async with context.around.stores.mirror.stage() as stage:
             named = await self._read(context, stage, platforms)
             await _refuse_impossible(stage, platforms)

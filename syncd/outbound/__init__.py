@@ -1,10 +1,13 @@
 """Our HTTP client: one way out, under every limit a platform sets.
 
-A request passes, in this order: retry > gate > credential > connection > reader > verdict.
+A request passes, in this order: retry > gate > credential > connection > reader > verdict. Where a
+credential has tokens to be made (`installation`), that happens before the gate, by a request of its
+own through the same gate: nobody waits for one with a slot in hand.
 
 - `client` asks: one per (platform, credential), shared by all jobs. It follows redirects within
-  the origin only. `request` says where and what, `transport` sets aiohttp up (one total deadline,
-  TLS always verified) and puts its errors into our words.
+  the origin only, and remembers that the credential is refused until it is accepted again.
+  `request` says where and what, `transport` sets aiohttp up (one total deadline, TLS always
+  verified) and puts its errors into our words.
 - `retry` sits outside the gate, so nobody sleeps holding a slot or a token.
 - `gate` is what a request passes before it leaves: `pause` (what the server asked for), `quota`
   (a long window, ours and the server's), `limiter` (the token bucket) and slots. Only the head of

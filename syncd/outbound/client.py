@@ -22,13 +22,16 @@ from syncd.errors import (
 from syncd.outbound.answers import Classifier, Kind, Response, Verdict
 from syncd.outbound.breaker import BreakerState
 from syncd.outbound.credentials import Credential
-from syncd.outbound.gate import WAIT_THROUGH_SECONDS, Charge, Gate
-from syncd.outbound.reader import Expects, excerpt, find_failure, parse_leniently, read_body
+from syncd.outbound.gate import WAIT_THROUGH_SECONDS, Charge, Gate, Passage
+from syncd.outbound.installation import InstallationTokens
+from syncd.outbound.reader import Expects, excerpt, find_failure
 from syncd.outbound.request import Endpoint, Request
 from syncd.outbound.retry import RetryBudget
-from syncd.outbound.transport import TRANSPORT_ERRORS, describe, open_session
+from syncd.outbound.transport import TRANSPORT_ERRORS, Connection, describe
 from syncd.telemetry.bus import Bus
-from syncd.telemetry.events import RequestRetried
+from syncd.telemetry.events import CredentialRefused, PlatformRecovered, RequestRetried
+
+Headers = dict[str, str]
 
 MAX_REDIRECTS = 3
 REDIRECTS = frozenset({301, 302, 307, 308})
@@ -64,10 +67,13 @@ class PlatformClient:
         self._base = endpoint.base_url.rstrip("/")
         self._origin = URL(self._base).origin()
         self._authorization = credential.headers()
-        self._session: aiohttp.ClientSession | None = None
+        installed = credential.installation
+        self._tokens = None if installed is None else InstallationTokens(installed, clock)
+        self.refusal: CredentialsRejected | None = None
+        self._connection = Connection(endpoint, clock)
 
     async def __aenter__(self) -> Self:
-        self._session = open_session(self._endpoint)
+        await self._connection.open()
         return self
 
     async def __aexit__(
@@ -76,8 +82,7 @@ class PlatformClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        await self._connection.close()
 
     @property
     def credential(self) -> Credential:
@@ -104,8 +109,14 @@ class PlatformClient:
         self._budget.earn()
         # What is no plain question about one thing (a sweep, say) is new evidence each time.
         address = request.target() if request.json is None else object()
-        with self.gate.breaker.judging(address):
-            return await self._try_again_and_again(request, url)
+        try:
+            with self.gate.breaker.judging(address):
+                response = await self._try_again_and_again(request, url)
+        except CredentialsRejected as error:
+            raise self._note_refusal(error) from None
+        if self.refusal is not None:
+            self._note_acceptance()
+        return response
 
     async def _try_again_and_again(self, request: Request, url: URL) -> Response:
         attempt = 1
@@ -154,43 +165,62 @@ class PlatformClient:
         return target
 
     async def _send(self, request: Request, url: URL) -> Response:
-        aim = self._aim(request, url)
-        async with self.gate.passage() as passage:
-            try:
-                response = await self._exchange(request, url, aim)
-            except TRANSPORT_ERRORS as error:
-                failure = describe(aim, error)
-                if failure.never_left:
-                    passage.charge = Charge.UNSENT
-                # What aiohttp says of a malformed answer holds our headers, the token among them.
-                tells_too_much = isinstance(error, aiohttp.ClientResponseError)
-                raise failure.error from (None if tells_too_much else error)
-            verdict = self._classify(response)
-            if verdict.is_free:
-                passage.charge = Charge.SAVED
-            if verdict.quota is not None:
-                self.gate.quota.note(verdict.quota)
-            # Still inside, so that the next in line sees a pause before it leaves.
-            self._heed(verdict, aim, request, response)
+        """Send once; a second time where a token turned out to be good no more."""
+        response = await self._attempt(request, url, is_last=self._tokens is None)
+        if response is None:
+            response = await self._attempt(request, url, is_last=True)
+        assert response is not None, "the last attempt ends with an answer or an error"
         return response
 
-    async def _exchange(self, request: Request, url: URL, aim: str) -> Response:
-        assert self._session is not None, "the client is used outside its context"
-        async with self._session.request(
-            request.method,
-            url,
-            headers={**request.headers, **self._authorization},
-            json=request.json,
-            allow_redirects=False,
-        ) as raw:
-            body = await read_body(aim, raw.content.iter_any(), self._endpoint.max_body_bytes)
-            return Response(
-                status=raw.status,
-                headers=raw.headers,
-                body=body,
-                data=parse_leniently(body) if request.expects is Expects.JSON else None,
-                received_at=self._clock.now(),
-            )
+    async def _attempt(self, request: Request, url: URL, *, is_last: bool) -> Response | None:
+        """Pass the gate as somebody; None where the token was refused and this is not the last."""
+        while True:
+            # Before the gate: who waits for a token, or makes one, holds no slot.
+            if self._tokens is not None:
+                await self._tokens.keep(self._ask_for_token)
+            async with self.gate.passage() as passage:
+                headers = self._authorization if self._tokens is None else self._tokens.headers()
+                if headers is None:  # it ended while we stood in the line
+                    passage.charge = Charge.UNSENT
+                    continue
+                response, verdict = await self._answer(passage, request, url, headers)
+                if verdict.quota is not None:
+                    self.gate.quota.note(verdict.quota)
+                if self._tokens is not None and response.status == 401 and not is_last:
+                    self._tokens.discard(headers)
+                    return None
+                # Still inside, so that the next in line sees a pause before it leaves.
+                self._heed(verdict, self._aim(request, url), request, response)
+            return response
+
+    async def _ask_for_token(self, path: tuple[str, ...], headers: Headers) -> Response:
+        """Ask for an installation token, under the same limits as everything else."""
+        request = Request(method="POST", segments=path)
+        url = URL(self._base + request.target(), encoded=True)
+        async with self.gate.passage() as passage:
+            response, verdict = await self._answer(passage, request, url, headers)
+            # What the headers say of a quota is about the app's own, not the installation's.
+            if verdict.kind is not Kind.REJECTED:
+                self._heed(verdict, self._aim(request, url), request, response)
+        return response
+
+    async def _answer(
+        self, passage: Passage, request: Request, url: URL, headers: Headers
+    ) -> tuple[Response, Verdict]:
+        aim = self._aim(request, url)
+        try:
+            response = await self._connection.exchange(request, url, aim, headers)
+        except TRANSPORT_ERRORS as error:
+            failure = describe(aim, error)
+            if failure.never_left:
+                passage.charge = Charge.UNSENT
+            # What aiohttp says of a malformed answer holds our headers, the token among them.
+            tells_too_much = isinstance(error, aiohttp.ClientResponseError)
+            raise failure.error from (None if tells_too_much else error)
+        verdict = self._classify(response)
+        if verdict.is_free:
+            passage.charge = Charge.SAVED
+        return response, verdict
 
     def _heed(self, verdict: Verdict, aim: str, request: Request, response: Response) -> None:
         """Act on a verdict: return if it is good, else raise what it means."""
@@ -209,8 +239,7 @@ class PlatformClient:
             case Kind.BLOCKED:
                 raise PlatformBlocked(f"{reason}: {self.sample(response)}")
             case Kind.REJECTED:
-                hint = f"renew the credential {self.credential.name}"
-                raise CredentialsRejected(reason, hint=hint)
+                raise CredentialsRejected(verdict.cause)
             case _:
                 assert_never(verdict.kind)
 
@@ -229,7 +258,26 @@ class PlatformClient:
         return excerpt(self._redacted(response))
 
     def _redacted(self, response: Response) -> bytes:
-        return self.credential.redact(response.text).encode()
+        text = self.credential.redact(response.text)
+        return (text if self._tokens is None else self._tokens.redact(text)).encode()
+
+    def _note_refusal(self, error: CredentialsRejected) -> CredentialsRejected:
+        """Remember, and tell once, that the platform refuses us, in the same words each time."""
+        platform, credential = self._endpoint.platform, self.credential
+        text = f"{platform} refuses the credential {credential.name}: {error}"
+        if self.refusal is None or str(self.refusal) != text:
+            self._bus.emit(
+                CredentialRefused(
+                    platform=platform, credential=credential.name, error=text, hint=credential.mend
+                )
+            )
+        self.refusal = CredentialsRejected(text, hint=credential.mend)
+        return self.refusal
+
+    def _note_acceptance(self) -> None:
+        self.refusal = None
+        name = self.credential.name
+        self._bus.emit(PlatformRecovered(platform=self._endpoint.platform, credential=name))
 
     def _aim(self, request: Request, url: URL) -> str:
         return f"cannot {request.method} {url.raw_path[:200]} on {self._endpoint.platform}"

@@ -1,28 +1,43 @@
-"""As whom we ask: a bearer token, or nobody."""
+"""As whom we ask: a personal token, an OAuth app, an installed GitHub App, or nobody."""
 
 from __future__ import annotations
 
 import hashlib
+from base64 import b64encode
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from syncd.config.credential import Credential as CredentialSettings
 from syncd.errors import ConfigError
+from syncd.model.scheme import Scheme
+from syncd.outbound.installation import Installation
 
-ANONYMOUS = "anonymous"
 FINGERPRINT_CHARACTERS = 12
+
+_MEND = {
+    Scheme.ANONYMOUS: "give the platform a credential",
+    Scheme.BEARER: "renew the credential {}",
+    Scheme.BASIC: "check client_id and client_secret of the credential {}",
+    Scheme.INSTALLATION: "check app_id, installation_id and private_key of the credential {}, "
+    "and that the app is still installed",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
     """What a platform knows us by.
 
-    Make one with `bearer`, `from_file` or `anonymous`. `fingerprint` names the token without
-    telling it: an ETag may be sent again only with the credential that it came with.
+    Make one with `bearer`, `basic`, `of_installation`, `anonymous` or `from_settings`.
+    `fingerprint` names what is behind it without telling it: an ETag may be sent again only with
+    the credential that it came with. Of an installation it names the installation, whose tokens
+    change; `InstallationTokens` makes them.
     """
 
     name: str
+    scheme: Scheme
     fingerprint: str
-    _token: str = field(default="", repr=False)
+    installation: Installation | None = None
+    _authorization: str = field(default="", repr=False)
+    _secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def bearer(cls, name: str, token: str) -> Credential:
@@ -32,41 +47,86 @@ class Credential:
             ConfigError: it is empty or cannot stand in a header. The message does not hold it.
         """
         token = token.strip()
-        if not token or not token.isascii() or not token.isprintable() or " " in token:
-            raise ConfigError(
-                f"credential {name}: the token is empty or holds characters that no token has"
-            )
-        digest = hashlib.sha256(token.encode()).hexdigest()
-        return cls(name, digest[:FINGERPRINT_CHARACTERS], token)
+        _check(name, "token", token)
+        whole = f"Bearer {token}"
+        return cls(name, Scheme.BEARER, _fingerprint(token), None, whole, (token,))
 
     @classmethod
-    def from_file(cls, name: str, path: Path) -> Credential:
-        """Read a bearer token from a file.
+    def basic(cls, name: str, client_id: str, client_secret: str) -> Credential:
+        """Return the credential of an OAuth app, which asks for public data in its own name.
 
         Raises:
-            ConfigError: the file cannot be read or does not hold a token.
+            ConfigError: as `bearer`.
         """
-        try:
-            return cls.bearer(name, path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"credential {name}: cannot read {path}: {type(error).__name__}"
-            ) from error
+        client_secret = client_secret.strip()
+        _check(name, "client_id", client_id)
+        _check(name, "client_secret", client_secret)
+        both = f"{client_id}:{client_secret}"
+        code = b64encode(both.encode()).decode()
+        secrets = (client_secret, code)
+        return cls(name, Scheme.BASIC, _fingerprint(both), None, f"Basic {code}", secrets)
+
+    @classmethod
+    def of_installation(cls, name: str, installation: Installation) -> Credential:
+        """Return the credential of a GitHub App where it is installed."""
+        whose = f"installation {installation.app_id} {installation.id}"
+        return cls(name, Scheme.INSTALLATION, _fingerprint(whose), installation)
 
     @classmethod
     def anonymous(cls) -> Credential:
         """Return the credential of those who have none."""
-        return cls(ANONYMOUS, ANONYMOUS)
+        return cls(Scheme.ANONYMOUS, Scheme.ANONYMOUS, Scheme.ANONYMOUS)
+
+    @classmethod
+    def from_settings(cls, given: CredentialSettings) -> Credential:
+        """Return the credential that config.toml describes.
+
+        Raises:
+            ConfigError: it cannot be used, as far as that can be seen without asking.
+        """
+        match given.scheme:
+            case Scheme.BASIC:
+                return cls.basic(given.name, given.text("client_id"), given.text("client_secret"))
+            case Scheme.INSTALLATION:
+                try:
+                    return cls.of_installation(given.name, Installation.from_settings(given))
+                except ValueError as error:
+                    raise ConfigError(f"credential {given.name}: private_key {error}") from None
+            case _:
+                return cls.bearer(given.name, given.text("token"))
 
     @property
     def is_anonymous(self) -> bool:
         """Whether nothing is sent."""
-        return not self._token
+        return self.scheme is Scheme.ANONYMOUS
+
+    @property
+    def has_etags(self) -> bool:
+        """Whether an ETag holds: it belongs to the header, and tokens of an app change hourly."""
+        return self.scheme is not Scheme.INSTALLATION
+
+    @property
+    def mend(self) -> str:
+        """Say what to do when it is refused."""
+        return _MEND[self.scheme].format(self.name)
 
     def headers(self) -> dict[str, str]:
-        """Return the headers that prove it."""
-        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        """Return the headers that prove it; none for an installation, which has tokens instead."""
+        return {"Authorization": self._authorization} if self._authorization else {}
 
     def redact(self, text: str) -> str:
-        """Blank the token out of text that came from outside."""
-        return text.replace(self._token, "***") if self._token else text
+        """Blank every secret of it out of text that came from outside."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+
+def _check(name: str, what: str, text: str) -> None:
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise ConfigError(
+            f"credential {name}: the {what} is empty or holds characters that no {what} has"
+        )
+
+
+def _fingerprint(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_CHARACTERS]

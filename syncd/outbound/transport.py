@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
 from aiohttp.resolver import ThreadedResolver
+from yarl import URL
 
+from syncd.clock import Clock
 from syncd.errors import PlatformDown, PlatformError, SyncdError
 from syncd.outbound.addresses import PublicResolver
-from syncd.outbound.request import Endpoint
+from syncd.outbound.answers import Response
+from syncd.outbound.reader import Expects, parse_leniently, read_body
+from syncd.outbound.request import Endpoint, Request
 
 CONNECT_SECONDS = 10.0
 KEEPALIVE_SECONDS = 30.0
@@ -26,6 +31,50 @@ class Failure:
 
     error: SyncdError
     never_left: bool
+
+
+class Connection:
+    """The session of one platform and credential; connections in it are reused."""
+
+    def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
+        self._endpoint = endpoint
+        self._clock = clock
+        self._session: aiohttp.ClientSession | None = None
+
+    async def open(self) -> None:
+        """Begin; nothing is connected yet."""
+        self._session = open_session(self._endpoint)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def exchange(
+        self, request: Request, url: URL, aim: str, authorization: Mapping[str, str]
+    ) -> Response:
+        """Send a request and read its answer whole; redirects are not followed.
+
+        Raises:
+            TRANSPORT_ERRORS: for `describe`.
+            BadPayload: the answer is larger than the endpoint allows.
+        """
+        assert self._session is not None, "the client is used outside its context"
+        async with self._session.request(
+            request.method,
+            url,
+            headers={**request.headers, **authorization},
+            json=request.json,
+            allow_redirects=False,
+        ) as raw:
+            body = await read_body(aim, raw.content.iter_any(), self._endpoint.max_body_bytes)
+            return Response(
+                status=raw.status,
+                headers=raw.headers,
+                body=body,
+                data=parse_leniently(body) if request.expects is Expects.JSON else None,
+                received_at=self._clock.now(),
+            )
 
 
 def open_session(endpoint: Endpoint) -> aiohttp.ClientSession:

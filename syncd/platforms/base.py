@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from random import Random
@@ -16,6 +16,7 @@ from syncd.config.models import PlatformSettings
 from syncd.errors import RunError
 from syncd.model.account import Account
 from syncd.model.profile import Fetched, Unchanged
+from syncd.model.scheme import Scheme
 from syncd.outbound.answers import Classifier, judge_by_status
 from syncd.outbound.client import PlatformClient
 from syncd.outbound.credentials import Credential
@@ -33,7 +34,7 @@ class Usage:
 
 
 class Platform(ABC):
-    """An outside service that we read.
+    """An outside service that we read, as one credential sees it.
 
     Args:
         name: the platform's name in config.toml.
@@ -53,6 +54,9 @@ class Platform(ABC):
     mapper_version: ClassVar[int] = 1
     """Grows when the mapping changes, so that stored answers are mapped again."""
 
+    schemes: ClassVar[tuple[Scheme, ...]] = (Scheme.BEARER,)
+    """What kinds of credentials it takes."""
+
     anonymous_quota: ClassVar[int | None] = None
     """Requests an hour without a credential; None: as many as with one."""
 
@@ -60,28 +64,39 @@ class Platform(ABC):
         self.name = name
         self.client = client
         self.limits = limits
+        self.is_one_of_several = False
 
     @classmethod
     def connect(
         cls, name: str, settings: PlatformSettings, *, clock: Clock, bus: Bus, random: Random
-    ) -> Platform:
-        """Return the platform as config.toml wants it; its client is still to be entered."""
-        credential = _credential(settings)
-        limits = _limits(settings)
-        if credential.is_anonymous and cls.anonymous_quota is not None:
-            limits = _narrowed(limits, cls.anonymous_quota)
-        endpoint = Endpoint(
-            platform=name,
-            base_url=settings.base_url,
-            credential=credential,
-            limits=limits,
-            headers=cls.headers,
-            allow_private=settings.allow_private,
-        )
-        client = PlatformClient(
-            endpoint, cls.classifier(credential), clock=clock, bus=bus, random=random
-        )
-        return cls(name, client, limits)
+    ) -> Sequence[Platform]:
+        """Return the platform as config.toml wants it: once for each credential, or for nobody.
+
+        Each has a client of its own, still to be entered, and with it limits of its own.
+
+        Raises:
+            ConfigError: a credential cannot be used.
+        """
+        credentials = [Credential.from_settings(given) for given in settings.credentials]
+        platforms = []
+        for credential in credentials or [Credential.anonymous()]:
+            limits = _limits(settings)
+            if credential.is_anonymous and cls.anonymous_quota is not None:
+                limits = _narrowed(limits, cls.anonymous_quota)
+            endpoint = Endpoint(
+                platform=name,
+                base_url=settings.base_url,
+                credential=credential,
+                limits=limits,
+                headers=cls.headers,
+                allow_private=settings.allow_private,
+            )
+            classify = cls.classifier(credential)
+            client = PlatformClient(endpoint, classify, clock=clock, bus=bus, random=random)
+            platforms.append(cls(name, client, limits))
+        for platform in platforms:
+            platform.is_one_of_several = len(platforms) > 1
+        return platforms
 
     @classmethod
     def classifier(cls, credential: Credential) -> Classifier:
@@ -97,6 +112,27 @@ class Platform(ABC):
             AccountNotFound, AccountUnsuitable, BadPayload: this account only.
             RateLimited, PlatformDown, PlatformBlocked, CredentialsRejected: the platform.
         """
+
+    async def check_credential(self) -> bool:
+        """Ask something that costs nothing, so that a credential without rights shows at once.
+
+        Returns:
+            Whether the platform has such a thing.
+
+        Raises:
+            CredentialsRejected: the platform refuses it.
+            PlatformError: nobody knows.
+        """
+        return False
+
+    @property
+    def credential(self) -> str:
+        """The credential's name in config.toml."""
+        return self.client.credential.name
+
+    def naming(self, words: str) -> str:
+        """Say of which credential something is true, where there are several."""
+        return f"{self.credential}: {words}" if words and self.is_one_of_several else words
 
     def check_size(self, accounts: int) -> None:
         """Refuse a run that could not end in any reasonable time.
@@ -123,18 +159,12 @@ class Platform(ABC):
 
     def waits_for(self) -> str:
         """Say in words what requests wait for now; empty when they need not."""
-        return self.client.gate.waits_for()
+        return self.naming(self.client.gate.waits_for())
 
     @classmethod
     def accepts(cls, handle: str) -> bool:
         """Tell whether a handle can exist on this platform."""
         return cls.handle_rule.fullmatch(handle) is not None
-
-
-def _credential(settings: PlatformSettings) -> Credential:
-    for given in settings.credentials:
-        return Credential.bearer(given.name, given.token.get_secret_value())
-    return Credential.anonymous()
 
 
 def _limits(settings: PlatformSettings) -> Limits:

@@ -16,6 +16,7 @@ from syncd.config.models import PlatformSettings
 from syncd.errors import AccountNotFound, AccountUnsuitable, BadPayload, ItemError
 from syncd.model.account import Account
 from syncd.model.profile import Fetched, Profile, Unchanged
+from syncd.model.scheme import Scheme
 from syncd.outbound.answers import Classifier, Kind, Response, Verdict, judge_by_status
 from syncd.outbound.credentials import Credential
 from syncd.outbound.quota import QuotaReport
@@ -23,7 +24,12 @@ from syncd.outbound.request import Request
 from syncd.platforms.base import Platform
 
 _SECONDARY = ("secondary rate limit", "abuse detection mechanism")
-_SUSPENDED = "your account was suspended"
+# GitHub's own words, of which each is about the credential and none about the account asked for.
+_REFUSED = {
+    "your account was suspended": "the credential's owner is suspended",
+    "installation has been suspended": "the app's installation is suspended",
+    "resource not accessible by": "the credential has no right to this",
+}
 _PRIMARY = "rate limit exceeded"
 _LARGEST = 2**63 - 1
 _WHOLE = re.compile(r"\d{1,12}", re.ASCII)
@@ -54,6 +60,7 @@ class GitHub(Platform):
         "Accept": "application/vnd.github+json",
         "X-GitHub-Api-Version": "2022-11-28",
     }
+    schemes: ClassVar[tuple[Scheme, ...]] = (Scheme.BEARER, Scheme.BASIC, Scheme.INSTALLATION)
     anonymous_quota: ClassVar[int | None] = 60
 
     @classmethod
@@ -69,9 +76,10 @@ class GitHub(Platform):
         """Read a profile: by id where it is known, so that a renamed user is followed."""
         asked_by_id = bool(account.external_id)
         path = ("user", account.external_id) if asked_by_id else ("users", account.handle)
-        fingerprint = self.client.credential.fingerprint
+        credential = self.client.credential
+        fingerprint, has_etags = credential.fingerprint, credential.has_etags
         headers = {}
-        if account.etag and account.etag_credential == fingerprint:
+        if has_etags and account.etag and account.etag_credential == fingerprint:
             headers["If-None-Match"] = account.etag
         response = await self.client.request(Request(segments=path, headers=headers))
         if response.status == 304 and headers:
@@ -85,7 +93,15 @@ class GitHub(Platform):
         except ItemError as error:
             error.sample = self.client.sample(response)
             raise
-        return Fetched(profile=profile, etag=response.etag, etag_credential=fingerprint)
+        etag = response.etag if has_etags else ""
+        return Fetched(profile=profile, etag=etag, etag_credential=fingerprint)
+
+    async def check_credential(self) -> bool:
+        """Ask how much of the quota is left, which GitHub answers for nothing."""
+        if self.client.credential.is_anonymous:
+            return False
+        await self.client.request(Request(segments=("rate_limit",)))
+        return True
 
 
 def judge(response: Response, *, is_authorized: bool) -> Verdict:
@@ -114,10 +130,11 @@ def _judge_refusal(response: Response, quota: QuotaReport | None) -> Verdict:
         return Verdict(kind=Kind.PAUSE, cause="quota used up", pause_seconds=wait)
     if response.status == 429:
         return Verdict(kind=Kind.PAUSE, cause="HTTP 429")
-    if _SUSPENDED in text:
-        return Verdict(kind=Kind.REJECTED, cause="HTTP 403: the credential's owner is suspended")
-    # A page instead of the API, one account kept from us, or a credential without rights: who
-    # sees several of them in a row knows that it is not the account.
+    for words, cause in _REFUSED.items():
+        if words in text:
+            return Verdict(kind=Kind.REJECTED, cause=f"HTTP 403: {cause}")
+    # A page instead of the API, or one account kept from us: who sees several of them in a row
+    # knows that it is not the account.
     return Verdict(kind=Kind.BLOCKED, cause="HTTP 403")
 
 

@@ -1,14 +1,16 @@
 """Steer and read a stand-in that runs in another process.
 
     GET  /_sandbox/counters                what was seen, `Counters.as_json`
+    GET  /_sandbox/credentials             how often each credential was asked with
     GET  /_sandbox/fetches                 how often each user was asked for, by index
     POST /_sandbox/change {"change": "rename", "index": 7, "login": "ada-new"}
     POST /_sandbox/change {"change": "fault", "fault": "server_error", "share": 0.1, "times": 5}
 
 `change` is the name of a method of the population (`change`, `change_some`, `edit`, `rename`,
-`take_over`, `vanish`, `suspend`, `restore`, `become_organization`), of the stand-in (`revoke`), or
-`fault`, `clear_faults`, `clear_counters`; the other keys are its arguments. The answer holds what
-it returned. A change that cannot be made answers 400 and its reason.
+`take_over`, `vanish`, `suspend`, `restore`, `become_organization`), of the stand-in's credentials
+(`revoke`, `add_oauth_app`, `install`, `change_installation`, `revoke_tokens`), or `fault`,
+`clear_faults`, `clear_counters`; the other keys are its arguments. The answer holds what it
+returned. A change that cannot be made answers 400 and its reason.
 """
 
 from __future__ import annotations
@@ -46,6 +48,10 @@ class Controlled:
             "restore": population.restore,
             "become_organization": population.become_organization,
             "revoke": standin.revoke,
+            "add_oauth_app": standin.credentials.add_oauth_app,
+            "install": standin.credentials.install,
+            "change_installation": standin.credentials.change_installation,
+            "revoke_tokens": standin.credentials.revoke_tokens,
             "fault": self._add_fault,
             "clear_faults": standin.faults.clear,
             "clear_counters": standin.counters.clear,
@@ -56,6 +62,8 @@ class Controlled:
         match (request.method, request.path):
             case ("GET", "/_sandbox/counters"):
                 return web.json_response(self._standin.counters.as_json())
+            case ("GET", "/_sandbox/credentials"):
+                return web.json_response(self._standin.credentials.asked)
             case ("GET", "/_sandbox/fetches"):
                 return web.json_response(self._fetches())
             case ("POST", "/_sandbox/change"):

@@ -20,6 +20,7 @@ from syncd.clock import Clock, SystemClock
 from syncd.sandbox.answer import Answer, deliver
 from syncd.sandbox.counters import Counters
 from syncd.sandbox.faults import JSON, TOO_MANY, Faults
+from syncd.sandbox.github_apps import Credentials, Told
 from syncd.sandbox.limits import Budget, Limits, Refusal
 from syncd.sandbox.population import Population
 
@@ -44,8 +45,8 @@ NO_AGENT = (
 class GitHubStandIn:
     """Serves `/users/{login}`, `/user/{id}` and `/rate_limit` for a population.
 
-    Every token is good until `revoke` or `accept_only` says otherwise; without one the caller is
-    anonymous and counted by address.
+    Every token is good until `revoke` or `accept_only` says otherwise, apps are what `credentials`
+    knows; without either the caller is anonymous and counted by address.
 
     Args:
         population: who can be asked for.
@@ -71,40 +72,32 @@ class GitHubStandIn:
         self._clock = clock or SystemClock()
         self._latency_seconds = latency_seconds
         self._budgets: dict[str, Budget] = {}
-        self._accepted: frozenset[str] | None = None
-        self._revoked: set[str] = set()
-
-    def accept_only(self, *tokens: str) -> None:
-        """Refuse every token but these from now on."""
-        self._accepted = frozenset(tokens)
-
-    def revoke(self, token: str) -> None:
-        """Refuse this token from now on."""
-        self._revoked.add(token)
+        self.credentials = Credentials(self._clock)
+        self.accept_only = self.credentials.accept_only
+        self.revoke = self.credentials.revoke
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
         self.counters.requests += 1
-        token = _token(request)
-        budget = self._budget(token, request.remote or "")
+        whose = self.credentials.whose(request)
+        self.credentials.asked[whose] += 1
+        budget = self._budget(whose)
         budget.in_flight += 1
         try:
-            whole = replace(
-                self._answer(request, token, budget), delay_seconds=self._latency_seconds
-            )
+            whole = replace(self._answer(request, budget), delay_seconds=self._latency_seconds)
             answer = self.faults.strike(request.path, whole)
             self.counters.by_status[answer.status] += 1
             return await deliver(request, answer, self._clock)
         finally:
             budget.in_flight -= 1
 
-    def _answer(self, request: web.BaseRequest, token: str | None, budget: Budget) -> Answer:
+    def _answer(self, request: web.BaseRequest, budget: Budget) -> Answer:
         if not request.headers.get(hdrs.USER_AGENT):
             headers = {"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-cache"}
             return Answer(status=403, headers=headers, body=NO_AGENT.encode())
-        if token is not None and not self._is_good(token):
-            self.counters.unauthorised += 1
-            return self._told(401, "Bad credentials", f"{DOCS}/rest")
+        told = self.credentials.make_token(request) or self.credentials.refusal(request)
+        if told is not None:
+            return self._tell_of_credential(told)
         refusal = budget.arrive()
         self.counters.count_arrival(budget.in_flight, budget.last_second, budget.last_minute)
         if refusal is not None:
@@ -112,8 +105,16 @@ class GitHubStandIn:
         if request.path == "/rate_limit":
             return self._rate_limit(budget)
         if budget.remaining <= 0:
-            return self._refuse_primary(token, request, budget)
-        return self._charged(self._profile(request, is_anonymous=token is None), budget)
+            return self._refuse_primary(request, budget)
+        return self._charged(self._profile(request, is_anonymous=_is_anonymous(request)), budget)
+
+    def _tell_of_credential(self, told: Told) -> Answer:
+        self.counters.unauthorised += told.status != 201
+        answer = self._told(told.status, told.message, f"{DOCS}/rest")
+        body = _encoded(told.body) if told.body else answer.body
+        return replace(
+            answer, body=body, headers={**answer.headers, "Date": self.credentials.date()}
+        )
 
     def _profile(self, request: web.BaseRequest, *, is_anonymous: bool) -> Answer:
         index = self._find(request) if request.method == hdrs.METH_GET else None
@@ -168,11 +169,9 @@ class GitHubStandIn:
         headers |= {"Vary": "Accept-Encoding, Accept, X-Requested-With", **_rate_headers(budget)}
         return Answer(headers=headers, body=_encoded(body))
 
-    def _refuse_primary(
-        self, token: str | None, request: web.BaseRequest, budget: Budget
-    ) -> Answer:
+    def _refuse_primary(self, request: web.BaseRequest, budget: Budget) -> Answer:
         self.counters.refused[Refusal.PRIMARY] += 1
-        whose = request.remote if token is None else "user ID 1"
+        whose = request.remote if _is_anonymous(request) else "user ID 1"
         text = f"API rate limit exceeded for {whose}."
         about = f"{DOCS}/rest/overview/rate-limits-for-the-rest-api"
         answer = self._told(self.limits.primary_status, text, about)
@@ -199,23 +198,17 @@ class GitHubStandIn:
             "X-GitHub-Request-Id": f"5A4D:{self.counters.requests:X}:0:0",
         }
 
-    def _budget(self, token: str | None, address: str) -> Budget:
-        key = f"address {address}" if token is None else f"token {token}"
-        budget = self._budgets.get(key)
+    def _budget(self, whose: str) -> Budget:
+        budget = self._budgets.get(whose)
         if budget is None:
-            limit = self.limits.anonymous if token is None else self.limits.primary
-            budget = self._budgets[key] = Budget(self.limits, limit, self._clock)
+            limits = self.limits
+            limit = limits.anonymous if whose.startswith("address ") else limits.primary
+            budget = self._budgets[whose] = Budget(limits, limit, self._clock)
         return budget
 
-    def _is_good(self, token: str) -> bool:
-        is_accepted = self._accepted is None or token in self._accepted
-        return bool(token) and is_accepted and token not in self._revoked
 
-
-def _token(request: web.BaseRequest) -> str | None:
-    """Return the credential without its scheme; None when nothing was sent."""
-    sent = request.headers.get(hdrs.AUTHORIZATION)
-    return None if sent is None else sent.partition(" ")[2].strip()
+def _is_anonymous(request: web.BaseRequest) -> bool:
+    return hdrs.AUTHORIZATION not in request.headers
 
 
 def _audience(is_anonymous: bool) -> str:

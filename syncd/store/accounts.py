@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +13,9 @@ from syncd.model.item import Claim
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Database, Row
 
+Outlet = tuple[str, str]
+"""A platform and one of its credentials."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
@@ -19,7 +23,8 @@ class Selection:
 
     `began_at` is when the run first started: what was attempted since then is done.
     `without_success_since` leaves out accounts that are fresher; `rested` leaves out those that
-    failed and still rest; `only` (None: everybody) holds user keys.
+    failed and still rest; `only` (None: everybody) holds user keys. `credential` (None: whichever)
+    leaves out accounts that are bound to another one.
     """
 
     kind: str
@@ -28,6 +33,7 @@ class Selection:
     without_success_since: datetime | None = None
     rested: bool = False
     only: tuple[str, ...] | None = None
+    credential: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,17 +55,21 @@ class AccountStore:
         self._database = database
         self._sql = load_blocks("accounts")
 
-    async def enroll(self, kind: str, platforms: Sequence[str]) -> None:
-        """Give every account of these platforms its state row; safe to repeat."""
+    async def enroll(self, kind: str, credentials: Sequence[Outlet]) -> None:
+        """Give every account of these platforms its state row and its credential.
+
+        Safe to repeat: an account stays with its credential as long as that is there.
+        """
+        columns = _columns(credentials)
 
         async def enroll() -> None:
             async with self._database.connection() as connection:
-                await connection.execute(self._sql["enroll_accounts"], kind, list(platforms))
+                await connection.execute(self._sql["enroll_accounts"], kind, *columns)
 
         await self._database.repeat(enroll)
 
-    async def count_due(self, selection: Selection) -> dict[str, int]:
-        """Count what the selection still holds, per platform; zero where nothing is due."""
+    async def count_due(self, selection: Selection) -> Counter[Outlet]:
+        """Count what the selection still holds, whatever its credential; zero elsewhere."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(
                 self._sql["count_due"],
@@ -67,8 +77,7 @@ class AccountStore:
                 list(selection.platforms),
                 *_narrowing(selection),
             )
-        counts = dict.fromkeys(selection.platforms, 0)
-        return counts | {row["platform"]: row["due"] for row in rows}
+        return Counter({(row["platform"], row["credential"]): row["due"] for row in rows})
 
     async def claim(
         self, selection: Selection, platform: str, run_id: int, behind: Position, limit: int
@@ -87,24 +96,37 @@ class AccountStore:
                 behind.account_id,
                 limit,
                 run_id,
+                selection.credential,
             )
         return [_to_claim(row) for row in rows]
 
     async def claim_retries(
-        self, run_id: int, platform: str, limit: int
+        self, run_id: int, platform: str, limit: int, credential: str | None = None
     ) -> list[tuple[datetime, Claim]]:
         """Return accounts the run will try again, with when, soonest first."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(self._sql["claim_retries"], run_id, platform, limit)
+            rows = await connection.fetch(
+                self._sql["claim_retries"], run_id, platform, limit, credential
+            )
         return [(row["due_at"], _to_claim(row)) for row in rows]
 
     async def next_retry(
-        self, kind: str, platforms: Sequence[str], cycle_start: datetime, earliest: datetime
+        self, kind: str, cycle_start: datetime, open_at: Mapping[Outlet, datetime]
     ) -> datetime | None:
-        """Return when something left of the cycle may be tried again, `earliest` at the soonest."""
+        """Return when something left of the cycle may be tried again.
+
+        Args:
+            kind: the job kind.
+            cycle_start: since when an account must have had a success to be left out.
+            open_at: the soonest for each platform and credential.
+        """
         async with self._database.connection() as connection:
             found: datetime | None = await connection.fetchval(
-                self._sql["next_retry"], kind, list(platforms), cycle_start, earliest
+                self._sql["next_retry"],
+                kind,
+                cycle_start,
+                *_columns(list(open_at)),
+                list(open_at.values()),
             )
         return found
 
@@ -113,11 +135,17 @@ class AccountStore:
     ) -> list[dict[str, Any]]:
         """Call accounts gone that were not found twice, `apart` or more; return those.
 
-        Does nothing unless the platform answered for somebody since the run began.
+        Does nothing unless the platform answered for somebody since the run began, asked with the
+        same credential.
         """
         async with self._database.transaction() as connection:
             rows = await connection.fetch(
-                self._sql["confirm_missing"], selection.kind, platform, selection.began_at, apart
+                self._sql["confirm_missing"],
+                selection.kind,
+                platform,
+                selection.began_at,
+                apart,
+                selection.credential,
             )
         return [dict(row) for row in rows]
 
@@ -134,6 +162,10 @@ class AccountStore:
         async with self._database.connection() as connection:
             rows = await connection.fetch(self._sql["count_by_state"])
         return [dict(row) for row in rows]
+
+
+def _columns(outlets: Sequence[Outlet]) -> tuple[list[str], list[str]]:
+    return [platform for platform, _ in outlets], [credential for _, credential in outlets]
 
 
 def _narrowing(selection: Selection) -> tuple[Any, ...]:

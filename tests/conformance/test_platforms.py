@@ -164,6 +164,18 @@ async def test_refused_credential_is_told_once_and_not_tried_again(
     assert world.standin.counters.requests == 1
 
 
+async def test_credential_is_checked_without_cost_where_that_can_be(
+    platform: Platform, clock: FakeClock, world: World
+) -> None:
+    can_be = await clock.run(platform.check_credential())
+    world.standin.revoke(TOKEN)
+
+    assert world.standin.counters.primary_used == 0
+    if can_be:
+        with pytest.raises(CredentialsRejected, match="refuses the credential main"):
+            await clock.run(platform.check_credential())
+
+
 @pytest.mark.parametrize("status", [403, 429])
 @pytest.mark.parametrize(
     ("retry_after", "as_date", "pause_seconds"),

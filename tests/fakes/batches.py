@@ -60,7 +60,7 @@ class Desk:
 
 
 async def accounts_of(world: Running) -> list[Account]:
-    await world.around.stores.accounts.enroll(KIND, [PLAY])
+    await world.around.stores.accounts.enroll(KIND, [(PLAY, "main")])
     selection = Selection(kind=KIND, platforms=(PLAY,), began_at=AT)
     claims = await world.around.stores.accounts.claim(selection, PLAY, 0, START, 1_000)
     return sorted((claim.account for claim in claims), key=lambda account: account.user_key)

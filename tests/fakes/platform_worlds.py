@@ -73,6 +73,6 @@ async def connected(
             **given,
         }
     )
-    platform = FOUND[name].connect(name, settings, clock=clock, bus=Bus(), random=Random(1))
+    [platform] = FOUND[name].connect(name, settings, clock=clock, bus=Bus(), random=Random(1))
     async with platform.client:
         yield platform

@@ -116,7 +116,7 @@ class Running:
                 sync=SyncStore(database, runs),
                 mirror=MirrorStore(database, runs),
             ),
-            platforms={PLAY: self.platform},
+            platforms={PLAY: [self.platform]},
             admission=Admission(clock),
         )
         self.runner = Runner(self.around)

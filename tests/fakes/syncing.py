@@ -56,7 +56,7 @@ class Syncing:
 
     @property
     def platform(self) -> Any:
-        return self._core.around.platforms[self._name]
+        return self._core.around.platforms[self._name][0]
 
     async def link(self, handles: Mapping[str, str]) -> None:
         """Tell syncd about users, as an import does."""

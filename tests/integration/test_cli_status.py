@@ -16,6 +16,7 @@ from fakes.daemon import (
     FakeDaemon,
     fake_daemon,
     job_answer,
+    platform_answer,
     run_answer,
     status_answer,
     write_config,
@@ -52,6 +53,23 @@ async def test_first_screen_shows_freshness_jobs_and_platforms(
         "",
         "PLATFORM  ACCOUNTS            QUOTA LEFT   CALLS  SAVED  WAITS FOR",
         "github    active 997, gone 3  4,871/5,000  1,000  990    -",
+    ]
+
+
+async def test_several_credentials_stand_below_their_platform(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = {**platform_answer(), "credential": "main", "calls": 600, "refused": ""}
+    app = {**main, "credential": "app", "calls": 400, "saved": 0, "refused": "HTTP 401"}
+    platform = {**platform_answer(), "waits_for": "app: ...", "credentials": [main, app]}
+    daemon.service.told = status_answer(platforms=[platform])
+
+    await daemon.syncd("status")
+
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        "github    active 997, gone 3  4,871/5,000  1,000  990    -",
+        "  main                        4,871/5,000  600    990    -",
+        "  app                         4,871/5,000  400    0      nothing: it is refused",
     ]
 
 

@@ -174,7 +174,7 @@ async def test_a_pause_of_a_day_holds_neither_a_run_nor_a_connection(
         await link(desk, population)
         begun = house.clock.now()
         ended = await run(desk)
-        gate = desk.core.around.platforms["github"].client.gate
+        gate = desk.core.around.platforms["github"][0].client.gate
         work = desk.core.scheduler.job(JOB).work
         retry = await work.next_retry(desk.core.around, begun)
         told = await problems(desk)
@@ -224,7 +224,7 @@ async def test_another_credential_of_the_same_name_does_not_inherit_the_pause(
     house: House,
 ) -> None:
     async with house.syncd() as desk:
-        desk.core.around.platforms["github"].client.gate.pauses.pause(3600, "secondary limit")
+        desk.core.around.platforms["github"][0].client.gate.pauses.pause(3600, "secondary limit")
 
     async with house.syncd(token="ghp_two") as desk:
         other = (await platform(desk))["paused_until"]
@@ -244,7 +244,7 @@ async def test_what_a_gate_tells_is_written_at_once_and_after_an_outage(
         over_tcp = replace(address, host="127.0.0.1", port=proxy.port)
         house.text = text_for(over_tcp, database.settings.schema, "http://127.0.0.1:9")
         async with house.syncd() as desk:
-            pauses = desk.core.around.platforms["github"].client.gate.pauses
+            pauses = desk.core.around.platforms["github"][0].client.gate.pauses
 
             async def written() -> list[GateState]:
                 await desk.clock.advance(60)

@@ -83,7 +83,7 @@ async def platform(server: Replay, clock: FakeClock, bus: Bus) -> AsyncIterator[
         "credentials": [{"token": "ghp_one"}],
     }
     settings = PlatformSettings.model_validate({**dict(GitHub.defaults), **given})
-    platform = GitHub.connect("github", settings, clock=clock, bus=bus, random=Random(1))
+    [platform] = GitHub.connect("github", settings, clock=clock, bus=bus, random=Random(1))
     async with platform.client:
         yield platform
 

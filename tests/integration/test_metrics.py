@@ -169,7 +169,7 @@ async def test_ages_are_those_of_the_median_the_tenth_and_the_hundredth_account(
 ) -> None:
     handles = {f"u{minutes}": f"h{minutes}" for minutes in range(1, 101)}
     await desk.link(**handles)
-    await desk.core.around.stores.accounts.enroll("profiles", ["github"])
+    await desk.core.around.stores.accounts.enroll("profiles", [("github", "main")])
     async with desk.core.database.connection() as connection:
         await connection.execute(
             "UPDATE sync_state "
@@ -230,7 +230,7 @@ async def test_requests_under_way_are_not_counted_before_they_have_ended(
     await desk.link(ada=population.login(1))
     standin.faults.add(latency(0.3))
     run = await desk.control.trigger(JOB, RunOptions(), None)
-    gate = desk.core.around.platforms["github"].client.gate
+    gate = desk.core.around.platforms["github"][0].client.gate
 
     async def is_under_way() -> bool:
         return gate.in_flight > 0
@@ -247,7 +247,7 @@ async def test_a_pause_that_the_platform_asked_for_is_told_with_its_end(
     desk: Desk, port: Port
 ) -> None:
     ends_at = desk.clock.now() + timedelta(hours=1)
-    desk.core.around.platforms["github"].client.gate.pauses.pause(3600, "secondary limit")
+    desk.core.around.platforms["github"][0].client.gate.pauses.pause(3600, "secondary limit")
 
     scrape = await port.scrape()
 
@@ -340,7 +340,7 @@ async def test_promtool_finds_nothing_to_say_about_a_scrape(
 ) -> None:
     await desk.link(ada=population.login(1))
     await ran(desk)
-    desk.core.around.platforms["github"].client.gate.pauses.pause(3600, "secondary limit")
+    desk.core.around.platforms["github"][0].client.gate.pauses.pause(3600, "secondary limit")
     scrape = await port.scrape()
 
     promtool = await asyncio.to_thread(

@@ -291,4 +291,6 @@ async def test_no_error_tells_the_token_or_the_query(says: bytes) -> None:
     assert asked.error is not None
     assert TOKEN not in everything_about(asked.error)
     assert "s3cretQuery" not in str(asked.error)
-    assert re.search(r"cannot GET /users/octocat on github: ", str(asked.error))
+    assert re.search(
+        r"cannot GET /users/octocat on github: |refuses the credential main: ", str(asked.error)
+    )

@@ -41,7 +41,7 @@ def selection(began_at: datetime = AT, **changes: Any) -> Selection:
 async def link(world: Running, count: int, *, apart: timedelta = timedelta()) -> None:
     """Link accounts; with `apart` they had a success, each that much before the last."""
     await world.link(count)
-    await accounts(world).enroll(KIND, [PLAY])
+    await accounts(world).enroll(KIND, [(PLAY, "main")])
     for number in range(count if apart else 0):
         at = AT - HOUR - number * apart
         await change(world, f"u{number:04}", attempted_at=at, succeeded_at=at)
@@ -73,7 +73,7 @@ async def test_the_oldest_attempt_is_claimed_first_and_who_was_never_tried_befor
 ) -> None:
     await link(world, 4, apart=HOUR)
     await world.link(1, first=4)
-    await accounts(world).enroll(KIND, [PLAY])
+    await accounts(world).enroll(KIND, [(PLAY, "main")])
 
     assert await claim(world, selection()) == ["u0004", "u0003", "u0002", "u0001", "u0000"]
 
@@ -135,7 +135,7 @@ async def test_what_a_run_attempted_is_not_due_in_it_again(world: Running) -> No
     left = await claim(world, selection())
 
     assert len(left) == 1
-    assert await accounts(world).count_due(selection()) == {PLAY: 1}
+    assert await accounts(world).count_due(selection()) == {(PLAY, "main"): 1}
 
 
 async def test_a_catch_up_takes_only_accounts_without_a_success_of_late(world: Running) -> None:
@@ -146,7 +146,7 @@ async def test_a_catch_up_takes_only_accounts_without_a_success_of_late(world: R
     chosen = selection(without_success_since=AT - 12 * HOUR)
 
     assert await claim(world, chosen) == ["u0002", "u0001"]
-    assert await accounts(world).count_due(chosen) == {PLAY: 2}
+    assert await accounts(world).count_due(chosen) == {(PLAY, "main"): 2}
 
 
 async def test_a_retry_leaves_out_who_failed_and_still_rests(world: Running) -> None:
@@ -195,9 +195,10 @@ async def test_the_next_retry_is_when_the_first_failed_account_has_rested(world:
     await change(world, "u0001", succeeded_at=None, fail_streak=1, due_at=AT + HOUR)
     found = accounts(world).next_retry
 
-    assert await found(KIND, [PLAY], cycle, AT) == AT + HOUR
-    assert await found(KIND, [PLAY], cycle, AT + 3 * HOUR) == AT + 3 * HOUR
-    assert await found(KIND, ["elsewhere"], cycle, AT) is None
+    assert await found(KIND, cycle, {(PLAY, "main"): AT}) == AT + HOUR
+    assert await found(KIND, cycle, {(PLAY, "main"): AT + 3 * HOUR}) == AT + 3 * HOUR
+    assert await found(KIND, cycle, {("elsewhere", "main"): AT}) is None
+    assert await found(KIND, cycle, {(PLAY, "other"): AT}) is None
 
 
 async def test_freshness_counts_who_is_followed_and_who_had_a_success(world: Running) -> None:
@@ -219,7 +220,7 @@ async def test_at_twenty_thousand_accounts_a_claim_walks_the_index_and_is_quick(
         "SELECT id, $1, key, key FROM users",
         PLAY,
     )
-    await accounts(world).enroll(KIND, [PLAY])
+    await accounts(world).enroll(KIND, [(PLAY, "main")])
     await world.rows(
         "UPDATE sync_state SET attempted_at = $1::timestamptz - account_id * interval '1 s'",
         AT,
@@ -242,7 +243,19 @@ async def test_at_twenty_thousand_accounts_a_claim_walks_the_index_and_is_quick(
 
 async def explain(world: Running, behind: Position) -> str:
     """Return the plan of a claim as PostgreSQL prepares it for any values."""
-    values = (KIND, PLAY, AT, None, False, None, behind.attempted_at, behind.account_id, 25, 0)
+    values = (
+        KIND,
+        PLAY,
+        AT,
+        None,
+        False,
+        None,
+        behind.attempted_at,
+        behind.account_id,
+        25,
+        0,
+        "main",
+    )
     async with world.database.connection() as connection:
         await connection.execute("SET plan_cache_mode = force_generic_plan")
         rows = await connection.fetchval(

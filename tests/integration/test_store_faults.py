@@ -116,7 +116,7 @@ async def test_what_always_collides_is_given_up_after_five_times(database: Datab
 async def batch_of(world: Running) -> Batch:
     await world.link(20)
     accounts = world.around.stores.accounts
-    await accounts.enroll("profiles", [PLAY])
+    await accounts.enroll("profiles", [(PLAY, "main")])
     number = await world.start_nothing()
     run = await world.runs.begin(number, world.clock.now())
     assert run.started_at is not None

@@ -169,7 +169,7 @@ async def test_a_login_date_that_is_not_told_is_kept(users: UserStore) -> None:
 
 async def test_a_deleted_user_leaves_no_row_anywhere(users: UserStore, world: Running) -> None:
     await users.put([entry()])
-    await world.around.stores.accounts.enroll("profiles", [GITHUB])
+    await world.around.stores.accounts.enroll("profiles", [(GITHUB, "main")])
 
     gone = await users.delete("ada")
 
@@ -238,7 +238,7 @@ async def test_a_value_the_database_refuses_is_bad_input(
 
 async def test_every_instant_of_a_user_is_an_instant(users: UserStore, world: Running) -> None:
     await users.put([entry(last_login_at=LOGIN)])
-    await world.around.stores.accounts.enroll("profiles", [GITHUB])
+    await world.around.stores.accounts.enroll("profiles", [(GITHUB, "main")])
     await world.rows("UPDATE sync_state SET succeeded_at = $1, attempted_at = $1", LOGIN)
 
     found = await account(users)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from fakes.daemon_process import DaemonProcess, Start
 from fakes.sandbox_process import SandboxProcess, sandbox_process
+from fakes.waiting import until
 
 SCALE = 100
 DEFAULTS = {
@@ -34,6 +35,10 @@ async def run_of(daemon: DaemonProcess) -> dict[str, Any]:
     return await daemon.finished(await daemon.trigger())
 
 
+async def was_asked(sandbox: SandboxProcess) -> bool:
+    return bool((await sandbox.counters())["requests"])
+
+
 @pytest.mark.timeout(300)
 async def test_ten_thousand_users_exceed_no_limit_and_cost_no_quota_the_second_time(
     embedded_daemon: Start,
@@ -44,6 +49,8 @@ async def test_ten_thousand_users_exceed_no_limit_and_cost_no_quota_the_second_t
         embedded_daemon(sandbox, DEFAULTS) as daemon,
     ):
         await daemon.follow(sandbox)
+        await until(lambda: was_asked(sandbox), what="the credential to be checked")
+        await sandbox.change("clear_counters")
 
         first = await run_of(daemon)
         after_first = await sandbox.counters()

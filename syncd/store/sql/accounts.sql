@@ -1,18 +1,45 @@
 -- name: enroll_accounts
--- Every account of these platforms gets its state row for a job kind; safe to repeat.
-INSERT INTO sync_state (account_id, kind, platform)
-SELECT accounts.id, $1, accounts.platform
-FROM accounts
-WHERE accounts.platform = ANY($2::text[])
-    AND NOT EXISTS (
-        SELECT 1 FROM sync_state WHERE sync_state.account_id = accounts.id AND sync_state.kind = $1
+-- Every account of these platforms ($2) gets its state row for a job kind, and each row one of the
+-- credentials ($3) of its platform: the one whose name makes the largest hash with the account's
+-- number. So a restart moves nobody, and a credential that comes or goes moves its own share only.
+-- Nobody needs a look but who has no credential that is still there, unless one is new: that one has
+-- no account yet. Only rows that change are written; safe to repeat.
+WITH offered AS (
+    SELECT * FROM unnest($2::text[], $3::text[]) AS offered (platform, credential)
+), grown AS (
+    SELECT offered.platform FROM offered
+    WHERE NOT EXISTS (
+        SELECT 1 FROM sync_state
+        WHERE sync_state.kind = $1 AND sync_state.platform = offered.platform
+            AND sync_state.credential = offered.credential
     )
-ON CONFLICT (account_id, kind) DO NOTHING;
+), looked_at AS MATERIALIZED (
+    SELECT accounts.id, accounts.platform, sync_state.credential
+    FROM accounts
+    LEFT JOIN sync_state ON sync_state.account_id = accounts.id AND sync_state.kind = $1
+    WHERE accounts.platform IN (SELECT platform FROM offered)
+        AND ((accounts.platform, sync_state.credential) NOT IN (SELECT platform, credential FROM offered)
+            OR sync_state.credential IS NULL
+            OR accounts.platform IN (SELECT platform FROM grown))
+)
+INSERT INTO sync_state (account_id, kind, platform, credential)
+SELECT looked_at.id, $1, looked_at.platform, chosen.credential
+FROM looked_at
+CROSS JOIN LATERAL (
+    SELECT offered.credential FROM offered
+    WHERE offered.platform = looked_at.platform
+    ORDER BY md5(offered.credential || ':' || looked_at.id) DESC
+    LIMIT 1
+) AS chosen
+WHERE looked_at.credential IS DISTINCT FROM chosen.credential
+ORDER BY looked_at.id
+ON CONFLICT (account_id, kind) DO UPDATE SET credential = EXCLUDED.credential
+WHERE sync_state.credential IS DISTINCT FROM EXCLUDED.credential;
 
 -- name: count_due
--- What a run that began at $3 still has to do, per platform. $4: only accounts without a success
+-- What a run that began at $3 still has to do, per platform and credential. $4: only accounts without a success
 -- since that instant; $5: leave out accounts that failed and still rest; $6: only these users.
-SELECT sync_state.platform, count(*) AS due
+SELECT sync_state.platform, sync_state.credential, count(*) AS due
 FROM sync_state
 JOIN accounts ON accounts.id = sync_state.account_id
 WHERE sync_state.kind = $1 AND sync_state.platform = ANY($2::text[]) AND sync_state.attempted_at < $3
@@ -22,11 +49,12 @@ WHERE sync_state.kind = $1 AND sync_state.platform = ANY($2::text[]) AND sync_st
         OR (accounts.state IN ('gone', 'quarantined')
             AND ($6::text[] IS NOT NULL OR sync_state.attempted_at < $3 - interval '7 days')))
     AND ($6::text[] IS NULL OR accounts.user_id IN (SELECT id FROM users WHERE key = ANY($6)))
-GROUP BY sync_state.platform;
+GROUP BY sync_state.platform, sync_state.credential;
 
 -- name: claim_due
 -- The next $9 of them on one platform, oldest attempt first, behind the position ($7, $8). Accounts
--- this run already failed with and will try again are left to claim_retries.
+-- this run already failed with and will try again are left to claim_retries. $11: only those that
+-- are bound to this credential.
 SELECT accounts.id, users.key AS user_key, accounts.platform, accounts.handle,
     COALESCE(accounts.external_id, '') AS external_id, sync_state.etag, sync_state.etag_credential,
     sync_state.attempted_at, 0 AS attempts
@@ -42,11 +70,13 @@ WHERE sync_state.kind = $1 AND sync_state.platform = $2 AND sync_state.attempted
             AND ($6::text[] IS NOT NULL OR sync_state.attempted_at < $3 - interval '7 days')))
     AND ($6::text[] IS NULL OR users.key = ANY($6))
     AND sync_state.retry_run IS DISTINCT FROM $10
+    AND ($11::text IS NULL OR sync_state.credential = $11)
 ORDER BY sync_state.attempted_at, sync_state.account_id
 LIMIT $9;
 
 -- name: claim_retries
--- Accounts this run failed with once or more and is not through with, soonest first.
+-- Accounts this run failed with once or more and is not through with, soonest first. $4: only those
+-- that are bound to this credential.
 SELECT accounts.id, users.key AS user_key, accounts.platform, accounts.handle,
     COALESCE(accounts.external_id, '') AS external_id, sync_state.etag, sync_state.etag_credential,
     sync_state.attempted_at, sync_state.attempts, sync_state.due_at
@@ -54,6 +84,7 @@ FROM sync_state
 JOIN accounts ON accounts.id = sync_state.account_id
 JOIN users ON users.id = accounts.user_id
 WHERE sync_state.retry_run = $1 AND sync_state.platform = $2 AND accounts.state IN ('active', 'gone', 'quarantined')
+    AND ($4::text IS NULL OR sync_state.credential = $4)
 ORDER BY sync_state.due_at
 LIMIT $3;
 
@@ -169,16 +200,18 @@ SET outcome = EXCLUDED.outcome, error = EXCLUDED.error, at = EXCLUDED.at;
 
 -- name: confirm_missing
 -- After a run in which the platform answered others: note the first "not found", and call an account
--- gone when a second one came at least $4 later; a letter about it is over. Repeating it changes
--- nothing.
+-- gone when a second one came at least $4 later; a letter about it is over. What one credential ($5)
+-- is told proves nothing of what another one cannot see. Repeating it changes nothing.
 WITH missing AS (
     SELECT sync_state.account_id, sync_state.not_found_since, sync_state.attempted_at
     FROM sync_state
     WHERE sync_state.kind = $1 AND sync_state.platform = $2 AND sync_state.outcome = 'not_found'
         AND sync_state.attempted_at >= $3
+        AND ($5::text IS NULL OR sync_state.credential = $5)
         AND EXISTS (
             SELECT 1 FROM sync_state AS healthy
             WHERE healthy.kind = $1 AND healthy.platform = $2 AND healthy.succeeded_at >= $3
+                AND ($5::text IS NULL OR healthy.credential = $5)
         )
 ), first AS (
     UPDATE sync_state SET not_found_since = missing.attempted_at
@@ -203,13 +236,16 @@ WITH missing AS (
 SELECT gone.id, gone.platform, gone.handle, gone.user_key FROM gone;
 
 -- name: next_retry
--- When the first account that has no success since $3 may be tried again: failed ones at their due
--- time, ones nobody got to at $4. Nothing comes back where the cycle is complete.
-SELECT min(CASE WHEN sync_state.attempted_at < $3 THEN $4 ELSE GREATEST(sync_state.due_at, $4) END)
-FROM sync_state
+-- When the first account that has no success since $2 may be tried again: failed ones at their due
+-- time, ones nobody got to as soon as their platform ($3) may be asked by their credential ($4), which
+-- is at $5. Nothing comes back where the cycle is complete.
+SELECT min(
+    CASE WHEN sync_state.attempted_at < $2 THEN open.at ELSE GREATEST(sync_state.due_at, open.at) END)
+FROM unnest($3::text[], $4::text[], $5::timestamptz[]) AS open (platform, credential, at)
+JOIN sync_state ON sync_state.platform = open.platform AND sync_state.credential = open.credential
 JOIN accounts ON accounts.id = sync_state.account_id
-WHERE sync_state.kind = $1 AND sync_state.platform = ANY($2::text[]) AND accounts.state = 'active'
-    AND (sync_state.succeeded_at IS NULL OR sync_state.succeeded_at < $3);
+WHERE sync_state.kind = $1 AND accounts.state = 'active'
+    AND (sync_state.succeeded_at IS NULL OR sync_state.succeeded_at < $2);
 
 -- name: freshness
 -- Per platform: how many accounts are followed and how many had a success since $3.

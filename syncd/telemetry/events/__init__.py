@@ -21,6 +21,7 @@ from syncd.telemetry.events.daemon import (
     StoreRecovered,
 )
 from syncd.telemetry.events.outbound import (
+    CredentialRefused,
     PlatformRecovered,
     PlatformThrottled,
     PlatformTripped,
@@ -44,6 +45,7 @@ __all__ = [
     "ConditionNoticed",
     "ControlRefused",
     "ControlUsed",
+    "CredentialRefused",
     "DaemonDraining",
     "DaemonStarted",
     "DaemonStopped",

@@ -49,8 +49,20 @@ class PlatformTripped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformRecovered(Event):
-    """The first good answer after a pause, or after the platform had tripped the breaker."""
+    """The first good answer after a pause, an open breaker or a refused credential."""
 
     name: ClassVar[str] = "platform.recovered"
     platform: str
     credential: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialRefused(Event):
+    """A platform refuses a credential: nothing is asked with it until a person mends it."""
+
+    name: ClassVar[str] = "credential.refused"
+    level: ClassVar[Level] = Level.ERROR
+    platform: str
+    credential: str
+    error: str
+    hint: str

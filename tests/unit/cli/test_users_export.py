@@ -14,7 +14,7 @@ from syncd.platforms.base import Platform
 from syncd.platforms.github import GitHub
 from syncd.web.routes import is_name
 
-PLATFORMS: dict[str, Platform] = {"github": GitHub.__new__(GitHub)}
+PLATFORMS: dict[str, list[Platform]] = {"github": [GitHub.__new__(GitHub)]}
 LEADS = st.sampled_from(["", "'", "''", "=", "'=", "+", "-", "@", '"', ","])
 KEYS = st.tuples(LEADS, st.text(max_size=20)).map("".join).filter(is_name)
 ENTRIES = st.lists(

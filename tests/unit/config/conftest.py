@@ -26,7 +26,7 @@ from typing import Literal
 from config_test_jobs.base import Contract
 from pydantic import Field
 from syncd.config.duration import Duration
-from syncd.config.models import Section
+from syncd.config.section import Section
 
 class Profiles(Contract):
     class Options(Section):

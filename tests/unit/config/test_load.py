@@ -171,10 +171,6 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_line(
             ),
         ),
         (
-            '[platforms.github]\ncredentials = [{ token = "a" }, { token = "b" }]\n',
-            "2: platforms.github.credentials: only one credential can be used for now, not 2",
-        ),
-        (
             JOB + 'every = "1h"\nschedule = "@hourly"\n',
             "4: jobs.x.every: cannot stand beside schedule; leave one of them",
         ),

@@ -35,7 +35,7 @@ def test_a_config_is_shown_as_it_would_be_written_without_its_secrets(
         "quota": "5000/h",
         "slots": 4,
         "timeout": "30s",
-        "credentials": [{"name": "main", "token": "***", "token_file": ""}],
+        "credentials": [{"name": "main", "token": "***"}],
         "allow_private": False,
     }
     assert shown["jobs"]["x"] == {

@@ -11,7 +11,7 @@ from syncd.model.account import UserEntry
 from syncd.platforms.base import Platform
 from syncd.platforms.github import GitHub
 
-PLATFORMS: dict[str, Platform] = {"github": GitHub.__new__(GitHub)}
+PLATFORMS: dict[str, list[Platform]] = {"github": [GitHub.__new__(GitHub)]}
 
 
 def csv(text: str) -> list[UserEntry]:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
-from pathlib import Path
+import base64
 
 import pytest
+from fakes.keys import private_pem, rsa_key
 
 from syncd.errors import ConfigError
+from syncd.model.scheme import Scheme
 from syncd.outbound.credentials import Credential
+from syncd.outbound.installation import Installation
 
 TOKEN = "ghp_s3cretOfTheTest"
 
@@ -48,20 +51,37 @@ def test_what_cannot_stand_in_a_header_is_refused_without_being_told(token: str)
     assert token.strip() == "" or token not in str(refusal.value)
 
 
-def test_a_token_is_read_from_its_file(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text(TOKEN + "\n")
-
-    credential = Credential.from_file("main", tmp_path / "token")
-
-    assert credential == Credential.bearer("main", TOKEN)
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"credential main: cannot read .*token"):
-        Credential.from_file("main", tmp_path / "token")
-
-
 def test_a_token_that_a_server_echoes_is_blanked() -> None:
     credential = Credential.bearer("main", TOKEN)
 
     assert credential.redact(f"bad token {TOKEN}!") == "bad token ***!"
+
+
+def test_an_oauth_app_is_proven_by_its_id_and_secret() -> None:
+    credential = Credential.basic("oauth", "Iv1.ab", TOKEN)
+
+    code = base64.b64encode(f"Iv1.ab:{TOKEN}".encode()).decode()
+    assert credential.headers() == {"Authorization": f"Basic {code}"}
+    assert (credential.scheme, credential.has_etags) == (Scheme.BASIC, True)
+    assert credential.redact(f"{TOKEN} {code}") == "*** ***"
+    assert TOKEN not in f"{credential!r}"
+    assert code not in f"{credential!r}"
+
+
+def installed(app_id: str = "12", number: str = "34") -> Credential:
+    return Credential.of_installation("app", Installation(app_id, number, rsa_key()))
+
+
+def test_an_installation_has_no_header_of_its_own_and_no_etags() -> None:
+    credential = installed()
+
+    assert (credential.headers(), credential.has_etags) == ({}, False)
+    assert "RSAPrivateKey" not in f"{credential!r}"
+    assert private_pem().splitlines()[3] not in f"{credential!r}"
+
+
+def test_the_fingerprint_of_an_installation_is_the_installation() -> None:
+    one = installed()
+
+    assert one.fingerprint == installed().fingerprint
+    assert one.fingerprint != installed("13").fingerprint != installed("12", "35").fingerprint

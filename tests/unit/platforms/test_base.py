@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, ClassVar
 
@@ -35,6 +35,10 @@ class Open(Shy):
 
 def connect(kind: type[Platform] = Shy, **given: Any) -> Platform:
     settings = PlatformSettings.model_validate({**dict(kind.defaults), **given})
+    return connect_all(settings, kind)[0]
+
+
+def connect_all(settings: PlatformSettings, kind: type[Platform] = Shy) -> Sequence[Platform]:
     return kind.connect("shy", settings, clock=FakeClock(), bus=Bus(), random=Random(1))
 
 
@@ -81,12 +85,16 @@ def test_any_number_is_taken_with_a_credential_or_where_none_is_needed(platform:
     platform.check_size(10**9)
 
 
-def test_platform_is_known_by_the_first_credential() -> None:
+def test_each_credential_has_a_client_and_limits_of_its_own() -> None:
     given = [{"name": "first", "token": "one"}, {"name": "second", "token": "two"}]
+    settings = PlatformSettings.model_validate({**dict(Shy.defaults), "credentials": given})
 
-    platform = connect(credentials=given)
+    first, second = connect_all(settings)
+    first.client.gate.pauses.pause(90, "secondary limit")
 
-    assert platform.client.credential.name == "first"
+    assert [first.credential, second.credential] == ["first", "second"]
+    assert first.waits_for() == "first: shy pause until 00:01:30 UTC (secondary limit)"
+    assert (second.paused_until(), second.waits_for()) == (None, "")
 
 
 def test_fresh_platform_has_asked_nothing_and_waits_for_nothing() -> None:

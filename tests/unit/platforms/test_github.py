@@ -212,6 +212,8 @@ def test_429_without_a_word_pauses() -> None:
     ("response", "kind"),
     [
         (answer(403, {"message": "Sorry. Your account was suspended."}), Kind.REJECTED),
+        (answer(403, {"message": "This installation has been suspended"}), Kind.REJECTED),
+        (answer(403, {"message": "Resource not accessible by integration"}), Kind.REJECTED),
         (answer(403, {"message": "Forbidden"}), Kind.BLOCKED),
         (answer(403, body=PAGE, Content_Type="text/html"), Kind.BLOCKED),
         (answer(403, body=b"Request forbidden by administrative rules."), Kind.BLOCKED),

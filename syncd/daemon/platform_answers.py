@@ -1,0 +1,96 @@
+"""The JSON shape of a platform: each credential by itself, and all of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from syncd.daemon.answers import Json
+from syncd.outbound.pause import LONG_PAUSE_SECONDS
+from syncd.platforms.base import Platform
+
+_SUMS = ("slots", "in_flight", "waiting", "calls", "saved")
+
+
+def platform_answer(platforms: Sequence[Platform], accounts: Json) -> Json:
+    """Describe a platform, asked with one credential or several, and who is followed there.
+
+    What can be added up is; whether it may be asked is told of the credential that may be first.
+    """
+    each = [_credential_answer(platform) for platform in platforms]
+    soonest = min(zip(platforms, each, strict=True), key=lambda pair: _closed_seconds(pair[0]))[1]
+    return {
+        "name": platforms[0].name,
+        "credential": ", ".join(one["credential"] for one in each),
+        "rate": sum(one["rate"] for one in each),
+        "quota": _added_up([one["quota"] for one in each]),
+        **{key: sum(one[key] for one in each) for key in _SUMS},
+        **{key: soonest[key] for key in ("paused_until", "pause_cause", "breaker")},
+        "problems": [problem for platform in platforms for problem in _problems(platform)],
+        "refused": "; ".join(one["refused"] for one in each if one["refused"]),
+        "waits_for": "; ".join(filter(None, (platform.waits_for() for platform in platforms))),
+        "accounts": accounts,
+        "credentials": each,
+    }
+
+
+def _credential_answer(platform: Platform) -> Json:
+    """Describe one credential: its limits, what is left of them, and what holds it back."""
+    gate, limits, refusal = platform.client.gate, platform.limits, platform.client.refusal
+    pause = gate.pauses.active
+    return {
+        "credential": platform.credential,
+        "scheme": platform.client.credential.scheme,
+        "refused": "" if refusal is None else str(refusal),
+        "rate": limits.rate,
+        "quota": {
+            "limit": limits.quota,
+            "seconds": limits.quota_seconds,
+            "left": None if limits.quota is None else gate.quota.left(),
+        },
+        "slots": limits.slots,
+        "in_flight": gate.in_flight,
+        "waiting": gate.waiting,
+        "paused_until": None if pause is None else pause.until,
+        "pause_cause": "" if pause is None else pause.cause,
+        "breaker": {
+            "state": gate.breaker.state,
+            "since": gate.breaker.since,
+            "until": gate.breaker.until,
+            "cause": gate.breaker.failure,
+            "error": gate.breaker.error,
+        },
+        "waits_for": gate.waits_for(),
+        "calls": gate.calls,
+        "saved": gate.saved,
+    }
+
+
+def _closed_seconds(platform: Platform) -> float:
+    gate = platform.client.gate
+    return max(gate.pauses.left_seconds(), gate.breaker.left_seconds())
+
+
+def _added_up(quotas: Sequence[Json]) -> Json:
+    """Add up quotas that run over the same time; several credentials never share one."""
+    limits = [quota["limit"] for quota in quotas]
+    is_limited = None not in limits
+    return {
+        "limit": sum(limits) if is_limited else None,
+        "seconds": quotas[0]["seconds"],
+        "left": sum(quota["left"] for quota in quotas) if is_limited else None,
+    }
+
+
+def _problems(platform: Platform) -> list[Json]:
+    """List what a person should know about the way to a platform."""
+    gate, refusal = platform.client.gate, platform.client.refusal
+    problems: list[Json] = []
+    if refusal is not None:
+        problems.append({"what": str(refusal), "hint": refusal.hint})
+    if gate.breaker.openings:
+        hint = f"the last error: {gate.breaker.error}; nothing was changed, it heals by itself"
+        problems.append({"what": platform.naming(gate.breaker.in_words()), "hint": hint})
+    if gate.pauses.left_seconds() > LONG_PAUSE_SECONDS:
+        hint = "it is kept over a restart; what was not asked stays due"
+        problems.append({"what": platform.naming(gate.pauses.in_words()), "hint": hint})
+    return problems
