@@ -147,7 +147,8 @@ class Credential(Section):
 class PlatformSettings(Section):
     """How we may use a platform; each platform class declares its own defaults.
 
-    `rate` and `quota` None mean that we set ourselves no such limit. Credentials without a token
+    `rate` and `quota` None mean that we set ourselves no such limit, `reserve` is the share of the
+    quota that is kept for manual triggers. Credentials without a token
     are left out: an empty tuple means that we ask without one.
     """
 
@@ -155,6 +156,7 @@ class PlatformSettings(Section):
     rate: Annotated[Rate | None, EMPTY_IS_NONE] = None
     burst: int = Field(default=1, gt=0)
     quota: Annotated[Rate | None, EMPTY_IS_NONE] = None
+    reserve: float = Field(default=0.2, ge=0, lt=1)
     slots: int = Field(default=4, gt=0, le=1000)
     timeout: PositiveDuration = parse_duration("30s")
     credentials: tuple[Credential, ...] = ()

@@ -15,9 +15,10 @@ from syncd.errors import CredentialsRejected, PlatformBlocked, PlatformDown, Rat
 from syncd.outbound.answers import Classifier, Kind, Response, Verdict
 from syncd.outbound.breaker import BreakerState
 from syncd.outbound.credentials import Credential
-from syncd.outbound.gate import WAIT_THROUGH_SECONDS, Charge, Gate
+from syncd.outbound.gate import Charge, Gate
 from syncd.outbound.reader import Expects, excerpt, find_failure, parse_leniently, read_body
 from syncd.outbound.request import Endpoint, Request
+from syncd.outbound.resource import WAIT_THROUGH_SECONDS
 from syncd.outbound.retry import RetryBudget
 from syncd.outbound.transport import TRANSPORT_ERRORS, describe, open_session
 from syncd.telemetry.bus import Bus
@@ -76,6 +77,11 @@ class PlatformClient:
     def credential(self) -> Credential:
         """As whom we ask."""
         return self._endpoint.credential
+
+    @property
+    def base_url(self) -> str:
+        """Where we ask, without a slash at its end."""
+        return self._base
 
     async def request(self, request: Request) -> Response:
         """Return the platform's answer, good or bad, once its verdict is OK.
@@ -148,7 +154,7 @@ class PlatformClient:
 
     async def _send(self, request: Request, url: URL) -> Response:
         aim = self._aim(request, url)
-        async with self.gate.passage() as passage:
+        async with self.gate.passage(request.resource) as passage:
             try:
                 response = await self._exchange(request, url, aim)
             except TRANSPORT_ERRORS as error:
@@ -162,7 +168,7 @@ class PlatformClient:
             if verdict.is_free:
                 passage.charge = Charge.SAVED
             if verdict.quota is not None:
-                self.gate.quota.note(verdict.quota)
+                passage.resource.quota.note(verdict.quota)
             # Still inside, so that the next in line sees a pause before it leaves.
             self._heed(verdict, aim, request, response)
         return response
@@ -192,10 +198,12 @@ class PlatformClient:
             case Kind.OK:
                 if failure := self._find_failure(aim, request, response):
                     raise failure
-                self.gate.pauses.note_good_answer()
+                self.gate.note_good_answer(request.resource)
             case Kind.PAUSE:
-                self.gate.pauses.pause(verdict.pause_seconds, verdict.cause)
-                left = timedelta(seconds=self.gate.pauses.left_seconds())
+                resource = self.gate.resources.named(request.resource)
+                pauses = resource.used_up if verdict.is_used_up else self.gate.pauses
+                pauses.pause(verdict.pause_seconds, verdict.cause)
+                left = timedelta(seconds=pauses.left_seconds())
                 raise RateLimited(reason, until=self._clock.now() + left)
             case Kind.TRANSIENT:
                 raise PlatformDown(reason)

@@ -144,6 +144,7 @@ def _limits(settings: PlatformSettings) -> Limits:
         burst=settings.burst,
         quota=None if quota is None else int(quota.count),
         quota_seconds=3600.0 if quota is None else quota.seconds,
+        reserve=settings.reserve,
         slots=settings.slots,
         timeout_seconds=settings.timeout.total_seconds(),
     )

@@ -8,7 +8,9 @@ from fakes.clock import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.outbound.limiter import CATCH_UP_SECONDS, Gcra, TokenBucket
+from syncd.outbound.gate import Gate, Limits
+from syncd.outbound.limiter import CATCH_UP_SECONDS, TokenBucket
+from syncd.telemetry.bus import Bus
 
 
 class LateClock(FakeClock):
@@ -139,7 +141,7 @@ async def test_a_cancelled_leader_hands_the_queue_to_the_next(clock: FakeClock) 
 def test_no_window_ever_holds_more_than_rate_and_burst_allow(
     rate: float, burst: int, gaps: list[float]
 ) -> None:
-    bucket = Gcra(rate, burst)
+    bucket = TokenBucket(rate, burst)
     now, taken = 0.0, []
 
     for gap in gaps:
@@ -158,7 +160,7 @@ def test_no_window_ever_holds_more_than_rate_and_burst_allow(
 def test_a_permit_is_due_after_exactly_the_delay_that_was_told(
     rate: float, burst: int, asks: int
 ) -> None:
-    bucket = Gcra(rate, burst)
+    bucket = TokenBucket(rate, burst)
     now = 0.0
 
     for _ in range(asks):
