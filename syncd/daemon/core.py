@@ -87,6 +87,8 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     around = _surroundings(config, clock, bus, database)
     clients = [platform.client for platform in around.platforms.values()]
     gates = GateKeeper(clients, GateStore(database), clock, bus)
+    health = StoreHealth(database, clock, bus, at_first=gates.restore)
+    gates.may_write = lambda: not health.error
     engine = LocalEngine(Runner(around))
     return Core(
         config=config,
@@ -95,7 +97,7 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
         servers=Servers(servers),
         database=database,
         cache=Cache(valkey or own_valkey.address, clock),
-        health=StoreHealth(database, clock, bus, at_first=gates.restore),
+        health=health,
         users=UserStore(database),
         pauses=PauseStore(database),
         gates=gates,

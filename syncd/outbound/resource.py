@@ -28,6 +28,7 @@ _RESERVE = "/reserve"
 
 # The last part of what scheduled requests may use: they spread it until there will be more.
 _LOW_SHARE = 0.05
+_LONG_GAP_SECONDS = 1.0
 
 
 class Resource:
@@ -84,7 +85,10 @@ class Resource:
         for pauses in self.pauses()[: urgency + 1]:
             if pause := pauses.active:
                 return pause.cause
-        return self._cause("quota runs low")
+        if self.quota.wait_seconds():
+            return self._cause("quota")
+        is_kept = urgency is not Urgency.MANUAL and self.quota.wait_seconds(self.quota.reserved())
+        return self._cause(_RESERVED if is_kept else "quota runs low")
 
     def wait_seconds(self, urgency: Urgency) -> float:
         """Return how long to wait: 0 not at all, infinite until a request under way has ended.
@@ -99,11 +103,10 @@ class Resource:
         spare = self.quota.left() - kept
         if spare <= 0:
             return self._wait_for_more(kept)
-        if spare <= self.in_flight:
+        unsent = spare - self.in_flight
+        if unsent <= 0:
             return math.inf
-        if is_manual or spare == math.inf:
-            return 0.0
-        return self._wait_for_turn(kept, spare)
+        return 0.0 if is_manual else self._wait_for_turn(kept, unsent)
 
     def begin(self, urgency: Urgency) -> None:
         """Note that a request leaves."""
@@ -126,7 +129,7 @@ class Resource:
         else:
             self.used_up.restore(until, self._cause("quota"))
 
-    def _wait_for_more(self, kept: float) -> float:
+    def _wait_for_more(self, kept: int) -> float:
         wait = self.quota.wait_seconds(kept)
         is_reserved = kept > 0 and self.quota.left() > 0
         if is_reserved and wait > WAIT_THROUGH_SECONDS:
@@ -135,16 +138,18 @@ class Resource:
             self.used_up.pause(all_of_it, self._cause("quota"))
         return wait
 
-    def _wait_for_turn(self, kept: float, spare: float) -> float:
+    def _wait_for_turn(self, kept: int, unsent: float) -> float:
         low = (self.quota.size() - kept) * _LOW_SHARE
         last = self._left_at
-        if spare >= low or last == -math.inf:
+        if unsent >= low or last == -math.inf:
             return 0.0
-        spread = self.quota.spread(kept, spare - self.in_flight, low)
+        spread = self.quota.spread(kept, unsent, low)
         turn_at = max(
             (last + (until - last) / (count + 1) for until, count in spread), default=last
         )
-        return max(turn_at - self._clock.monotonic(), 0.0)
+        wait = max(turn_at - self._clock.monotonic(), 0.0)
+        # One under way may turn out to have been free.
+        return math.inf if wait > _LONG_GAP_SECONDS and self.in_flight else wait
 
     def _cause(self, word: str) -> str:
         return word if self.name == CORE else f"{self.name} {word}"
