@@ -181,6 +181,10 @@ class NotKnown(SyncdError):
     """A job, run or user that was named does not exist."""
 
 
+class TooSoon(SyncdError):
+    """Reaches one call: the same was asked for a moment ago; `retry_after` says when it may be."""
+
+
 class AlreadyRunning(SyncdError):
     """The job runs already.
 

@@ -19,6 +19,7 @@ from syncd.config.models import (
     PlatformSettings,
     Redis,
     Section,
+    Users,
     Web,
 )
 from syncd.config.place import Path, Problem, quoted
@@ -29,7 +30,7 @@ from syncd.errors import NotKnown
 
 Table = TypeVar("Table", bound=Section)
 
-_SECTIONS = ("daemon", "database", "redis", "web", "logging", "platforms", "jobs")
+_SECTIONS = ("daemon", "database", "redis", "users", "web", "logging", "platforms", "jobs")
 _JOB_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _JOB_KEYS = [key for key in keys_of(Job) if key != "options"]
 
@@ -85,6 +86,7 @@ class Builder:
             daemon=daemon,
             database=self._section(Database, "database", {}),
             redis=self._section(Redis, "redis", {}),
+            users=self._section(Users, "users", {}),
             web=self._absolute(self._section(Web, "web", token_file), "token_file"),
             logging=self._absolute(self._section(Logging, "logging", zone), "dir"),
             platforms=self._platforms(),

@@ -99,6 +99,12 @@ class Redis(Section):
         )
 
 
+class Users(Section):
+    """The platform's own users. `sync_every`: one of them is fetched on demand no oftener."""
+
+    sync_every: PositiveDuration = parse_duration("1m")
+
+
 class Web(Section):
     """The control port. `token_file` is absolute and made by the daemon where it is missing."""
 
@@ -190,6 +196,7 @@ class Config(Section):
     daemon: Daemon
     database: Database
     redis: Redis
+    users: Users
     web: Web
     logging: Logging
     platforms: Mapping[str, PlatformSettings]

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Self
 
 from syncd.clock import Clock
-from syncd.errors import StoreUnavailable, SyncdError
+from syncd.errors import NotKnown, StoreUnavailable, SyncdError
 from syncd.model.gate import GateState
 from syncd.outbound.client import PlatformClient
 from syncd.outbound.credentials import FINGERPRINT_CHARACTERS
@@ -79,6 +79,25 @@ class GateKeeper:
             state = states.get((client.gate.platform, client.credential.name))
             if state is not None and state.fingerprint == _fingerprint(client):
                 client.gate.restore(state)
+
+    def lift(self, platform: str, credential: str = "") -> list[str]:
+        """Let a platform's requests leave whatever it said; return what was in the way.
+
+        Args:
+            platform: whose gates.
+            credential: the only one that is meant; empty for all.
+
+        Raises:
+            NotKnown: it has no such credential.
+        """
+        of_platform = [client for client in self._clients if client.gate.platform == platform]
+        meant = [one for one in of_platform if credential in {"", one.credential.name}]
+        if not meant:
+            names = ", ".join(client.credential.name for client in of_platform)
+            raise NotKnown(
+                f"{platform} has no credential {credential[:64]!r}", hint=f"credentials: {names}"
+            )
+        return [obstacle for client in meant for obstacle in client.gate.lift()]
 
     async def keep(self) -> None:
         """Write what is told, for ever; what a lost database keeps from it is written later."""

@@ -17,6 +17,7 @@ from syncd.jobs.fanout import Budget, Fanout, Work
 from syncd.jobs.judgement import CONFIRM_APART
 from syncd.jobs.progress import Progress
 from syncd.model.run import Cause, Outcome, Report
+from syncd.platforms.base import Platform
 from syncd.store.accounts import Selection
 from syncd.telemetry.events import AccountChanged
 from syncd.telemetry.purpose import Purpose
@@ -131,14 +132,15 @@ class Profiles(JobKind[ProfilesOptions]):
             attempts=self.options.attempts,
             budget=budget,
         )
-        error = await self._pass_after_pass(context, Fanout(context, work, progress), progress)
+        fanout = Fanout(context, work, progress)
+        error = await self._pass_after_pass(context, fanout, progress, platform)
         if not context.run.options.dry_run:
             await self._confirm_missing(context, selection, name)
         progress.tell("")
         return _PlatformEnd(platform=name, error=error)
 
     async def _pass_after_pass(
-        self, context: RunContext, fanout: Fanout, progress: Progress
+        self, context: RunContext, fanout: Fanout, progress: Progress, platform: Platform
     ) -> SyncdError | None:
         """Repeat the pass after pauses; return what ended it early.
 
@@ -152,19 +154,20 @@ class Profiles(JobKind[ProfilesOptions]):
             left = halted_by.until - context.around.clock.now()
             if left > _WAITED_OUT or not _ends_in_time(context, halted_by.until):
                 return halted_by
-            await self._wait(context, progress, left.total_seconds(), str(halted_by))
+            await self._wait(context, progress, platform, halted_by)
         return None
 
     async def _wait(
-        self, context: RunContext, progress: Progress, seconds: float, why: str
+        self, context: RunContext, progress: Progress, platform: Platform, pause: RateLimited
     ) -> None:
-        """Let time pass without holding anything, telling why; a stop ends it early."""
+        """Let time pass without holding anything, telling why; a stop or a person ends it early."""
         clock = context.around.clock
-        until = clock.now() + timedelta(seconds=seconds)
-        while (left := (until - clock.now()).total_seconds()) > 0:
-            if context.stop.is_requested:
+        was_open = platform.paused_until() is None
+        while (left := (pause.until - clock.now()).total_seconds()) > 0:
+            is_lifted = not was_open and platform.paused_until() is None
+            if context.stop.is_requested or is_lifted:
                 return
-            progress.tell(why)
+            progress.tell(str(pause))
             await clock.sleep(min(left, 1.0))
 
     async def _confirm_missing(self, context: RunContext, selection: Selection, name: str) -> None:

@@ -12,6 +12,7 @@ STATUS_OF: tuple[tuple[type[errors.SyncdError], HTTPStatus], ...] = (
     (errors.NotKnown, HTTPStatus.NOT_FOUND),
     (errors.BadInput, HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.AlreadyRunning, HTTPStatus.CONFLICT),
+    (errors.TooSoon, HTTPStatus.TOO_MANY_REQUESTS),
     (errors.ConsentWithdrawn, HTTPStatus.CONFLICT),
     (errors.ItemError, HTTPStatus.BAD_GATEWAY),
     (errors.RunError, HTTPStatus.CONFLICT),

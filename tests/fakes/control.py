@@ -70,8 +70,11 @@ class MemoryService:
         self.orders.append(("pause", scope, key, why, until, actor))
         return {"paused": True}
 
-    async def resume(self, scope: PauseScope, key: str, *, actor: str) -> Json:
-        self.orders.append(("resume", scope, key, actor))
+    async def resume(
+        self, scope: PauseScope, key: str, *, actor: str, credential: str = ""
+    ) -> Json:
+        named = (credential,) if credential else ()
+        self.orders.append(("resume", scope, key, actor, *named))
         return {"paused": False}
 
     async def runs(self, job: str | None, before: int | None, limit: int) -> list[Json]:

@@ -4,7 +4,16 @@ from datetime import timedelta
 from pathlib import Path
 
 from syncd.config.load import load
-from syncd.config.models import Config, Database, Job, Logging, PlatformSettings, Redis, Web
+from syncd.config.models import (
+    Config,
+    Database,
+    Job,
+    Logging,
+    PlatformSettings,
+    Redis,
+    Users,
+    Web,
+)
 from syncd.config.validation import keys_of
 from syncd.jobs.profiles import Profiles
 
@@ -42,7 +51,7 @@ def test_the_shipped_file_reads_the_variables_of_the_replaced_systems() -> None:
 
 def test_the_shipped_file_names_every_key_there_is() -> None:
     text = SHIPPED.read_text().replace("# ", "")
-    models = (Database, Redis, Web, Logging, PlatformSettings, Job, Profiles.Options)
+    models = (Database, Redis, Users, Web, Logging, PlatformSettings, Job, Profiles.Options)
 
     keys = {key for model in models for key in keys_of(model)} - {"options"}
 
@@ -57,7 +66,10 @@ def test_the_shipped_file_says_the_defaults(tmp_path: Path) -> None:
 
     def common(config: Config) -> dict[str, object]:
         tables = config.redacted()
-        return {name: tables[name] for name in ("daemon", "database", "redis", "web", "logging")}
+        return {
+            name: tables[name]
+            for name in ("daemon", "database", "redis", "users", "web", "logging")
+        }
 
     assert common(config) == common(bare)
     assert config.platforms["github"] == bare.platforms["github"]
