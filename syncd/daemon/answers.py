@@ -8,7 +8,6 @@ from typing import Any
 from syncd.model.pause import Pause
 from syncd.model.run import Outcome, Run
 from syncd.outbound.gate import Gate
-from syncd.outbound.pause import LONG_PAUSE_SECONDS
 from syncd.platforms.base import Platform
 from syncd.schedule.roster import Schedule
 from syncd.telemetry.events import RunProgressed
@@ -127,7 +126,7 @@ def total_freshness(rows: list[Json]) -> Json:
 def platform_answer(platform: Platform, accounts: Json) -> Json:
     """Describe a platform: its limits, what is left of them, and who is followed there."""
     gate, limits = platform.client.gate, platform.limits
-    pause = gate.pauses.active
+    pause = gate.pause
     return {
         "name": platform.name,
         "credential": platform.client.credential.name,
@@ -136,6 +135,7 @@ def platform_answer(platform: Platform, accounts: Json) -> Json:
             "limit": limits.quota,
             "seconds": limits.quota_seconds,
             "left": None if limits.quota is None else gate.quota.left(),
+            "reserve": gate.quota.reserved(),
         },
         "slots": limits.slots,
         "in_flight": gate.in_flight,
@@ -163,7 +163,14 @@ def _platform_problems(gate: Gate) -> list[Json]:
     if gate.breaker.openings:
         hint = f"the last error: {gate.breaker.error}; nothing was changed, it heals by itself"
         problems.append({"what": gate.breaker.in_words(), "hint": hint})
-    if gate.pauses.left_seconds() > LONG_PAUSE_SECONDS:
-        hint = "it is kept over a restart; what was not asked stays due"
-        problems.append({"what": gate.pauses.in_words(), "hint": hint})
+    for pauses in (
+        gate.pauses,
+        *(each for resource in gate.resources for each in resource.pauses()),
+    ):
+        if pauses.is_long:
+            hint = (
+                "it is kept over a restart and what was not asked stays due; if it is wrong: "
+                f"syncd resume --platform {gate.platform}"
+            )
+            problems.append({"what": pauses.in_words(), "hint": hint})
     return problems

@@ -48,35 +48,40 @@ Values = Mapping[tuple[str, ...], float]
 class GateReading:
     """What one credential's gate says: `calls` have left and ended, of them `saved` cost nothing.
 
-    `quota_left` is infinite where nobody sets a limit, `pause_ends_at` None while there is none.
+    `quotas_left` goes by resource and is infinite where nobody sets a limit, `pause_ends_at` None
+    while there is none.
     """
 
     platform: str
     credential: str
     calls: int
     saved: int
-    quota_left: float
+    quotas_left: Mapping[str, float]
     pause_ends_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreReading:
-    """What PostgreSQL says.
+    """What PostgreSQL said at `at`.
 
-    `accounts` counts by platform and state, `ages` are seconds by platform and quantile,
-    `fresh_shares` (0 to 1) and `last_successes` go by job.
+    `accounts` counts by platform and state, `stale_since` by platform and quantile; `fresh_shares`
+    (0 to 1), `last_successes` and `last_completed` go by job.
     """
 
+    at: datetime
     accounts: Values = field(default_factory=dict)
-    ages: Values = field(default_factory=dict)
+    stale_since: Mapping[tuple[str, ...], datetime] = field(default_factory=dict)
     fresh_shares: Mapping[str, float] = field(default_factory=dict)
     last_successes: Mapping[str, datetime] = field(default_factory=dict)
+    last_completed: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What is measured at the moment of a scrape; `store` is None while PostgreSQL is away."""
+    """What is measured at `at`, the moment of a scrape; `store` is what PostgreSQL said last."""
 
+    at: datetime
+    is_store_up: bool
     gates: Sequence[GateReading]
     store: StoreReading | None
     lines_dropped: int
@@ -170,13 +175,19 @@ class Metrics:
             "syncd_store_up",
             "Whether PostgreSQL answers (1) or not (0).",
             (),
-            {(): reading.store is not None},
+            {(): reading.is_store_up},
         )
         yield from _of_gates(reading.gates)
         if reading.store is not None:
-            yield from self._of_store(reading.store)
+            yield from self._of_store(reading.store, reading.at)
 
-    def _of_store(self, store: StoreReading) -> Iterator[Metric]:
+    def _of_store(self, store: StoreReading, now: datetime) -> Iterator[Metric]:
+        yield _gauge(
+            "syncd_store_reading_age_seconds",
+            "How old what PostgreSQL said is: accounts, ages, shares, ends of runs.",
+            (),
+            {(): (now - store.at).total_seconds()},
+        )
         yield _gauge(
             "syncd_accounts",
             "Linked accounts.",
@@ -191,7 +202,10 @@ class Metrics:
                 "summary",
             ),
             ("platform", "quantile"),
-            self._known(store.ages, self._platforms),
+            self._known(
+                {name: (now - since).total_seconds() for name, since in store.stale_since.items()},
+                self._platforms,
+            ),
         )
         yield _gauge(
             "syncd_fresh_share",
@@ -199,15 +213,21 @@ class Metrics:
             ("job",),
             self._known(_by_job(store.fresh_shares), self._jobs),
         )
-        yield _gauge(
+        yield self._ends(
             "syncd_last_success_timestamp_seconds",
-            "When a job's last run about everybody that succeeded ended.",
-            ("job",),
-            self._known(
-                _by_job({job: at.timestamp() for job, at in store.last_successes.items()}),
-                self._jobs,
-            ),
+            "When a job's last run about everybody that succeeded ended: no account failed.",
+            store.last_successes,
         )
+        yield self._ends(
+            "syncd_last_completed_timestamp_seconds",
+            "When a job's last run about everybody ended that went through all of them: some may "
+            "have failed, none was left out by a deadline, a pause or an outage.",
+            store.last_completed,
+        )
+
+    def _ends(self, name: str, help_text: str, ends: Mapping[str, datetime]) -> Metric:
+        values = _by_job({job: at.timestamp() for job, at in ends.items()})
+        return _gauge(name, help_text, ("job",), self._known(values, self._jobs))
 
     @staticmethod
     def _known(values: Values, names: frozenset[str]) -> Values:
@@ -245,8 +265,13 @@ def _of_gates(gates: Sequence[GateReading]) -> Iterator[Metric]:
     yield _gauge(
         "syncd_quota_left",
         "Requests that the quota still allows.",
-        _GATE,
-        {name: gate.quota_left for name, gate in by_name.items() if gate.quota_left < math.inf},
+        (*_GATE, "resource"),
+        {
+            (*name, resource): left
+            for name, gate in by_name.items()
+            for resource, left in gate.quotas_left.items()
+            if left < math.inf
+        },
     )
     yield _gauge(
         "syncd_platform_paused",

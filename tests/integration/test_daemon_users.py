@@ -15,6 +15,7 @@ from fakes.clock import FakeClock
 from fakes.control import TOKEN
 from fakes.controlled import Desk, controlled, text_for
 from fakes.running import JOB
+from fakes.waiting import until
 
 from syncd.errors import BadInput, ConsentWithdrawn, NotKnown
 from syncd.model.account import UserEntry
@@ -72,7 +73,12 @@ async def test_a_user_is_synced_once_in_a_while_also_over_a_restart(
         await desk.core.health.ready.wait()
         await desk.link(ada=population.login(1), bob=population.login(2))
         first, _, body = await call("POST", "/api/users/ada/sync")
-        await desk.end(body["runs"][0]["id"])
+
+        async def has_ended() -> bool:
+            run = await desk.control.run(body["runs"][0]["id"])
+            return run["finished_at"] is not None
+
+        await until(has_ended, what="the run to end")
         await clock.advance(20)
         other, _, _ = await call("POST", "/api/users/bob/sync")
     async with controlled(text, tmp_path, clock) as desk, web_port(desk) as call:
