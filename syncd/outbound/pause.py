@@ -130,6 +130,8 @@ class Pauses:
 
     def left_seconds(self) -> float:
         """Return how long the pause lasts still; 0 when there is none."""
+        if not self._in_a_row:  # every request asks
+            return 0.0
         return max(self._ends_at - self._clock.monotonic(), 0.0)
 
     @property

@@ -49,7 +49,7 @@ class PlatformTripped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformRecovered(Event):
-    """The first good answer after a pause, or after the platform had tripped the breaker."""
+    """The first good answer after a pause or a tripped breaker; or a person lifted it."""
 
     name: ClassVar[str] = "platform.recovered"
     platform: str
