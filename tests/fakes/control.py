@@ -75,7 +75,8 @@ class MemoryService:
     ) -> Json:
         named = (credential,) if credential else ()
         self.orders.append(("resume", scope, key, actor, *named))
-        return {"paused": False}
+        lifted = ["github pause until 12:00 UTC (HTTP 429)"] if credential else []
+        return {"paused": False, "lifted": lifted}
 
     async def runs(self, job: str | None, before: int | None, limit: int) -> list[Json]:
         return [run for run in self.started.values() if job in {None, run["job"]}][:limit]
