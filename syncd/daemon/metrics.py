@@ -18,7 +18,8 @@ from syncd.platforms.base import Platform
 from syncd.store.metrics import QUANTILES, MetricStore, Synced
 from syncd.telemetry.events import Event
 from syncd.telemetry.logs import Logs
-from syncd.telemetry.metrics import GateReading, Metrics, Reading, StoreReading
+from syncd.telemetry.metrics import Metrics
+from syncd.telemetry.readings import GateReading, Reading, StoreReading
 
 # Whoever scrapes, and however often, PostgreSQL is asked no oftener than this.
 _ASK_EVERY_SECONDS = 15.0

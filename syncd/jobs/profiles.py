@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -147,6 +148,7 @@ class Profiles(JobKind[ProfilesOptions]):
         A dry run does not wait: it leaves no marks that would keep it from asking everybody again.
         """
         while not context.stop.is_requested:
+            lifts = platform.lifts()
             await fanout.run()
             halted_by = fanout.halted_by
             if not isinstance(halted_by, RateLimited) or context.run.options.dry_run:
@@ -154,18 +156,21 @@ class Profiles(JobKind[ProfilesOptions]):
             left = halted_by.until - context.around.clock.now()
             if left > _WAITED_OUT or not _ends_in_time(context, halted_by.until):
                 return halted_by
-            await self._wait(context, progress, platform, halted_by)
+            is_lifted = partial(_is_lifted, platform, lifts)
+            await self._wait(context, progress, halted_by, is_lifted)
         return None
 
     async def _wait(
-        self, context: RunContext, progress: Progress, platform: Platform, pause: RateLimited
+        self,
+        context: RunContext,
+        progress: Progress,
+        pause: RateLimited,
+        is_lifted: Callable[[], bool],
     ) -> None:
         """Let time pass without holding anything, telling why; a stop or a person ends it early."""
         clock = context.around.clock
-        was_open = platform.paused_until() is None
         while (left := (pause.until - clock.now()).total_seconds()) > 0:
-            is_lifted = not was_open and platform.paused_until() is None
-            if context.stop.is_requested or is_lifted:
+            if context.stop.is_requested or is_lifted():
                 return
             progress.tell(str(pause))
             await clock.sleep(min(left, 1.0))
@@ -192,6 +197,10 @@ class Profiles(JobKind[ProfilesOptions]):
         return await context.stores.accounts.next_retry(
             _KIND, self.platforms, self.needed_since(cycle_start), earliest
         )
+
+
+def _is_lifted(platform: Platform, lifts_before: int) -> bool:
+    return platform.lifts() > lifts_before
 
 
 def _ends_in_time(context: RunContext, until: datetime) -> bool:

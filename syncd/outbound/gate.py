@@ -128,6 +128,7 @@ class Gate:
         self.breaker = Breaker(platform, credential, clock, bus, self._remember)
         self.calls = 0
         self.saved = 0
+        self.lifts = 0
         self.remember: Remember = lambda _: None
         self._told = GateState(platform=platform, credential=credential)
         self._clock = clock
@@ -194,6 +195,7 @@ class Gate:
     def lift(self) -> Sequence[str]:
         """Let requests leave whatever the platform said; return in words what was in the way."""
         lifted = list(self._long_obstacles())
+        self.lifts += 1
         self.breaker.lift()
         self.pauses.lift()
         self.resources.lift()

@@ -121,6 +121,10 @@ class Platform(ABC):
         """Return until when nothing may be asked, paused or given up; None when it may."""
         return self.client.gate.closed_until()
 
+    def lifts(self) -> int:
+        """Return how often a person lifted what held requests, since the process began."""
+        return self.client.gate.lifts
+
     def waits_for(self) -> str:
         """Say in words what requests wait for now; empty when they need not."""
         return self.client.gate.waits_for()

@@ -7,9 +7,8 @@ config.toml does not hold is not counted, so that the number of series is bounde
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from prometheus_client import (
@@ -25,6 +24,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from syncd.model.run import Cause, Outcome, Report, Run, SkipReason
 from syncd.telemetry.events import Event, FireSkipped, ItemsCommitted, RunFinished
+from syncd.telemetry.readings import GateReading, Reading, StoreReading, Values
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 """Of what `Metrics.render` returns."""
@@ -39,52 +39,6 @@ _BUCKETS = (
     *(_HOUR, 2 * _HOUR, 4 * _HOUR, 12 * _HOUR),
 )
 _GATE = ("platform", "credential")
-
-Values = Mapping[tuple[str, ...], float]
-"""The value of each series by its labels."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateReading:
-    """What one credential's gate says: `calls` have left and ended, of them `saved` cost nothing.
-
-    `quotas_left` goes by resource and is infinite where nobody sets a limit, `pause_ends_at` None
-    while there is none.
-    """
-
-    platform: str
-    credential: str
-    calls: int
-    saved: int
-    quotas_left: Mapping[str, float]
-    pause_ends_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreReading:
-    """What PostgreSQL said at `at`.
-
-    `accounts` counts by platform and state, `stale_since` by platform and quantile; `fresh_shares`
-    (0 to 1), `last_successes` and `last_completed` go by job.
-    """
-
-    at: datetime
-    accounts: Values = field(default_factory=dict)
-    stale_since: Mapping[tuple[str, ...], datetime] = field(default_factory=dict)
-    fresh_shares: Mapping[str, float] = field(default_factory=dict)
-    last_successes: Mapping[str, datetime] = field(default_factory=dict)
-    last_completed: Mapping[str, datetime] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """What is measured at `at`, the moment of a scrape; `store` is what PostgreSQL said last."""
-
-    at: datetime
-    is_store_up: bool
-    gates: Sequence[GateReading]
-    store: StoreReading | None
-    lines_dropped: int
 
 
 class Metrics:
@@ -213,6 +167,9 @@ class Metrics:
             ("job",),
             self._known(_by_job(store.fresh_shares), self._jobs),
         )
+        yield from self._of_runs(store)
+
+    def _of_runs(self, store: StoreReading) -> Iterator[Metric]:
         yield self._ends(
             "syncd_last_success_timestamp_seconds",
             "When a job's last run about everybody that succeeded ended: no account failed.",
@@ -250,6 +207,7 @@ class _Scrape:
 
 def _of_gates(gates: Sequence[GateReading]) -> Iterator[Metric]:
     by_name = {(gate.platform, gate.credential): gate for gate in gates}
+    ends = {name: gate.pause_ends_at for name, gate in by_name.items()}
     yield _counter(
         "syncd_api_calls_total",
         "Requests that left for a platform.",
@@ -264,30 +222,21 @@ def _of_gates(gates: Sequence[GateReading]) -> Iterator[Metric]:
     )
     yield _gauge(
         "syncd_quota_left",
-        "Requests that the quota still allows.",
+        "Requests that the quota of a resource still allows.",
         (*_GATE, "resource"),
-        {
-            (*name, resource): left
-            for name, gate in by_name.items()
-            for resource, left in gate.quotas_left.items()
-            if left < math.inf
-        },
+        {(*whose, name): left for whose, gate in by_name.items() for name, left in gate.limited()},
     )
     yield _gauge(
         "syncd_platform_paused",
-        "Whether nothing may leave for a platform (1) or it may (0).",
+        "Whether nothing scheduled may leave for a platform (1) or it may (0).",
         _GATE,
-        {name: gate.pause_ends_at is not None for name, gate in by_name.items()},
+        {name: at is not None for name, at in ends.items()},
     )
     yield _gauge(
         "syncd_platform_pause_ends_timestamp_seconds",
         "When the pause of a platform ends; absent while there is none.",
         _GATE,
-        {
-            name: gate.pause_ends_at.timestamp()
-            for name, gate in by_name.items()
-            if gate.pause_ends_at is not None
-        },
+        {name: at.timestamp() for name, at in ends.items() if at is not None},
     )
 
 

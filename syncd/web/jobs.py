@@ -90,6 +90,24 @@ class Jobs:
         )
 
     def _orders(self) -> Routes:
+        trigger = Route(
+            method="POST",
+            path="/api/jobs/{job}/trigger",
+            summary="Start a run now; 409 with its number while one runs",
+            takes=TriggerInput,
+            answer=self._triggers.answer,
+            status=HTTPStatus.ACCEPTED,
+        )
+        lift = Route(
+            method="POST",
+            path="/api/platforms/{platform}/resume",
+            summary="End the pause of a platform, also one it asked for itself; close its breaker",
+            takes=ResumeInput,
+            answer=self._lift,
+        )
+        return (trigger, *self._pauses(), lift)
+
+    def _pauses(self) -> Routes:
         places = (
             ("/api", "everything"),
             ("/api/jobs/{job}", "a job"),
@@ -115,22 +133,7 @@ class Jobs:
             )
             for place, what in places[:2]
         )
-        lift = Route(
-            method="POST",
-            path="/api/platforms/{platform}/resume",
-            summary="End the pause of a platform, also one it asked for itself; close its breaker",
-            takes=ResumeInput,
-            answer=self._lift,
-        )
-        trigger = Route(
-            method="POST",
-            path="/api/jobs/{job}/trigger",
-            summary="Start a run now; 409 with its number while one runs",
-            takes=TriggerInput,
-            answer=self._triggers.answer,
-            status=HTTPStatus.ACCEPTED,
-        )
-        return (trigger, *pauses, *resumes, lift)
+        return (*pauses, *resumes)
 
     async def _status(self, _call: Call[Nothing]) -> Json:
         return await self._service.status()

@@ -75,8 +75,8 @@ class MemoryService:
     ) -> Json:
         named = (credential,) if credential else ()
         self.orders.append(("resume", scope, key, actor, *named))
-        lifted = ["github pause until 12:00 UTC (HTTP 429)"] if credential else []
-        return {"paused": False, "lifted": lifted}
+        lifted = ["github pause until 12:00 UTC (HTTP 429)"]
+        return {"paused": False, **({"lifted": lifted} if credential else {})}
 
     async def runs(self, job: str | None, before: int | None, limit: int) -> list[Json]:
         return [run for run in self.started.values() if job in {None, run["job"]}][:limit]

@@ -93,7 +93,7 @@ config.toml:21: logging.level: must be 'debug', 'info', 'warning', 'error' or 'c
 not "inof", did you mean "info"?
 config.toml:22: logging.format: must be 'auto', 'json' or 'console', not 3
 config.toml:23: logging.keep: must be a duration such as "30s", "5m", "1h30m" or "7d", not 30
-config.toml:25: users: unknown key
+config.toml:26: users.query: unknown key
 config.toml:28: platforms.githbu: unknown platform, did you mean "github"?
 config.toml:32: platforms.github.rate: must be a rate such as "10/s", "30/min", "5000/h" or \
 "1/2s", not "fast"

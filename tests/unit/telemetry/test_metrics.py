@@ -16,7 +16,8 @@ from syncd.telemetry.events import (
     ItemsCommitted,
     RunFinished,
 )
-from syncd.telemetry.metrics import GateReading, Metrics, Reading, StoreReading
+from syncd.telemetry.metrics import Metrics
+from syncd.telemetry.readings import GateReading, Reading, StoreReading
 
 JOB = "github-profiles"
 AT = datetime(2026, 11, 21, 12, tzinfo=UTC)
