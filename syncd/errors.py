@@ -199,6 +199,10 @@ class WrongState(SyncdError):
     """What was named exists, but stands in a way in which this cannot be done to it."""
 
 
+class TooSoon(SyncdError):
+    """Reaches one call: the same was asked for a moment ago; `retry_after` says when it may be."""
+
+
 class AlreadyRunning(SyncdError):
     """The job runs already.
 

@@ -102,7 +102,8 @@ class Users(Section):
     """The platform's own users, mirrored by a query; without `query` nothing is mirrored.
 
     `address` None is syncd's own database. With neither `schedule` nor `every` the query runs every
-    ten minutes. `max_removed` None is the larger of 20 and 1 %.
+    ten minutes. `max_removed` None is the larger of 20 and 1 %. `sync_every`: a user is fetched on
+    demand no oftener.
     """
 
     query: str = ""
@@ -113,6 +114,7 @@ class Users(Section):
     timezone: Zone = "UTC"
     timeout: PositiveDuration = parse_duration("2m")
     max_removed: Annotated[int | None, EMPTY_IS_NONE] = Field(default=None, ge=0)
+    sync_every: PositiveDuration = parse_duration("1m")
 
     @property
     def is_mirrored(self) -> bool:
@@ -165,14 +167,16 @@ class Logging(Section):
 class PlatformSettings(Section):
     """How we may use a platform; each platform class declares its own defaults.
 
-    `rate` and `quota` None mean that we set ourselves no such limit. Every credential has all of
-    these limits to itself. Those without a value are left out: none means that we ask without one.
+    `rate` and `quota` None mean that we set ourselves no such limit, `reserve` is the share of the
+    quota that is kept for manual triggers. Every credential has all of these limits to itself.
+    Those without a value are left out: none means that we ask without one.
     """
 
     base_url: BaseUrl
     rate: Annotated[Rate | None, EMPTY_IS_NONE] = None
     burst: int = Field(default=1, gt=0)
     quota: Annotated[Rate | None, EMPTY_IS_NONE] = None
+    reserve: float = Field(default=0.2, ge=0, lt=1)
     slots: int = Field(default=4, gt=0, le=1000)
     timeout: PositiveDuration = parse_duration("30s")
     credentials: tuple[Credential, ...] = ()

@@ -200,13 +200,23 @@ class Control(UserDesk, LetterDesk):
         self._around.admission.pause(pause)
         return pause_answer(pause) or {}
 
-    async def resume(self, scope: PauseScope, key: str, *, actor: str) -> Json:
-        """End a pause."""
+    async def resume(
+        self, scope: PauseScope, key: str, *, actor: str, credential: str = ""
+    ) -> Json:
+        """End a pause; of a platform also what holds its requests: pauses it asked for, a breaker.
+
+        With `credential` nothing but the latter, for this credential.
+        """
         del actor
         self._check_target(scope, key)
+        is_platform = scope is PauseScope.PLATFORM
+        lifted = self._core.gates.lift(key, credential) if is_platform else []
+        if credential:
+            return {"scope": scope, "key": key, "was_paused": bool(lifted), "lifted": lifted}
         was_paused = await self._core.pauses.resume(scope, key)
         self._around.admission.resume(scope, key)
-        return {"scope": scope, "key": key, "was_paused": was_paused}
+        was_paused = was_paused or bool(lifted)
+        return {"scope": scope, "key": key, "was_paused": was_paused, "lifted": lifted}
 
     def _check_target(self, scope: PauseScope, key: str) -> None:
         if scope is PauseScope.JOB:

@@ -90,6 +90,8 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     database = Database(to_database(config, postgres or own_postgres.address), clock)
     around = _surroundings(config, clock, bus, database)
     gates = GateKeeper(clients_of(around), GateStore(database), clock, bus)
+    health = StoreHealth(database, clock, bus, at_first=gates.restore)
+    gates.may_write = lambda: not health.error
     engine = LocalEngine(Runner(around))
     return Core(
         config=config,
@@ -98,7 +100,7 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
         servers=Servers(servers),
         database=database,
         cache=Cache(valkey or own_valkey.address, clock),
-        health=StoreHealth(database, clock, bus, at_first=gates.restore),
+        health=health,
         users=UserStore(database),
         pauses=PauseStore(database),
         gates=gates,

@@ -177,7 +177,7 @@ class _Demo:
         roots = await asyncio.TaskGroup().__aenter__()
         # Without the body's exception, which the group would wrap into one of its own.
         stack.push_async_callback(roots.__aexit__, None, None, None)
-        for work in (core.health.watch(), core.scheduler.run()):
+        for work in (core.health.watch(), core.scheduler.run(), control.scraper.keep()):
             stack.callback(roots.create_task(work).cancel)
         await core.health.ready.wait()
         web = core.config.web

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Self
 
 from syncd.clock import Clock
-from syncd.errors import StoreUnavailable, SyncdError
+from syncd.errors import NotKnown, StoreUnavailable, SyncdError
 from syncd.model.gate import GateState
 from syncd.outbound.client import PlatformClient
+from syncd.outbound.credentials import FINGERPRINT_CHARACTERS
 from syncd.store.gates import GateStore
 from syncd.telemetry.bus import Bus
 from syncd.telemetry.events import ConditionNoticed
@@ -23,7 +25,8 @@ _LAST_WRITE_SECONDS = 3.0
 class GateKeeper:
     """Writes what gates tell, the last word of each, and gives it back after a restart.
 
-    Leaving the context writes what is not written yet; a database that is away then loses it.
+    Leaving the context writes what is not written yet, unless `may_write` says that the database
+    is away; then it is lost.
 
     Args:
         clients: every way out, one per (platform, credential).
@@ -41,6 +44,7 @@ class GateKeeper:
         self._bus = bus
         self._unwritten: dict[tuple[str, str], GateState] = {}
         self._noted = asyncio.Event()
+        self.may_write: Callable[[], bool] = lambda: True
         for client in clients:
             client.gate.remember = partial(self._note, client)
 
@@ -51,9 +55,12 @@ class GateKeeper:
     async def __aexit__(self, *_: object) -> None:
         """Write the rest."""
         try:
-            async with asyncio.timeout(_LAST_WRITE_SECONDS):
-                await self._write()
+            if self.may_write():
+                async with asyncio.timeout(_LAST_WRITE_SECONDS):
+                    await self._write()
         except (SyncdError, TimeoutError):
+            pass  # told below, as what could not even be tried
+        if self._unwritten:
             names = ", ".join(sorted({platform for platform, _ in self._unwritten}))
             condition = f"what {names} asked us to wait for could not be written down"
             hint = "after the restart syncd asks once and is told again"
@@ -62,7 +69,7 @@ class GateKeeper:
     async def restore(self) -> None:
         """Let every gate go on as it was; to be done before the first request leaves.
 
-        What belongs to a credential whose content has changed is left alone.
+        What belongs to a credential or an address that is another one now is left alone.
 
         Raises:
             StoreUnavailable: PostgreSQL cannot be reached; to be tried again.
@@ -70,8 +77,27 @@ class GateKeeper:
         states = {(state.platform, state.credential): state for state in await self._store.read()}
         for client in self._clients:
             state = states.get((client.gate.platform, client.credential.name))
-            if state is not None and state.fingerprint == client.credential.fingerprint:
+            if state is not None and state.fingerprint == _fingerprint(client):
                 client.gate.restore(state)
+
+    def lift(self, platform: str, credential: str = "") -> list[str]:
+        """Let a platform's requests leave whatever it said; return what was in the way.
+
+        Args:
+            platform: whose gates.
+            credential: the only one that is meant; empty for all.
+
+        Raises:
+            NotKnown: it has no such credential.
+        """
+        of_platform = [client for client in self._clients if client.gate.platform == platform]
+        meant = [one for one in of_platform if credential in {"", one.credential.name}]
+        if not meant:
+            names = ", ".join(client.credential.name for client in of_platform)
+            raise NotKnown(
+                f"{platform} has no credential {credential[:64]!r}", hint=f"credentials: {names}"
+            )
+        return [obstacle for client in meant for obstacle in client.gate.lift()]
 
     async def keep(self) -> None:
         """Write what is told, for ever; what a lost database keeps from it is written later."""
@@ -104,5 +130,11 @@ class GateKeeper:
 
     def _note(self, client: PlatformClient, state: GateState) -> None:
         key = (state.platform, state.credential)
-        self._unwritten[key] = replace(state, fingerprint=client.credential.fingerprint)
+        self._unwritten[key] = replace(state, fingerprint=_fingerprint(client))
         self._noted.set()
+
+
+def _fingerprint(client: PlatformClient) -> str:
+    """Name whom we ask as whom: what one address asked for says nothing about another."""
+    address = hashlib.sha256(client.base_url.encode()).hexdigest()[:FINGERPRINT_CHARACTERS]
+    return f"{client.credential.fingerprint}@{address}"

@@ -1,4 +1,7 @@
-"""What a scrape measures: the gates as they are, PostgreSQL at most every 15 seconds."""
+"""What a scrape measures: the gates as they are, and what PostgreSQL said last.
+
+A scrape never waits for PostgreSQL: it is asked in the background, while somebody scrapes.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,14 @@ from syncd.platforms.base import Platform
 from syncd.store.metrics import QUANTILES, MetricStore, Synced
 from syncd.telemetry.events import Event
 from syncd.telemetry.logs import Logs
-from syncd.telemetry.metrics import GateReading, Metrics, Reading, StoreReading, Values
+from syncd.telemetry.metrics import Metrics
+from syncd.telemetry.readings import GateReading, Reading, StoreReading, Values
 
 # Whoever scrapes, and however often, PostgreSQL is asked no oftener than this.
 _ASK_EVERY_SECONDS = 15.0
-# Prometheus gives up after 10 s by default; without PostgreSQL the rest must still get through.
-_PATIENCE_SECONDS = 3.0
+# Who has not scraped for so long is gone, and PostgreSQL is left alone.
+_SCRAPED_WITHIN_SECONDS = 300.0
+_PATIENCE_SECONDS = 10.0
 
 
 class Scraper:
@@ -34,9 +39,9 @@ class Scraper:
         self._core = core
         self._metrics = Metrics(__version__, core.config.jobs, core.around.platforms)
         self._store = MetricStore(core.database)
-        self._turn = asyncio.Lock()
         self._stored: StoreReading | None = None
-        self._asked_at = -math.inf
+        self._scraped = asyncio.Event()
+        self._scraped_at = -math.inf
         self.logs: Logs | None = None
 
     def note(self, event: Event) -> None:
@@ -44,51 +49,66 @@ class Scraper:
         self._metrics.note(event)
 
     async def scrape(self) -> bytes:
-        """Return every metric; what PostgreSQL says is left out while it does not answer."""
+        """Return every metric; what PostgreSQL said is some seconds old, in an outage more."""
+        self._scraped_at = self._core.clock.monotonic()
+        self._scraped.set()
         reading = Reading(
+            at=self._core.clock.now(),
+            is_store_up=self._is_store_up(),
             gates=[
                 _gate_reading(platform)
                 for each in self._core.around.platforms.values()
                 for platform in each
             ],
-            store=await self._latest(),
+            store=self._stored,
             lines_dropped=0 if self.logs is None else self.logs.lines_dropped,
         )
         return self._metrics.render(reading)
 
-    async def _latest(self) -> StoreReading | None:
-        health = self._core.health
-        if health.error or not health.ready.is_set():
-            return None
-        async with self._turn:
-            now = self._core.clock.monotonic()
-            if now - self._asked_at >= _ASK_EVERY_SECONDS:
-                self._asked_at = now
-                self._stored = await self._ask()
-            return self._stored
+    async def keep(self) -> None:
+        """Ask PostgreSQL for ever: once at first, then every 15 s as long as somebody scrapes."""
+        await self._core.health.ready.wait()
+        while True:
+            if self._is_store_up():
+                await self._ask()
+            await self._core.clock.sleep(_ASK_EVERY_SECONDS)
+            if self._core.clock.monotonic() - self._scraped_at > _SCRAPED_WITHIN_SECONDS:
+                self._scraped.clear()
+                await self._scraped.wait()
 
-    async def _ask(self) -> StoreReading | None:
+    def _is_store_up(self) -> bool:
+        health = self._core.health
+        return health.ready.is_set() and not health.error
+
+    async def _ask(self) -> None:
+        """Ask; what is not answered leaves what was said before."""
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                return await self._read()
-        except (StoreUnavailable, TimeoutError):
-            return None
+                self._stored = await self._read()
+        except TimeoutError:
+            # Not everybody who waits for PostgreSQL may be as patient: let its health be asked.
+            self._core.database.trouble.set()
+        except StoreUnavailable:
+            return
 
     async def _read(self) -> StoreReading:
         now = self._core.clock.now()
         synced = self._synced(now)
         counted = await self._core.around.stores.accounts.count_by_state()
         since = await self._store.freshness_since(synced)
+        names = self._core.scheduler.names()
         return StoreReading(
+            at=now,
             accounts={(row["platform"], row["state"]): row["accounts"] for row in counted},
             letters=await self._letters(synced),
-            ages={
-                (platform, quantile): (now - instant).total_seconds()
+            stale_since={
+                (platform, quantile): instant
                 for platform, instants in since.items()
                 for quantile, instant in zip(QUANTILES, instants, strict=True)
             },
             fresh_shares=await self._store.fresh_shares(synced),
-            last_successes=await self._store.last_successes(self._core.scheduler.names()),
+            last_successes=await self._store.last_successes(names),
+            last_completed=await self._store.last_completed(names),
         )
 
     async def _letters(self, synced: Sequence[Synced]) -> Values:
@@ -121,6 +141,6 @@ def _gate_reading(platform: Platform) -> GateReading:
         # Requests under way may yet turn out not to have left, and a counter never goes down.
         calls=gate.calls - gate.in_flight,
         saved=gate.saved,
-        quota_left=gate.quota.left(),
+        quotas_left={resource.name: resource.quota.left() for resource in gate.resources},
         pause_ends_at=gate.closed_until(),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from syncd.daemon.answers import Json
-from syncd.outbound.pause import LONG_PAUSE_SECONDS
 from syncd.platforms.base import Platform
 
 _SUMS = ("slots", "in_flight", "waiting", "calls", "saved")
@@ -36,7 +35,7 @@ def platform_answer(platforms: Sequence[Platform], accounts: Json) -> Json:
 def _credential_answer(platform: Platform) -> Json:
     """Describe one credential: its limits, what is left of them, and what holds it back."""
     gate, limits, refusal = platform.client.gate, platform.limits, platform.client.refusal
-    pause = gate.pauses.active
+    pause = gate.pause
     return {
         "credential": platform.credential,
         "scheme": platform.client.credential.scheme,
@@ -46,6 +45,7 @@ def _credential_answer(platform: Platform) -> Json:
             "limit": limits.quota,
             "seconds": limits.quota_seconds,
             "left": None if limits.quota is None else gate.quota.left(),
+            "reserve": gate.quota.reserved(),
         },
         "slots": limits.slots,
         "in_flight": gate.in_flight,
@@ -78,6 +78,7 @@ def _added_up(quotas: Sequence[Json]) -> Json:
         "limit": sum(limits) if is_limited else None,
         "seconds": quotas[0]["seconds"],
         "left": sum(quota["left"] for quota in quotas) if is_limited else None,
+        "reserve": sum(quota["reserve"] for quota in quotas),
     }
 
 
@@ -90,7 +91,12 @@ def _problems(platform: Platform) -> list[Json]:
     if gate.breaker.openings:
         hint = f"the last error: {gate.breaker.error}; nothing was changed, it heals by itself"
         problems.append({"what": platform.naming(gate.breaker.in_words()), "hint": hint})
-    if gate.pauses.left_seconds() > LONG_PAUSE_SECONDS:
-        hint = "it is kept over a restart; what was not asked stays due"
-        problems.append({"what": platform.naming(gate.pauses.in_words()), "hint": hint})
+    held = (each for resource in gate.resources for each in resource.pauses())
+    for pauses in (gate.pauses, *held):
+        if pauses.is_long:
+            hint = (
+                "it is kept over a restart and what was not asked stays due; if it is wrong: "
+                f"syncd resume --platform {gate.platform}"
+            )
+            problems.append({"what": platform.naming(pauses.in_words()), "hint": hint})
     return problems

@@ -145,6 +145,7 @@ class Daemon:
             health = roots.create_task(self._guard(self._watch_health(core, servers_up)))
             gates = roots.create_task(self._guard(core.gates.keep()))
             credentials = roots.create_task(self._guard(self._watch_credentials(core)))
+            metrics = roots.create_task(self._guard(control.scraper.keep()))
             await self._ending.wait()
             control.is_stopping = True
             await core.scheduler.close()
@@ -153,6 +154,7 @@ class Daemon:
             await self._drain(core)
             health.cancel()
             gates.cancel()
+            metrics.cancel()
 
     async def _schedule(self, core: Core, control: Control, servers_up: asyncio.Event) -> None:
         """Start the servers, then fire for ever; a database that goes away does not end it."""

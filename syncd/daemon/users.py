@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from datetime import timedelta
 
+from syncd.config.duration import format_duration
 from syncd.daemon.answers import Json, run_answer
 from syncd.daemon.core import Core
 from syncd.daemon.inquiry import Inquiry
 from syncd.daemon.people import check_entry, read_users
-from syncd.errors import BadInput, ConsentWithdrawn, NotKnown
+from syncd.errors import AlreadyRunning, BadInput, ConsentWithdrawn, NotKnown, TooSoon
 from syncd.model.account import AccountId, UserEntry
 from syncd.model.run import Run, RunOptions
+from syncd.outbound.pause import wall
 from syncd.store.users import PutResult
+
+_NO_TIME = timedelta(0)
 
 
 class UserDesk:
@@ -22,6 +27,8 @@ class UserDesk:
         self._core = core
         self._around = core.around
         self._inquiry = Inquiry(core)
+        # Two calls for one user at the same instant must not both start a run.
+        self._sync_turn = asyncio.Lock()
 
     async def users(self, after: str, limit: int) -> list[Json]:
         """Return users in the order of their keys, those behind `after`."""
@@ -80,6 +87,8 @@ class UserDesk:
 
         Raises:
             ConsentWithdrawn: the user opted out.
+            AlreadyRunning: that is under way already.
+            TooSoon: it was done less than `[users] sync_every` ago.
             BadInput: no job reads any of the user's accounts.
         """
         user = await self.user(key)
@@ -88,18 +97,41 @@ class UserDesk:
                 f"user {key!r} opted out", hint=f"syncd users opt-out {key} --undo"
             )
         linked = {account["platform"] for account in user["accounts"]}
-        runs = [
-            await self._core.scheduler.trigger(
-                job, RunOptions(only=(key,), full=True), is_beside=True
-            )
-            for job in self._jobs_reading(linked)
-        ]
+        async with self._sync_turn:
+            await self._check_not_synced(key)
+            runs = [
+                await self._core.scheduler.trigger(
+                    job, RunOptions(only=(key,), full=True), is_beside=True
+                )
+                for job in self._jobs_reading(linked)
+            ]
         if not runs:
             raise BadInput(
                 f"user {key!r} has no account that a job reads",
                 hint=f"linked: {', '.join(sorted(linked)) or 'nothing'}; see `syncd status`",
             )
         return {"key": key, "runs": [self._started(run) for run in runs]}
+
+    async def _check_not_synced(self, key: str) -> None:
+        """Refuse another sync too soon; the ledger of runs knows it also after a restart."""
+        runs = await self._around.stores.runs.syncs_of(key)
+        for run in runs:
+            if not run.outcome.is_final:
+                raise AlreadyRunning(
+                    f"user {key!r} is being synced: run {run.id}",
+                    run_id=run.id,
+                    hint=f"follow it with `syncd show {run.id}`",
+                )
+        every = self._core.config.users.sync_every
+        now = self._core.clock.now()
+        left = min(max((run.claimed_at + every - now for run in runs), default=_NO_TIME), every)
+        if left > _NO_TIME:
+            raise TooSoon(
+                f"user {key!r} was synced a moment ago",
+                retry_after=left,
+                hint=f"try again at {wall(now + left, now)}: a user may be synced once in "
+                f"{format_duration(every)}, see [users] sync_every",
+            )
 
     def _jobs_reading(self, linked: set[str]) -> list[str]:
         """Choose jobs that together read these platforms, each platform once."""

@@ -22,6 +22,7 @@ from syncd.jobs.progress import Progress
 from syncd.model.account import AccountId
 from syncd.model.item import Claim, Failure, Item, Success, Withdrawn
 from syncd.outbound.meter import Meter, current_meter
+from syncd.outbound.urgency import current_urgency, urgency_of
 from syncd.platforms.base import Platform
 from syncd.store.accounts import START, Position, Selection
 from syncd.store.sync import Batch
@@ -218,6 +219,7 @@ class Fanout:
 
     async def _ask(self, claim: Claim) -> Item | None:
         current_meter.set(self._meter)
+        current_urgency.set(urgency_of(self._context.run.cause))
         try:
             answer = await self._work.platform.fetch(claim.account)
         except (ItemError, PlatformError) as error:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -156,19 +157,21 @@ class Profiles(JobKind[ProfilesOptions]):
             attempts=self.options.attempts,
             budget=budget,
         )
-        error = await self._pass_after_pass(context, Fanout(context, work, progress), progress)
+        fanout = Fanout(context, work, progress)
+        error = await self._pass_after_pass(context, fanout, progress, platform)
         if not context.run.options.dry_run:
             await self._confirm_missing(context, work.selection, platform.name)
         return _End(platform=platform, due=due, error=error)
 
     async def _pass_after_pass(
-        self, context: RunContext, fanout: Fanout, progress: Progress
+        self, context: RunContext, fanout: Fanout, progress: Progress, platform: Platform
     ) -> SyncdError | None:
         """Repeat the pass after pauses; return what ended it early.
 
         A dry run does not wait: it leaves no marks that would keep it from asking everybody again.
         """
         while not context.stop.is_requested:
+            lifts = platform.lifts()
             await fanout.run()
             halted_by = fanout.halted_by
             if not isinstance(halted_by, RateLimited) or context.run.options.dry_run:
@@ -176,19 +179,23 @@ class Profiles(JobKind[ProfilesOptions]):
             left = halted_by.until - context.around.clock.now()
             if left > _WAITED_OUT or not _ends_in_time(context, halted_by.until):
                 return halted_by
-            await self._wait(context, progress, left.total_seconds(), str(halted_by))
+            is_lifted = partial(_is_lifted, platform, lifts)
+            await self._wait(context, progress, halted_by, is_lifted)
         return None
 
     async def _wait(
-        self, context: RunContext, progress: Progress, seconds: float, why: str
+        self,
+        context: RunContext,
+        progress: Progress,
+        pause: RateLimited,
+        is_lifted: Callable[[], bool],
     ) -> None:
-        """Let time pass without holding anything, telling why; a stop ends it early."""
+        """Let time pass without holding anything, telling why; a stop or a person ends it early."""
         clock = context.around.clock
-        until = clock.now() + timedelta(seconds=seconds)
-        while (left := (until - clock.now()).total_seconds()) > 0:
-            if context.stop.is_requested:
+        while (left := (pause.until - clock.now()).total_seconds()) > 0:
+            if context.stop.is_requested or is_lifted():
                 return
-            progress.tell(why)
+            progress.tell(str(pause))
             await clock.sleep(min(left, 1.0))
 
     async def _confirm_missing(self, context: RunContext, selection: Selection, name: str) -> None:
@@ -222,6 +229,10 @@ def _outlets(around: Surroundings, platforms: Sequence[str]) -> Sequence[Outlet]
     return [
         (name, platform.credential) for name in platforms for platform in around.platforms[name]
     ]
+
+
+def _is_lifted(platform: Platform, lifts_before: int) -> bool:
+    return platform.lifts() > lifts_before
 
 
 def _ends_in_time(context: RunContext, until: datetime) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -12,8 +13,9 @@ class GateState:
 
     `paused_until` None: no pause of more than a minute. `openings` says how often in a row the
     breaker opened (0: it is closed), `opened_at` when it did first, `open_until` when the next
-    trial may leave, `failure` ("blocked", "transient") and `error` why. `fingerprint` names the
-    credential's content: another one inherits nothing.
+    trial may leave, `failure` ("blocked", "transient") and `error` why. `used_up` says by the name
+    of a resource when there will be more of it. `fingerprint` names the credential's content and
+    the address: another one inherits nothing.
     """
 
     platform: str
@@ -27,3 +29,4 @@ class GateState:
     open_until: datetime | None = None
     failure: str = ""
     error: str = ""
+    used_up: Mapping[str, datetime] = field(default_factory=dict)

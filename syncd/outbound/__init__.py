@@ -9,10 +9,12 @@ own through the same gate: nobody waits for one with a slot in hand.
   `request` says where and what, `transport` sets aiohttp up (one total deadline, TLS always
   verified) and puts its errors into our words.
 - `retry` sits outside the gate, so nobody sleeps holding a slot or a token.
-- `gate` is what a request passes before it leaves: `pause` (what the server asked for), `quota`
-  (a long window, ours and the server's), `limiter` (the token bucket) and slots. Only the head of
-  one queue waits for all of them, and takes all of them in one step: whoever is cancelled while
-  waiting holds nothing, and the others are served in the order they came.
+- `gate` is what a request passes before it leaves: `pause` (what the server asked for), `resource`
+  (a `quota` over a long window, ours and the server's, and the reserve of it that only manual
+  triggers may use), `limiter` (the token bucket) and slots. Requests stand in lines (`line`), one
+  per resource and `urgency`; only the head of a line waits, and takes what it waits for in one
+  step: whoever is cancelled while waiting holds nothing, and the others are served in the order
+  they came, those of a person before those of a schedule.
 - `breaker` counts failures in a row, closes the way to a platform that fails everybody, and lets
   one request at a time try whether it is back. It decides alone when a failure is the platform's.
 - What a gate must know after a restart it tells as a `GateState` to whoever set `remember`, and

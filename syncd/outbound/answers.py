@@ -83,7 +83,8 @@ class Verdict:
 
     `cause` says why in a few words of ours. `pause_seconds` belongs to PAUSE; None means that the
     platform did not say how long. `quota` is what the headers say about the quota, whatever the
-    kind; `is_free` that the answer cost none of it.
+    kind; `is_free` that the answer cost none of it. `is_used_up`: a PAUSE is about the resource
+    that the request drew on, and others may go on.
     """
 
     kind: Kind = Kind.OK
@@ -91,6 +92,7 @@ class Verdict:
     pause_seconds: float | None = None
     quota: QuotaReport | None = None
     is_free: bool = False
+    is_used_up: bool = False
 
 
 Classifier = Callable[[Response], Verdict]

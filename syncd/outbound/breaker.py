@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
+import re
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +11,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from syncd.clock import Clock, Instant
-from syncd.errors import PlatformBlocked, PlatformDown, PlatformTrouble
+from syncd.errors import (
+    BadPayload,
+    CredentialsRejected,
+    PlatformBlocked,
+    PlatformDown,
+    PlatformError,
+    PlatformTrouble,
+    RateLimited,
+)
 from syncd.model.gate import GateState
 from syncd.outbound.pause import wall
 from syncd.telemetry.bus import Bus
@@ -46,8 +54,8 @@ class Patience:
 BLOCKED = Patience(failures=5, first_seconds=600.0, longest_seconds=3_600.0)
 DOWN = Patience(failures=20, first_seconds=60.0, longest_seconds=900.0)
 
-# A row of failures is one of so many addresses at least.
-_FEWEST_ADDRESSES = 2
+# The path of a request holds a person's name, and what is kept here may outlive their consent.
+_PATH = re.compile(r"^(cannot [A-Z]+) \S+ (on )")
 # So many different addresses in a row, whatever they did before, are everybody.
 _EVERYBODY = 40
 # So many different addresses that failed before may fail their trial before it opens again.
@@ -57,8 +65,8 @@ _MOST_TRIALS = 3
 class Breaker:
     """Count failures in a row, and say when requests may leave.
 
-    One address that always fails says nothing about the platform: a row is one of at least two
-    addresses, and an address that failed while others were answered, or failed a trial, counts
+    One address that always fails says nothing about the platform: it counts for half of a row at
+    most, and an address that failed while others were answered, or failed a trial, counts
     again only when it is answered, or when so many fail in a row that nobody seems to be answered.
     So neither the few accounts a platform keeps from us nor the one that happens to be tried
     first close the way to all others, and a platform that is blocked stays left alone.
@@ -84,13 +92,11 @@ class Breaker:
         self._clock = clock
         self._bus = bus
         self._on_change = on_change
-        self._failures = 0
-        self._row: dict[Hashable, None] = {}
+        self._row: dict[Hashable, int] = {}
         self._suspects: dict[Hashable, None] = {}
         self._doubted: dict[Hashable, None] = {}
         self._ends_at = -math.inf
-        self._trial_ended = asyncio.Event()
-        self._trial_ended.set()
+        self.is_trying = False
         self.openings = 0
         self.since: datetime | None = None
         self.failure = ""
@@ -156,6 +162,17 @@ class Breaker:
                 self._note_failure(error, address)
                 self.check()
             raise
+        except CredentialsRejected:
+            self._note_good_answer(address)  # its API has answered, and clearly
+            raise
+        except RateLimited:
+            raise  # the pause decides when the next one is tried
+        except (BadPayload, PlatformError) as error:
+            # Such an answer says nothing against a platform that is well; who is tried after it
+            # failed everybody has not shown yet that it is.
+            if self.state is BreakerState.HALF_OPEN:
+                self._note_failure(error, address)
+            raise
         self._note_good_answer(address)
 
     def begin_trial(self) -> bool:
@@ -163,21 +180,17 @@ class Breaker:
         if self.state is not BreakerState.HALF_OPEN:
             return False
         assert not self.is_trying, "one trial at a time"
-        self._trial_ended.clear()
+        self.is_trying = True
         return True
 
     def end_trial(self) -> None:
         """Give the turn back, whatever came of it."""
-        self._trial_ended.set()
+        self.is_trying = False
 
-    @property
-    def is_trying(self) -> bool:
-        """Whether a trial is under way."""
-        return not self._trial_ended.is_set()
-
-    async def wait_for_trial(self) -> None:
-        """Wait until the trial under way has ended."""
-        await self._trial_ended.wait()
+    def lift(self) -> None:
+        """Close it: a person says that the platform is well."""
+        self._begin_row()
+        self._close()
 
     def restore(self, state: GateState) -> None:
         """Be as it was before a restart, but never closed off for longer than is usual."""
@@ -188,15 +201,14 @@ class Breaker:
         self.openings, self.since = state.openings, state.opened_at
         self.failure, self.error = state.failure, state.error
 
-    def _note_failure(self, error: PlatformTrouble, address: Hashable) -> None:
+    def _note_failure(self, error: BadPayload | PlatformError, address: Hashable) -> None:
         if self.state is BreakerState.OPEN:
             return
-        patience = BLOCKED if isinstance(error, PlatformBlocked) else DOWN
+        patience = DOWN if isinstance(error, PlatformDown) else BLOCKED
         if address in self._suspects:
             self._doubted[address] = None
         else:
-            self._failures += 1
-            self._row[address] = None
+            self._row[address] = self._row.get(address, 0) + 1
         if self._is_platforms(patience):
             self._suspect(*self._row)
             self._open(error, patience)
@@ -205,24 +217,28 @@ class Breaker:
         """Tell whether what failed in a row is the platform's failure, not some addresses'."""
         if self.state is BreakerState.HALF_OPEN:
             return bool(self._row) or len(self._doubted) >= _MOST_TRIALS
-        enough = self._failures >= patience.failures
-        several = len(self._row) >= _FEWEST_ADDRESSES
+        # However often one address fails, it is no more than half of the evidence.
+        most = (patience.failures + 1) // 2
+        enough = sum(min(times, most) for times in self._row.values()) >= patience.failures
         # Where nobody is answered any more, those that failed before are no exception.
         everybody = len(self._row) + len(self._doubted) >= _EVERYBODY
-        return (enough and several) or everybody
+        return enough or everybody
 
     def _note_good_answer(self, address: Hashable) -> None:
         self._suspect(*self._row)
         self._suspects.pop(address, None)
         self._begin_row()
+        self._close()
+
+    def _close(self) -> None:
         if not self.openings:
             return
+        self._ends_at = -math.inf
         self.openings, self.since, self.failure, self.error = 0, None, "", ""
         self._bus.emit(PlatformRecovered(platform=self._platform, credential=self._credential))
         self._on_change()
 
     def _begin_row(self) -> None:
-        self._failures = 0
         self._row.clear()
         self._doubted.clear()
 
@@ -231,12 +247,13 @@ class Breaker:
         while len(self._suspects) > _MOST_SUSPECTS:
             del self._suspects[next(iter(self._suspects))]
 
-    def _open(self, error: PlatformTrouble, patience: Patience) -> None:
+    def _open(self, error: BadPayload | PlatformError, patience: Patience) -> None:
         is_new_condition = not self.openings
         self._begin_row()
         self.openings += 1
         self._ends_at = self._clock.monotonic() + patience.seconds(self.openings)
-        self.failure, self.error = error.outcome, str(error)
+        kind = PlatformDown if patience is DOWN else PlatformBlocked
+        self.failure, self.error = kind.outcome, _without_path(str(error))
         if is_new_condition:
             self.since = self._clock.now()
             self._tell_tripped()
@@ -253,3 +270,8 @@ class Breaker:
                 hint=f"{self.in_words()}; nothing was changed, what was not asked stays due",
             )
         )
+
+
+def _without_path(text: str) -> str:
+    """Leave the method and the platform of what was attempted."""
+    return _PATH.sub(r"\1 \2", text)

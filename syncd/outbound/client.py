@@ -22,10 +22,11 @@ from syncd.errors import (
 from syncd.outbound.answers import Classifier, Kind, Response, Verdict
 from syncd.outbound.breaker import BreakerState
 from syncd.outbound.credentials import Credential
-from syncd.outbound.gate import WAIT_THROUGH_SECONDS, Charge, Gate, Passage
+from syncd.outbound.gate import Charge, Gate, Passage
 from syncd.outbound.installation import InstallationTokens
 from syncd.outbound.reader import Expects, excerpt, find_failure
 from syncd.outbound.request import Endpoint, Request
+from syncd.outbound.resource import WAIT_THROUGH_SECONDS
 from syncd.outbound.retry import RetryBudget
 from syncd.outbound.transport import TRANSPORT_ERRORS, Connection, describe
 from syncd.telemetry.bus import Bus
@@ -88,6 +89,11 @@ class PlatformClient:
     def credential(self) -> Credential:
         """As whom we ask."""
         return self._endpoint.credential
+
+    @property
+    def base_url(self) -> str:
+        """Where we ask, without a slash at its end."""
+        return self._base
 
     async def request(self, request: Request) -> Response:
         """Return the platform's answer, good or bad, once its verdict is OK.
@@ -178,14 +184,14 @@ class PlatformClient:
             # Before the gate: who waits for a token, or makes one, holds no slot.
             if self._tokens is not None:
                 await self._tokens.keep(self._ask_for_token)
-            async with self.gate.passage() as passage:
+            async with self.gate.passage(request.resource) as passage:
                 headers = self._authorization if self._tokens is None else self._tokens.headers()
                 if headers is None:  # it ended while we stood in the line
                     passage.charge = Charge.UNSENT
                     continue
                 response, verdict = await self._answer(passage, request, url, headers)
                 if verdict.quota is not None:
-                    self.gate.quota.note(verdict.quota)
+                    passage.resource.quota.note(verdict.quota)
                 if self._tokens is not None and response.status == 401 and not is_last:
                     self._tokens.discard(headers)
                     return None
@@ -229,10 +235,12 @@ class PlatformClient:
             case Kind.OK:
                 if failure := self._find_failure(aim, request, response):
                     raise failure
-                self.gate.pauses.note_good_answer()
+                self.gate.note_good_answer(request.resource)
             case Kind.PAUSE:
-                self.gate.pauses.pause(verdict.pause_seconds, verdict.cause)
-                left = timedelta(seconds=self.gate.pauses.left_seconds())
+                resource = self.gate.resources.named(request.resource)
+                pauses = resource.used_up if verdict.is_used_up else self.gate.pauses
+                pauses.pause(verdict.pause_seconds, verdict.cause)
+                left = timedelta(seconds=pauses.left_seconds())
                 raise RateLimited(reason, until=self._clock.now() + left)
             case Kind.TRANSIENT:
                 raise PlatformDown(reason)

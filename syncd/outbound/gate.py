@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
+from typing import Self
 
 from syncd.clock import Clock, Instant
 from syncd.errors import RateLimited
 from syncd.model.gate import GateState
 from syncd.outbound.breaker import Breaker
 from syncd.outbound.limiter import TokenBucket
+from syncd.outbound.line import Lines
 from syncd.outbound.meter import current_meter
-from syncd.outbound.pause import Pauses, wall
+from syncd.outbound.pause import Pause, Pauses, wall
 from syncd.outbound.quota import Quota
+from syncd.outbound.resource import CORE, WAIT_THROUGH_SECONDS, Resource, Resources
+from syncd.outbound.urgency import Urgency, current_urgency
 from syncd.telemetry.bus import Bus
-
-# A wait up to this long happens at the gate; a longer one ends the run's work on the platform.
-WAIT_THROUGH_SECONDS = 60.0
 
 Remember = Callable[[GateState], None]
 """Keeps a gate's state for after a restart; quick, and called only when there is something new."""
@@ -34,13 +35,15 @@ class Limits:
     """What a platform allows one credential.
 
     `rate` is permits per second, `quota` requests per `quota_seconds` (None: no such limit),
-    `slots` requests at a time, `timeout_seconds` the deadline of one request.
+    `reserve` the share of it that scheduled requests leave alone, `slots` requests at a time,
+    `timeout_seconds` the deadline of one request.
     """
 
     rate: float
     burst: int = 1
     quota: int | None = None
     quota_seconds: float = 3600.0
+    reserve: float = 0.0
     slots: int = 10
     timeout_seconds: float = 30.0
 
@@ -54,22 +57,45 @@ class Charge(StrEnum):
 
 
 class Passage:
-    """One request on its way; it counts as spent unless `charge` is set to something better."""
+    """One request on its way, as an async context manager: it is in flight as long as that lasts.
 
-    __slots__ = ("charge", "is_trial")
+    It counts as spent unless `charge` is set to something better.
+    """
 
-    def __init__(self, *, is_trial: bool) -> None:
+    __slots__ = ("_gate", "charge", "is_trial", "line", "resource", "urgency")
+
+    def __init__(self, gate: Gate, resource: Resource, urgency: Urgency) -> None:
+        self._gate = gate
+        self.resource = resource
+        self.urgency = urgency
+        self.line = resource.lines[urgency]
         self.charge = Charge.SPENT
-        self.is_trial = is_trial
+        self.is_trial = False
+
+    async def __aenter__(self) -> Self:
+        """Wait until the request may leave.
+
+        Raises:
+            RateLimited: nothing of its kind may leave for more than a minute.
+            PlatformDown, PlatformBlocked: the breaker is open.
+        """
+        await self._gate.admit(self)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Note that it has ended."""
+        self._gate.release(self)
 
 
 class Gate:
     """Let requests of one credential leave when breaker, pauses, quota, slots and bucket allow it.
 
-    Requests stand in one line. Only its head waits, and what it waits for it takes in one step,
-    without waiting in between: so nobody holds a slot or a permit while waiting, a permit is
-    never older than the request that uses it, and a pause that begins meanwhile is seen. While
-    the breaker is half open the head waits for the answer of the one request that is tried.
+    Requests stand in lines, one per resource and urgency. Only the head of a line waits for
+    anything, and what it waits for it takes in one step, without waiting in between: so nobody
+    holds a slot or a permit while waiting, a permit is never older than the request that uses it,
+    and a pause that begins meanwhile is seen. What all lines share goes to the most urgent head
+    first; who waits for its own resource stands in nobody's way. While the breaker is half open
+    all wait for the answer of the one request that is tried.
 
     What must outlive the process is told to `remember`, and given back by `restore`.
 
@@ -84,21 +110,31 @@ class Gate:
     def __init__(
         self, platform: str, credential: str, limits: Limits, *, clock: Clock, bus: Bus
     ) -> None:
-        self.pauses = Pauses(platform, credential, clock, bus, self._remember)
+        def new_pauses() -> Pauses:
+            return Pauses(platform, credential, clock, bus, self._remember)
+
+        def new_resource(name: str) -> Resource:
+            limit = limits.quota if name == CORE else None
+            quota = Quota(limit, limits.quota_seconds, clock, limits.reserve)
+            lines = tuple(map(self._lines.open, Urgency))
+            return Resource(name, quota, lines, new_pauses, clock)
+
+        self.platform = platform
+        self._lines = Lines(clock)
+        self.resources = Resources(new_resource)
+        self._core = self.resources.named(CORE)
+        self.quota = self._core.quota
+        self.pauses = new_pauses()
         self.breaker = Breaker(platform, credential, clock, bus, self._remember)
-        self.quota = Quota(limits.quota, limits.quota_seconds, clock)
         self.calls = 0
         self.saved = 0
+        self.lifts = 0
         self.remember: Remember = lambda _: None
         self._told = GateState(platform=platform, credential=credential)
-        self.platform = platform
         self._clock = clock
-        self._bucket = TokenBucket(limits.rate, limits.burst, clock)
         self._slots = limits.slots
+        self._bucket = TokenBucket(limits.rate, limits.burst)
         self._in_flight = 0
-        self._waiting = 0
-        self._line = asyncio.Lock()
-        self._returned = asyncio.Event()
 
     @property
     def in_flight(self) -> int:
@@ -108,124 +144,134 @@ class Gate:
     @property
     def waiting(self) -> int:
         """How many requests stand before the gate."""
-        return self._waiting
+        return self._lines.waiting
 
-    @asynccontextmanager
-    async def passage(self) -> AsyncIterator[Passage]:
-        """Wait until a request may leave; it is in flight as long as the context lasts.
+    @property
+    def pause(self) -> Pause | None:
+        """The longest pause that scheduled requests of the core resource wait for."""
+        all_pauses = (self.pauses, *self._core.pauses())
+        found = [pause for each in all_pauses if (pause := each.active)]
+        return max(found, key=lambda pause: pause.until, default=None)
 
-        Raises:
-            RateLimited: nothing may leave for more than a minute.
-            PlatformDown, PlatformBlocked: the breaker is open.
-        """
-        await self._enter()
-        passage = Passage(is_trial=self.breaker.begin_trial())
-        try:
-            yield passage
-        finally:
-            self._leave(passage)
+    def passage(self, resource: str = CORE) -> Passage:
+        """Return the way through for a request that draws on a resource."""
+        return Passage(self, self.resources.named(resource), current_urgency.get())
 
-    def closed_until(self) -> Instant | None:
-        """Return until when nothing may leave, for whatever reason; None when something may."""
-        left = max(self.pauses.left_seconds(), self.breaker.left_seconds())
-        return self._instant(left) if left else None
+    async def admit(self, passage: Passage) -> None:
+        """Wait until a request may leave; `Passage` calls it."""
+        # Also behind others: what is too long to wait for is refused at once.
+        if self._own_wait(passage) or self._lines.waiting or self._shared_wait():
+            await self._lines.stand(passage.line, partial(self._wait_as_head, passage))
+        self._let_leave(passage)
 
-    def restore(self, state: GateState) -> None:
-        """Go on as it was before a restart, before the first request."""
-        self._told = state
-        self.pauses.restore(state)
-        self.breaker.restore(state)
-
-    def waits_for(self) -> str:
-        """Say in words what requests wait for now; empty when they need not."""
-        if obstacle := self._long_obstacle():
-            return obstacle
-        if not self._waiting:
-            return ""
-        if not self._has_room():
-            return f"{self.platform} slots: {self._in_flight} requests in flight"
-        delay = self._bucket.delay()
-        if delay < _NOTEWORTHY_SECONDS:
-            return ""
-        return f"{self.platform} bucket: next token {delay:.1f} s"
-
-    def _long_obstacle(self) -> str:
-        """Say what keeps everybody from leaving, whether somebody wants to or not."""
-        if obstacle := self.breaker.in_words() or self.pauses.in_words():
-            return obstacle
-        if seconds := self.quota.wait_seconds():
-            more_at = wall(self._instant(seconds), self._clock.now())
-            return f"{self.platform} quota, more at {more_at}"
-        return ""
-
-    async def _enter(self) -> None:
-        self._short_wait()
-        self._waiting += 1
-        try:
-            async with self._line:
-                while not await self._is_admitted():
-                    pass
-        finally:
-            self._waiting -= 1
-        self._in_flight += 1
-        self.calls += 1
-
-    async def _is_admitted(self) -> bool:
-        """Wait for one obstacle; tell, without waiting, whether none is left."""
-        if wait := self._short_wait():
-            await self._clock.sleep(wait)
-            return False
-        if self.breaker.is_trying:
-            await self.breaker.wait_for_trial()
-            return False
-        if not self._has_room():
-            self._returned.clear()
-            await self._returned.wait()
-            return False
-        await self._bucket.take()
-        return not self._short_wait() and self._has_room()
-
-    def _leave(self, passage: Passage) -> None:
+    def release(self, passage: Passage) -> None:
+        """Note that a request has ended; `Passage` calls it."""
         charge = passage.charge
         if passage.is_trial:
             self.breaker.end_trial()
         self._in_flight -= 1
-        self._returned.set()
-        meter = current_meter.get()
+        passage.resource.end(passage.urgency, is_free=charge is not Charge.SPENT)
+        if self._lines.waiting:
+            self._lines.stir()
         if charge is Charge.UNSENT:
             self.calls -= 1
             return
-        if meter is not None:
+        self.saved += charge is Charge.SAVED
+        if (meter := current_meter.get()) is not None:
             meter.calls += 1
             meter.saved += charge is Charge.SAVED
-        if charge is Charge.SAVED:
-            self.saved += 1
-        else:
-            self.quota.spend()
 
-    def _has_room(self) -> bool:
-        return self._in_flight < min(self._slots, self.quota.left())
+    def note_good_answer(self, resource: str) -> None:
+        """End the conditions that a good answer proves to be over."""
+        for pauses in (self.pauses, *self.resources.named(resource).pauses()):
+            pauses.note_good_answer()
 
-    def _short_wait(self) -> float:
-        """Return how long nothing may leave.
+    def closed_until(self) -> Instant | None:
+        """Return until when nothing scheduled may leave, for whatever reason; None: it may."""
+        obstacles = (self.breaker, self.pauses, *self._core.pauses())
+        left = max(each.left_seconds() for each in obstacles)
+        return self._instant(left) if left else None
+
+    def lift(self) -> Sequence[str]:
+        """Let requests leave whatever the platform said; return in words what was in the way."""
+        lifted = list(self._long_obstacles())
+        self.lifts += 1
+        self.breaker.lift()
+        self.pauses.lift()
+        self.resources.lift()
+        return lifted
+
+    def restore(self, state: GateState) -> None:
+        """Go on as it was before a restart, before the first request."""
+        self._told = state
+        self.pauses.restore(state.paused_until, state.pause_cause, state.pauses_in_a_row)
+        self.breaker.restore(state)
+        self.resources.restore(state.used_up)
+
+    def waits_for(self) -> str:
+        """Say in words what requests wait for now; empty when they need not."""
+        for obstacle in self._long_obstacles():
+            return obstacle
+        if not self._lines.waiting:
+            return ""
+        if words := next(filter(None, (resource.held() for resource in self.resources)), ""):
+            return f"{self.platform} {words}"
+        if self._in_flight >= self._slots:
+            return f"{self.platform} slots: {self._in_flight} requests in flight"
+        delay = self._bucket.delay(self._clock.monotonic())
+        if delay < _NOTEWORTHY_SECONDS:
+            return ""
+        return f"{self.platform} bucket: next token {delay:.1f} s"
+
+    def _long_obstacles(self) -> Iterator[str]:
+        """Yield what keeps requests from leaving, whether somebody wants to or not."""
+        yield from filter(None, (self.breaker.in_words(), self.pauses.in_words()))
+        for resource in self.resources:
+            yield from resource.obstacles(self.platform)
+
+    def _wait_as_head(self, passage: Passage) -> float:
+        """Return how long the head of a line waits: 0 not at all, infinite until something stirs.
+
+        Raises as `_own_wait` does.
+        """
+        own = self._own_wait(passage)
+        self._lines.mark(passage.line, is_held=own > 0)
+        if own:
+            return own
+        return self._shared_wait() if self._lines.is_first(passage.line) else math.inf
+
+    def _own_wait(self, passage: Passage) -> float:
+        """Return how long this resource and urgency wait, whatever others do.
 
         Raises:
             RateLimited: it is too long to wait through here.
             PlatformDown, PlatformBlocked: the breaker is open.
         """
         self.breaker.check()
-        quota_seconds = self.quota.wait_seconds()
-        if quota_seconds > WAIT_THROUGH_SECONDS:
-            self.pauses.pause(quota_seconds, "quota")
-        pause = self.pauses.active
-        left = self.pauses.left_seconds()
-        if pause is not None and left > WAIT_THROUGH_SECONDS:
-            raise RateLimited(
-                f"{self.platform} must not be asked before "
-                f"{wall(pause.until, self._clock.now())}: {pause.cause}",
-                until=pause.until,
-            )
-        return max(quota_seconds, left)
+        if pause := self.pauses.left_seconds():
+            return self._bearable(pause, self.pauses.cause)
+        wait = passage.resource.wait_seconds(passage.urgency)
+        return self._bearable(wait, passage.resource.cause(passage.urgency)) if wait else 0.0
+
+    def _shared_wait(self) -> float:
+        """Return how long everybody waits for a slot and a permit."""
+        if self.breaker.is_trying or self._in_flight >= self._slots:
+            return math.inf
+        return self._bucket.delay(self._clock.monotonic())
+
+    def _bearable(self, seconds: float, cause: str) -> float:
+        if not WAIT_THROUGH_SECONDS < seconds < math.inf:
+            return seconds
+        until = self._instant(seconds)
+        at = wall(until, self._clock.now())
+        raise RateLimited(f"{self.platform} must not be asked before {at}: {cause}", until=until)
+
+    def _let_leave(self, passage: Passage) -> None:
+        self._bucket.take(self._clock.monotonic())
+        passage.is_trial = self.breaker.begin_trial()
+        passage.resource.begin(passage.urgency)
+        self._in_flight += 1
+        self.calls += 1
 
     def _remember(self) -> None:
         """Tell what must outlive the process, where that is news; short pauses are not."""
@@ -244,6 +290,7 @@ class Gate:
             open_until=breaker.until,
             failure=breaker.failure,
             error=breaker.error,
+            used_up=self.resources.used_up(),
         )
         if state != self._told:
             self._told = state

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from syncd.clock import Clock, Instant
-from syncd.model.gate import GateState
 from syncd.telemetry.bus import Bus
 from syncd.telemetry.events import PlatformRecovered, PlatformThrottled
 
@@ -76,7 +75,7 @@ class Pauses:
     """Know until when nothing may leave, and tell the bus when that begins and ends.
 
     A condition lasts from the first pause to the first good answer after it; however many
-    requests run into it, it is told once.
+    requests run into it, it is told once, and once more where it grows beyond an hour.
 
     Args:
         platform: the platform's name, for the events.
@@ -102,11 +101,17 @@ class Pauses:
         self._ends_at = -math.inf
         self._cause = ""
         self._in_a_row = 0
+        self._is_told_long = False
 
     @property
     def in_a_row(self) -> int:
         """How many pauses followed each other without a good answer in between."""
         return self._in_a_row
+
+    @property
+    def cause(self) -> str:
+        """Why the last pause began."""
+        return self._cause
 
     @property
     def active(self) -> Pause | None:
@@ -125,7 +130,14 @@ class Pauses:
 
     def left_seconds(self) -> float:
         """Return how long the pause lasts still; 0 when there is none."""
+        if not self._in_a_row:  # every request asks
+            return 0.0
         return max(self._ends_at - self._clock.monotonic(), 0.0)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it lasts for so long still that a person should know."""
+        return self.left_seconds() > LONG_PAUSE_SECONDS
 
     def pause(self, seconds: float | None, cause: str) -> None:
         """Let nothing leave for `seconds`; a pause that lasts longer already stays.
@@ -145,26 +157,37 @@ class Pauses:
         if ends_at > self._ends_at:
             self._ends_at, self._cause = ends_at, cause
             self._on_change()
-        if is_new_condition:
+        has_become_long = self.is_long and not self._is_told_long
+        if is_new_condition or has_become_long:
             self._tell_throttled()
 
-    def restore(self, state: GateState) -> None:
+    def restore(self, until: Instant | None, cause: str, in_a_row: int = 1) -> None:
         """Go on with a pause that began before a restart; one that ended meanwhile is dropped."""
-        if state.paused_until is None:
+        if until is None:
             return
-        left = (state.paused_until - self._clock.now()).total_seconds()
+        left = (until - self._clock.now()).total_seconds()
         if left > 0:
             self._ends_at = self._clock.monotonic() + min(left, LONGEST_PAUSE_SECONDS)
-            self._cause, self._in_a_row = state.pause_cause, max(state.pauses_in_a_row, 1)
+            self._cause, self._in_a_row = cause, max(in_a_row, 1)
+            self._is_told_long = self.is_long
 
     def note_good_answer(self) -> None:
         """End the condition, unless the pause still holds (the answer was on its way)."""
         if self._in_a_row and not self.left_seconds():
-            self._in_a_row = 0
-            self._bus.emit(PlatformRecovered(platform=self._platform, credential=self._credential))
-            self._on_change()
+            self._end()
+
+    def lift(self) -> None:
+        """End the condition, whatever the server said: a person knows better."""
+        if self._in_a_row:
+            self._end()
+
+    def _end(self) -> None:
+        self._ends_at, self._in_a_row, self._is_told_long = -math.inf, 0, False
+        self._bus.emit(PlatformRecovered(platform=self._platform, credential=self._credential))
+        self._on_change()
 
     def _tell_throttled(self) -> None:
+        self._is_told_long = self.is_long
         until = self._clock.now() + timedelta(seconds=self.left_seconds())
         self._bus.emit(
             PlatformThrottled(
@@ -172,6 +195,6 @@ class Pauses:
                 credential=self._credential,
                 until=until,
                 cause=self._cause,
-                is_long=self.left_seconds() > LONG_PAUSE_SECONDS,
+                is_long=self.is_long,
             )
         )

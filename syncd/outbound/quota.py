@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from syncd.clock import Clock
@@ -28,11 +29,13 @@ LONGEST_WINDOW_SECONDS = 7 * 86_400.0
 class QuotaReport:
     """What a server says about its window: `remaining` requests until it resets.
 
-    `resets_in_seconds` is relative, so that a wrong clock on either side does no harm.
+    `resets_in_seconds` is relative, so that a wrong clock on either side does no harm. `limit` is
+    how many the whole window allows, None where the server does not say.
     """
 
     remaining: int
     resets_in_seconds: float
+    limit: int | None = None
 
 
 class Quota:
@@ -45,17 +48,22 @@ class Quota:
         limit: requests per window, at least 1; None leaves it to the server's word alone.
         window_seconds: the length of the window.
         clock: where time comes from.
+        reserve: the share (0 to below 1) that only manual triggers may use.
     """
 
-    def __init__(self, limit: int | None, window_seconds: float, clock: Clock) -> None:
+    def __init__(
+        self, limit: int | None, window_seconds: float, clock: Clock, reserve: float = 0.0
+    ) -> None:
         self._limit = math.inf if limit is None else limit
         self._window = window_seconds if limit is not None else LONGEST_WINDOW_SECONDS
         self._clock = clock
+        self._reserve = reserve
         self._grain = self._window / GRAINS
         self._spent: deque[list[float]] = deque()  # [counts until, how many], oldest first
         self._count = 0.0
         self._report: QuotaReport | None = None
         self._resets_at = -math.inf
+        self._told_limit = 0.0
 
     def left(self) -> float:
         """Return how many requests may be in flight now; infinite where nobody sets a limit."""
@@ -63,16 +71,49 @@ class Quota:
         ours = self._limit - self._count
         return ours if self._report is None else min(ours, self._report.remaining)
 
-    def wait_seconds(self) -> float:
-        """Return how long nothing may leave: 0 while `left` is positive."""
-        if self.left() > 0:
+    def size(self) -> float:
+        """Return how many requests a whole window allows, as far as is known; else infinite."""
+        return self._limit if self._report is None else self._told_limit
+
+    def reserved(self) -> int:
+        """Return how many requests of a window are the reserve."""
+        size = self.size()
+        return 0 if size == math.inf else int(size * self._reserve)
+
+    def wait_seconds(self, kept: float = 0) -> float:
+        """Return how long it takes until more than `kept` are left: 0 while they are."""
+        if self.left() > kept:
             return 0.0
-        free_at = -math.inf
-        if self._count >= self._limit:
-            free_at = self._spent[0][0]
-        if self._report is not None and self._report.remaining <= 0:
+        free_at = self._freed_at(self._count + kept - self._limit)
+        if self._report is not None and self._report.remaining <= kept:
             free_at = max(free_at, self._resets_at)
         return free_at - self._clock.monotonic()
+
+    def spread(self, kept: float, spare: float, low: float) -> Iterator[tuple[float, float]]:
+        """Yield until when how many requests must last, while fewer than `low` are to be had.
+
+        Args:
+            kept: how many stay untouched.
+            spare: how many may leave now.
+            low: where the worry ends.
+        """
+        if self._report is not None and self._report.remaining - kept < low:
+            yield self._resets_at, spare
+        if self._limit - self._count - kept >= low:
+            return
+        for until, count in self._spent:
+            yield until, spare
+            spare += count
+            if spare >= low:
+                return
+
+    def _freed_at(self, short: float) -> float:
+        """Return when more than `short` of our own places will be free again."""
+        for until, count in self._spent if short >= 0 else ():
+            short -= count
+            if short < 0:
+                return until
+        return -math.inf
 
     def spend(self) -> None:
         """Count a request that has ended and was not free."""
@@ -93,10 +134,16 @@ class Quota:
         same_seconds = min(SAME_WINDOW_SECONDS, self._window / 10)
         if self._report is None or resets_at > self._resets_at + same_seconds:
             self._report, self._resets_at = report, resets_at
+            told = report.limit or (self._limit if self._limit < math.inf else report.remaining)
+            self._told_limit = min(self._limit, told)
         elif report.remaining < self._report.remaining and (
             resets_at > self._resets_at - same_seconds
         ):
             self._report = report
+
+    def forget_report(self) -> None:
+        """Believe the server no longer, until it says something again."""
+        self._report = None
 
     def _forget(self) -> None:
         now = self._clock.monotonic()

@@ -14,6 +14,7 @@ from syncd.outbound.addresses import HINT, is_literal, is_public
 from syncd.outbound.credentials import Credential
 from syncd.outbound.gate import Limits
 from syncd.outbound.reader import Expects
+from syncd.outbound.resource import CORE
 from syncd.outbound.retry import RetryPolicy
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
@@ -64,6 +65,7 @@ class Request:
 
     `segments` are the parts of the path after `base_url`, as people write them: they are
     percent-encoded here. `json` is the body, where there is one. `params` never hold a secret.
+    `resource` names the quota it draws on.
     """
 
     segments: tuple[str, ...]
@@ -72,6 +74,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     json: Any = None
     expects: Expects = Expects.JSON
+    resource: str = CORE
 
     def target(self) -> str:
         """Return the encoded path, which begins with a slash, and query.

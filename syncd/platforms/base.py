@@ -157,6 +157,10 @@ class Platform(ABC):
         """Return until when nothing may be asked, paused or given up; None when it may."""
         return self.client.gate.closed_until()
 
+    def lifts(self) -> int:
+        """Return how often a person lifted what held requests, since the process began."""
+        return self.client.gate.lifts
+
     def waits_for(self) -> str:
         """Say in words what requests wait for now; empty when they need not."""
         return self.naming(self.client.gate.waits_for())
@@ -174,6 +178,7 @@ def _limits(settings: PlatformSettings) -> Limits:
         burst=settings.burst,
         quota=None if quota is None else int(quota.count),
         quota_seconds=3600.0 if quota is None else quota.seconds,
+        reserve=settings.reserve,
         slots=settings.slots,
         timeout_seconds=settings.timeout.total_seconds(),
     )

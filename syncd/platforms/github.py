@@ -127,7 +127,7 @@ def _judge_refusal(response: Response, quota: QuotaReport | None) -> Verdict:
     if response.headers.get("x-ratelimit-remaining") == "0" or _PRIMARY in text:
         # One second more: the reset is told in whole seconds. Without a reset: a growing pause.
         wait = None if quota is None else quota.resets_in_seconds + 1
-        return Verdict(kind=Kind.PAUSE, cause="quota used up", pause_seconds=wait)
+        return Verdict(kind=Kind.PAUSE, cause="quota used up", pause_seconds=wait, is_used_up=True)
     if response.status == 429:
         return Verdict(kind=Kind.PAUSE, cause="HTTP 429")
     for words, cause in _REFUSED.items():

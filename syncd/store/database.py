@@ -100,6 +100,19 @@ def translated(address: PostgresAddress) -> Iterator[None]:
         ) from exc
 
 
+@contextlib.contextmanager
+def _cut_when_cancelled(connection: Connection) -> Iterator[None]:
+    """Drop a connection in the middle of whose use the caller went away.
+
+    Giving it back would wait for the end of what it does, on a silent server for ten seconds.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        connection.terminate()
+        raise
+
+
 def _is_unfit_here(exc: BaseException) -> bool:
     """Tell whether asyncpg's own check of an argument failed: an interface error by its class."""
     is_value = isinstance(exc, asyncpg.InterfaceError) and isinstance(exc, ValueError)
@@ -157,7 +170,8 @@ class Database:
             with translated(self.settings.address):
                 pool = await self._opened()
                 async with pool.acquire(timeout=timeout) as connection:
-                    yield connection
+                    with _cut_when_cancelled(connection):
+                        yield connection
         except StoreUnavailable:
             self.trouble.set()
             raise

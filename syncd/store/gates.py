@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from syncd.model.gate import GateState
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Database
 
-# The columns that the block `write_gates` takes, in its order.
+# The columns that the block `write_gates` takes first, in its order.
 _COLUMNS = (
     "platform",
     "credential",
@@ -34,11 +35,18 @@ class GateStore:
     async def write(self, states: Sequence[GateState]) -> None:
         """Keep what gates are like now, one state for each; safe to repeat."""
         columns = [[getattr(state, name) for state in states] for name in _COLUMNS]
+        used_up = [
+            {name: until.isoformat() for name, until in state.used_up.items()} for state in states
+        ]
         async with self._database.connection() as connection:
-            await connection.execute(self._sql["write_gates"], *columns)
+            await connection.execute(self._sql["write_gates"], *columns, used_up)
 
     async def read(self) -> Sequence[GateState]:
         """Return what every gate was like when it was last written."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(self._sql["read_gates"])
-        return [GateState(**row) for row in rows]
+        return [GateState(**{**row, "used_up": _instants(row["used_up"])}) for row in rows]
+
+
+def _instants(used_up: Mapping[str, str]) -> dict[str, datetime]:
+    return {name: datetime.fromisoformat(until) for name, until in used_up.items()}

@@ -52,6 +52,13 @@ class MetricStore:
 
     async def last_successes(self, jobs: Sequence[str]) -> dict[str, datetime]:
         """Return when each job's newest run about everybody that succeeded ended."""
+        return await self._ends("last_successes", jobs)
+
+    async def last_completed(self, jobs: Sequence[str]) -> dict[str, datetime]:
+        """Return when each job's newest run that went through everybody ended."""
+        return await self._ends("last_completed", jobs)
+
+    async def _ends(self, block: str, jobs: Sequence[str]) -> dict[str, datetime]:
         async with self._database.connection() as connection:
-            rows = await connection.fetch(self._sql["last_successes"], list(jobs))
+            rows = await connection.fetch(self._sql[block], list(jobs))
         return {row["job"]: row["finished_at"] for row in rows}

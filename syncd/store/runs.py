@@ -11,6 +11,9 @@ from syncd.model.run import Cause, Outcome, Report, Run, RunId, RunOptions, Skip
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Connection, Database, Row
 
+# One "sync now" starts a run per job; this many go back beyond the last one.
+_SYNCS = 20
+
 
 class RunStore:
     """Owns the tables `runs`, `jobs` and the reading of `item_outcomes`.
@@ -147,6 +150,12 @@ class RunStore:
         """Return at most `limit` runs, newest first, numbered below `before`."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(self._sql["list_runs"], job, before, limit)
+        return [_to_run(row) for row in rows]
+
+    async def syncs_of(self, user_key: str) -> list[Run]:
+        """Return the newest runs that fetched one user because a person asked, newest first."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(self._sql["syncs_of_user"], user_key, _SYNCS)
         return [_to_run(row) for row in rows]
 
     async def last_of(self, jobs: Sequence[str], *, verdicts: bool = False) -> dict[str, Run]:

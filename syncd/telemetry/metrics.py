@@ -7,9 +7,8 @@ config.toml does not hold is not counted, so that the number of series is bounde
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from prometheus_client import (
@@ -25,6 +24,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from syncd.model.run import Cause, Outcome, Report, Run, SkipReason
 from syncd.telemetry.events import Event, FireSkipped, ItemsCommitted, RunFinished
+from syncd.telemetry.readings import GateReading, Reading, StoreReading, Values
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 """Of what `Metrics.render` returns."""
@@ -39,48 +39,6 @@ _BUCKETS = (
     *(_HOUR, 2 * _HOUR, 4 * _HOUR, 12 * _HOUR),
 )
 _GATE = ("platform", "credential")
-
-Values = Mapping[tuple[str, ...], float]
-"""The value of each series by its labels."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateReading:
-    """What one credential's gate says: `calls` have left and ended, of them `saved` cost nothing.
-
-    `quota_left` is infinite where nobody sets a limit, `pause_ends_at` None while there is none.
-    """
-
-    platform: str
-    credential: str
-    calls: int
-    saved: int
-    quota_left: float
-    pause_ends_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreReading:
-    """What PostgreSQL says.
-
-    `accounts` counts by platform and state, `letters` open dead letters by platform and job, `ages`
-    are seconds by platform and quantile, `fresh_shares` (0 to 1) and `last_successes` go by job.
-    """
-
-    accounts: Values = field(default_factory=dict)
-    letters: Values = field(default_factory=dict)
-    ages: Values = field(default_factory=dict)
-    fresh_shares: Mapping[str, float] = field(default_factory=dict)
-    last_successes: Mapping[str, datetime] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """What is measured at the moment of a scrape; `store` is None while PostgreSQL is away."""
-
-    gates: Sequence[GateReading]
-    store: StoreReading | None
-    lines_dropped: int
 
 
 class Metrics:
@@ -171,13 +129,19 @@ class Metrics:
             "syncd_store_up",
             "Whether PostgreSQL answers (1) or not (0).",
             (),
-            {(): reading.store is not None},
+            {(): reading.is_store_up},
         )
         yield from _of_gates(reading.gates)
         if reading.store is not None:
-            yield from self._of_store(reading.store)
+            yield from self._of_store(reading.store, reading.at)
 
-    def _of_store(self, store: StoreReading) -> Iterator[Metric]:
+    def _of_store(self, store: StoreReading, now: datetime) -> Iterator[Metric]:
+        yield _gauge(
+            "syncd_store_reading_age_seconds",
+            "How old what PostgreSQL said is: accounts, ages, shares, ends of runs.",
+            (),
+            {(): (now - store.at).total_seconds()},
+        )
         yield _gauge(
             "syncd_accounts",
             "Linked accounts.",
@@ -198,7 +162,10 @@ class Metrics:
                 "summary",
             ),
             ("platform", "quantile"),
-            self._known(store.ages, self._platforms),
+            self._known(
+                {name: (now - since).total_seconds() for name, since in store.stale_since.items()},
+                self._platforms,
+            ),
         )
         yield _gauge(
             "syncd_fresh_share",
@@ -206,12 +173,24 @@ class Metrics:
             ("job",),
             self._known(_by_job(store.fresh_shares), self._jobs),
         )
-        yield _gauge(
+        yield from self._of_runs(store)
+
+    def _of_runs(self, store: StoreReading) -> Iterator[Metric]:
+        yield self._ends(
             "syncd_last_success_timestamp_seconds",
-            "When a job's last run about everybody that succeeded ended.",
-            ("job",),
-            self._known(_by_job(_timestamps(store.last_successes)), self._jobs),
+            "When a job's last run about everybody that succeeded ended: no account failed.",
+            store.last_successes,
         )
+        yield self._ends(
+            "syncd_last_completed_timestamp_seconds",
+            "When a job's last run about everybody ended that went through all of them: some may "
+            "have failed, none was left out by a deadline, a pause or an outage.",
+            store.last_completed,
+        )
+
+    def _ends(self, name: str, help_text: str, ends: Mapping[str, datetime]) -> Metric:
+        values = _by_job({job: at.timestamp() for job, at in ends.items()})
+        return _gauge(name, help_text, ("job",), self._known(values, self._jobs))
 
     @staticmethod
     def _known(values: Values, *names: frozenset[str]) -> Values:
@@ -238,6 +217,7 @@ class _Scrape:
 
 def _of_gates(gates: Sequence[GateReading]) -> Iterator[Metric]:
     by_name = {(gate.platform, gate.credential): gate for gate in gates}
+    ends = {name: gate.pause_ends_at for name, gate in by_name.items()}
     yield _counter(
         "syncd_api_calls_total",
         "Requests that left for a platform.",
@@ -252,25 +232,21 @@ def _of_gates(gates: Sequence[GateReading]) -> Iterator[Metric]:
     )
     yield _gauge(
         "syncd_quota_left",
-        "Requests that the quota still allows.",
-        _GATE,
-        {name: gate.quota_left for name, gate in by_name.items() if gate.quota_left < math.inf},
+        "Requests that the quota of a resource still allows.",
+        (*_GATE, "resource"),
+        {(*whose, name): left for whose, gate in by_name.items() for name, left in gate.limited()},
     )
     yield _gauge(
         "syncd_platform_paused",
-        "Whether nothing may leave for a platform (1) or it may (0).",
+        "Whether nothing scheduled may leave for a platform (1) or it may (0).",
         _GATE,
-        {name: gate.pause_ends_at is not None for name, gate in by_name.items()},
+        {name: at is not None for name, at in ends.items()},
     )
     yield _gauge(
         "syncd_platform_pause_ends_timestamp_seconds",
         "When the pause of a platform ends; absent while there is none.",
         _GATE,
-        {
-            name: gate.pause_ends_at.timestamp()
-            for name, gate in by_name.items()
-            if gate.pause_ends_at is not None
-        },
+        {name: at.timestamp() for name, at in ends.items() if at is not None},
     )
 
 

@@ -13,6 +13,7 @@ STATUS_OF: tuple[tuple[type[errors.SyncdError], HTTPStatus], ...] = (
     (errors.BadInput, HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.AlreadyRunning, HTTPStatus.CONFLICT),
     (errors.WrongState, HTTPStatus.CONFLICT),
+    (errors.TooSoon, HTTPStatus.TOO_MANY_REQUESTS),
     (errors.ConsentWithdrawn, HTTPStatus.CONFLICT),
     (errors.ItemError, HTTPStatus.BAD_GATEWAY),
     (errors.RunError, HTTPStatus.CONFLICT),

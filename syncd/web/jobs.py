@@ -39,6 +39,12 @@ class PauseInput(Input):
     until: OffsetInstant | None = None
 
 
+class ResumeInput(Input):
+    """Of a platform: which of its credentials; without it all of them."""
+
+    credential: Annotated[Text, Field(max_length=64)] = ""
+
+
 class Jobs:
     """Answers under `/api/status`, `/api/jobs` and `/api/platforms`; pauses and resumes."""
 
@@ -84,6 +90,24 @@ class Jobs:
         )
 
     def _orders(self) -> Routes:
+        trigger = Route(
+            method="POST",
+            path="/api/jobs/{job}/trigger",
+            summary="Start a run now; 409 with its number while one runs",
+            takes=TriggerInput,
+            answer=self._triggers.answer,
+            status=HTTPStatus.ACCEPTED,
+        )
+        lift = Route(
+            method="POST",
+            path="/api/platforms/{platform}/resume",
+            summary="End the pause of a platform, also one it asked for itself; close its breaker",
+            takes=ResumeInput,
+            answer=self._lift,
+        )
+        return (trigger, *self._pauses(), lift)
+
+    def _pauses(self) -> Routes:
         places = (
             ("/api", "everything"),
             ("/api/jobs/{job}", "a job"),
@@ -107,17 +131,9 @@ class Jobs:
                 takes=Nothing,
                 answer=self._resume,
             )
-            for place, what in places
+            for place, what in places[:2]
         )
-        trigger = Route(
-            method="POST",
-            path="/api/jobs/{job}/trigger",
-            summary="Start a run now; 409 with its number while one runs",
-            takes=TriggerInput,
-            answer=self._triggers.answer,
-            status=HTTPStatus.ACCEPTED,
-        )
-        return (trigger, *pauses, *resumes)
+        return (*pauses, *resumes)
 
     async def _status(self, _call: Call[Nothing]) -> Json:
         return await self._service.status()
@@ -143,6 +159,12 @@ class Jobs:
     async def _resume(self, call: Call[Nothing]) -> Json:
         scope, key = _scope_of(call)
         return await self._service.resume(scope, key, actor=call.actor)
+
+    async def _lift(self, call: Call[ResumeInput]) -> Json:
+        platform, credential = call.name("platform"), call.given.credential
+        return await self._service.resume(
+            PauseScope.PLATFORM, platform, actor=call.actor, credential=credential
+        )
 
 
 class Triggers:

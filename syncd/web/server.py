@@ -170,7 +170,7 @@ def all_routes(service: Service, clock: Clock) -> Routes:
     routes = (
         *Jobs(service, clock).routes(),
         *Runs(service).routes(),
-        *Users(service, clock).routes(),
+        *Users(service).routes(),
         *Freshness(service).routes(),
         *DeadLetters(service).routes(),
     )

@@ -49,8 +49,14 @@ class Service(Protocol):
     ) -> Json:
         """Keep `key` (or, with scope ALL, everything) from starting until resumed, or `until`."""
 
-    async def resume(self, scope: PauseScope, key: str, *, actor: str) -> Json:
-        """End a pause; resuming what is not paused changes nothing."""
+    async def resume(
+        self, scope: PauseScope, key: str, *, actor: str, credential: str = ""
+    ) -> Json:
+        """End a pause; resuming what is not paused changes nothing.
+
+        Of a platform it also lifts what the platform itself asked for, and its breaker; with
+        `credential` nothing but that, for this credential.
+        """
 
     async def runs(self, job: str | None, before: int | None, limit: int) -> list[Json]:
         """Return runs, newest first, numbered below `before`."""
@@ -109,6 +115,8 @@ class Service(Protocol):
 
         Raises:
             ConsentWithdrawn: the user opted out.
+            AlreadyRunning: that is under way already.
+            TooSoon: it was done a moment ago.
         """
 
     async def import_users(self, text: str, *, format: str, dry_run: bool) -> Json:  # noqa: A002 - the word of the API

@@ -7,11 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from syncd.clock import Clock
-from syncd.errors import SyncdError
 from syncd.model.account import UserEntry
-from syncd.web.allowance import Allowance
-from syncd.web.errors import TooOften
 from syncd.web.instant import Instant
 from syncd.web.routes import Call, Input, Nothing, Route, Routes, Text
 from syncd.web.service import Json, Service
@@ -56,9 +52,8 @@ class ImportInput(Input):
 class Users:
     """Answers under `/api/users`."""
 
-    def __init__(self, service: Service, clock: Clock) -> None:
+    def __init__(self, service: Service) -> None:
         self._service = service
-        self._allowance = Allowance(clock)
 
     def routes(self) -> Routes:
         """Return this subject's addresses; those without a key go first."""
@@ -107,7 +102,7 @@ class Users:
             Route(
                 method="POST",
                 path="/api/users/{key}/sync",
-                summary="Fetch a user's accounts now",
+                summary="Fetch a user's accounts now; 409 while that runs, 429 if it just did",
                 takes=Nothing,
                 answer=self._sync,
                 status=HTTPStatus.ACCEPTED,
@@ -150,16 +145,4 @@ class Users:
         return await self._service.opt_out(call.name("key"), call.given.opted_out)
 
     async def _sync(self, call: Call[Nothing]) -> Json:
-        key = call.name("key")
-        seconds = self._allowance.take(key)
-        if seconds > 0:
-            raise TooOften(
-                f"user {key!r} was synced too often",
-                seconds=seconds,
-                rule="a user may be synced once a minute, three times in a row",
-            )
-        try:
-            return await self._service.sync_user(key)
-        except SyncdError:
-            self._allowance.give_back(key)
-            raise
+        return await self._service.sync_user(call.name("key"))

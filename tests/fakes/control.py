@@ -72,9 +72,13 @@ class MemoryService:
         self.orders.append(("pause", scope, key, why, until, actor))
         return {"paused": True}
 
-    async def resume(self, scope: PauseScope, key: str, *, actor: str) -> Json:
-        self.orders.append(("resume", scope, key, actor))
-        return {"paused": False}
+    async def resume(
+        self, scope: PauseScope, key: str, *, actor: str, credential: str = ""
+    ) -> Json:
+        named = (credential,) if credential else ()
+        self.orders.append(("resume", scope, key, actor, *named))
+        lifted = ["github pause until 12:00 UTC (HTTP 429)"]
+        return {"paused": False, **({"lifted": lifted} if credential else {})}
 
     async def runs(self, job: str | None, before: int | None, limit: int) -> list[Json]:
         return [run for run in self.started.values() if job in {None, run["job"]}][:limit]

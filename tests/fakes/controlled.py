@@ -74,6 +74,7 @@ async def controlled(
             roots = [
                 group.create_task(core.health.watch()),
                 group.create_task(core.gates.keep()),
+                group.create_task(control.scraper.keep()),
             ]
             yield Desk(core, control, clock)
             for root in roots:

@@ -65,7 +65,7 @@ class ScriptedPlatform(Platform):
             platform=name,
             base_url="http://127.0.0.1:9",
             credential=Credential.bearer("main", "token"),
-            limits=Limits(rate=1_000, slots=slots),
+            limits=Limits(rate=1_000, slots=slots, reserve=0.2),
             allow_private=True,
         )
         client = PlatformClient(endpoint, judge_by_status, clock=clock, bus=bus, random=Random(1))

@@ -263,6 +263,21 @@ async def test_pause_and_resume_reach_a_job_a_platform_or_everything(daemon: Fak
     assert daemon.service.orders[0][4].isoformat() == "2026-11-22T06:30:00+00:00"
 
 
+async def test_resume_lifts_what_a_platform_asked_one_credential_for(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = await daemon.syncd("resume", "--platform", "github", "--credential", "main")
+    told = capsys.readouterr().out.splitlines()
+    wrong = await daemon.syncd("resume", JOB, "--credential", "main")
+
+    assert (code, wrong) == (0, 2)
+    assert [order[:3] + order[4:] for order in daemon.service.orders] == [
+        ("resume", PauseScope.PLATFORM, "github", "main")
+    ]
+    assert told == ["platform github goes on", "lifted: github pause until 12:00 UTC (HTTP 429)"]
+    assert "--credential goes with --platform" in capsys.readouterr().err
+
+
 async def test_pause_until_nonsense_ends_with_2(
     daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
 ) -> None:

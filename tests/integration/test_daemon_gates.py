@@ -18,9 +18,12 @@ from fakes.tcp_proxy import tcp_proxy
 from fakes.waiting import until
 
 import syncd.platforms
+from syncd.errors import NotKnown, RateLimited
 from syncd.model.account import UserEntry
 from syncd.model.gate import GateState
+from syncd.model.pause import PauseScope
 from syncd.model.run import RunOptions
+from syncd.outbound.urgency import Urgency, current_urgency
 from syncd.sandbox.faults import html, too_many
 from syncd.sandbox.github import GitHubStandIn
 from syncd.sandbox.population import Population
@@ -232,6 +235,100 @@ async def test_another_credential_of_the_same_name_does_not_inherit_the_pause(
         same = (await platform(desk))["paused_until"]
 
     assert (other, same is None) == (None, False)
+
+
+async def test_another_address_does_not_inherit_what_the_wrong_one_asked_for(
+    house: House, github: GitHubStandIn
+) -> None:
+    async with house.syncd() as desk:
+        desk.core.around.platforms["github"].client.gate.pauses.pause(3600, "secondary limit")
+
+    async with serve(github) as elsewhere:
+        text = house.text
+        house.text = text.replace(text.split('base_url = "')[1].split('"')[0], elsewhere, 1)
+        async with house.syncd() as desk:
+            mended = (await platform(desk))["paused_until"]
+
+    assert mended is None
+
+
+async def test_a_used_up_quota_and_the_reserve_are_kept_over_a_restart(
+    house: House, population: Population
+) -> None:
+    house.text = house.text.replace('rate = "1000/s"', 'rate = "1000/s"\nquota = "10/h"', 1)
+    async with house.syncd() as desk:
+        await link(desk, population)
+        gate = desk.core.around.platforms["github"].client.gate
+        for _ in range(8):
+            async with gate.passage():
+                pass
+        with pytest.raises(RateLimited, match="reserve"):
+            await gate.admit(gate.passage())
+    async with house.syncd() as desk:
+        gate = desk.core.around.platforms["github"].client.gate
+        with pytest.raises(RateLimited, match="reserve"):
+            await gate.admit(gate.passage())
+        words = (await platform(desk))["waits_for"]
+        current_urgency.set(Urgency.MANUAL)
+        async with gate.passage():
+            pass
+
+    assert words == "github pause until 01:00:03 UTC (reserve for manual triggers)"
+
+
+async def test_a_person_lifts_a_wrong_pause_and_the_run_that_waits_goes_on(
+    house: House, github: GitHubStandIn, population: Population
+) -> None:
+    github.faults.add(too_many(3600), times=10)
+    async with house.syncd() as desk:
+        await link(desk, population)
+        started = await desk.control.trigger(JOB, RunOptions(platform="github"), None)
+
+        async def is_paused() -> bool:
+            await house.clock.advance(0.05)
+            return (await platform(desk))["paused_until"] is not None
+
+        await until(is_paused, what="github to ask for a pause")
+        github.faults.clear()
+        answer = await desk.control.resume(PauseScope.PLATFORM, "github", actor="ops")
+        again = await desk.control.resume(PauseScope.PLATFORM, "github", actor="ops")
+        ended = await desk.end(started["id"])
+        after = await platform(desk)
+
+    assert (answer["was_paused"], again["was_paused"], again["lifted"]) == (True, False, [])
+    assert answer["lifted"][0].endswith("(secondary limit)")
+    assert (ended["outcome"], ended["created"]) == ("succeeded", USERS)
+    assert ended["finished_at"] - ended["started_at"] < timedelta(minutes=5)
+    assert after["paused_until"] is None
+
+
+async def test_a_person_closes_a_breaker_of_one_credential_and_that_is_kept(
+    house: House, github: GitHubStandIn, population: Population
+) -> None:
+    github.faults.add(html(200))
+    async with house.syncd() as desk:
+        await link(desk, population)
+        await run(desk)
+        opened = (await platform(desk))["breaker"]["state"]
+        with pytest.raises(NotKnown, match="no credential 'other'") as unknown:
+            await desk.control.resume(
+                PauseScope.PLATFORM, "github", actor="ops", credential="other"
+            )
+        lifted = await desk.control.resume(
+            PauseScope.PLATFORM, "github", actor="ops", credential="main"
+        )
+        kept = GateStore(desk.core.database)
+
+        async def is_kept() -> bool:
+            return {state.openings for state in await kept.read()} == {0}
+
+        await until(is_kept, what="the closed breaker to be kept")
+    async with house.syncd() as desk:
+        state = (await platform(desk))["breaker"]["state"]
+
+    assert unknown.value.hint == "credentials: main"
+    assert "answers something that is not its API" in lifted["lifted"][0]
+    assert (opened, state) == ("open", "closed")
 
 
 async def test_what_a_gate_tells_is_written_at_once_and_after_an_outage(

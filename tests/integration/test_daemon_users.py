@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
 from time import thread_time
+from typing import Any
 
+import aiohttp
 import pytest
-from fakes.controlled import Desk
+from fakes.clock import FakeClock
+from fakes.control import TOKEN
+from fakes.controlled import Desk, controlled, text_for
 from fakes.running import JOB
+from fakes.waiting import until
 
 from syncd.errors import BadInput, ConsentWithdrawn, NotKnown
 from syncd.model.account import UserEntry
@@ -15,6 +23,28 @@ from syncd.model.run import RunOptions
 from syncd.sandbox.faults import latency
 from syncd.sandbox.github import GitHubStandIn
 from syncd.sandbox.population import Population
+from syncd.store.database import Database
+from syncd.web.server import ControlServer, ControlSettings
+
+Call = Callable[..., Awaitable[tuple[int, Mapping[str, str], Any]]]
+
+
+@contextlib.asynccontextmanager
+async def web_port(desk: Desk) -> AsyncIterator[Call]:
+    """Serve the real control port of a desk; the call returns status, headers and body."""
+    settings = ControlSettings(port=0, token=TOKEN)
+    authorized = {"Authorization": f"Bearer {TOKEN}"}
+    async with (
+        ControlServer(desk.control, settings, bus=desk.core.bus, clock=desk.clock) as server,
+        aiohttp.ClientSession(headers=authorized) as session,
+    ):
+
+        async def call(method: str, path: str, **body: Any) -> tuple[int, Mapping[str, str], Any]:
+            url = f"http://127.0.0.1:{server.port}{path}"
+            async with session.request(method, url, json=body or None) as answer:
+                return answer.status, answer.headers, await answer.json()
+
+        yield call
 
 
 async def test_a_user_is_synced_beside_a_running_job_and_nobody_is_asked_twice(
@@ -32,6 +62,66 @@ async def test_a_user_is_synced_beside_a_running_job_and_nobody_is_asked_twice(
     assert standin.counters.fetched(at_least=2) == []
     job = await desk.control.job(JOB)
     assert job["last_run"]["id"] == whole["id"]
+
+
+async def test_a_user_is_synced_once_in_a_while_also_over_a_restart(
+    database: Database, base_url: str, tmp_path: Path, population: Population
+) -> None:
+    clock, settings = FakeClock(), database.settings
+    text = text_for(settings.address, settings.schema, base_url)
+    async with controlled(text, tmp_path, clock) as desk, web_port(desk) as call:
+        await desk.core.health.ready.wait()
+        await desk.link(ada=population.login(1), bob=population.login(2))
+        first, _, body = await call("POST", "/api/users/ada/sync")
+
+        async def has_ended() -> bool:
+            run = await desk.control.run(body["runs"][0]["id"])
+            return run["finished_at"] is not None
+
+        await until(has_ended, what="the run to end")
+        await clock.advance(20)
+        other, _, _ = await call("POST", "/api/users/bob/sync")
+    async with controlled(text, tmp_path, clock) as desk, web_port(desk) as call:
+        await desk.core.health.ready.wait()
+        again, headers, told = await call("POST", "/api/users/ada/sync")
+        number_of_runs = len(await desk.control.runs(None, None, 10))
+        await clock.advance(int(headers["Retry-After"]))
+        later, _, _ = await call("POST", "/api/users/ada/sync")
+
+    assert (first, other, again, later) == (202, 202, 429, 202)
+    assert 30 <= int(headers["Retry-After"]) <= 40
+    assert told["error"] == "user 'ada' was synced a moment ago"
+    assert told["hint"].startswith("try again at 00:01")
+    assert "once in 1m, see [users] sync_every" in told["hint"]
+    assert number_of_runs == 2
+
+
+async def test_a_user_who_is_being_synced_is_answered_like_a_job_that_runs(
+    desk: Desk, population: Population, standin: GitHubStandIn
+) -> None:
+    await desk.link(ada=population.login(1))
+    standin.faults.add(latency(0.3))
+    async with web_port(desk) as call:
+        _, _, body = await call("POST", "/api/users/ada/sync")
+        number = body["runs"][0]["id"]
+
+        answers = await asyncio.gather(*(call("POST", "/api/users/ada/sync") for _ in range(5)))
+    await desk.end(number)
+
+    assert {(status, told["run_id"]) for status, _, told in answers} == {(409, number)}
+
+
+async def test_of_calls_at_the_same_instant_one_starts_a_run(
+    desk: Desk, population: Population
+) -> None:
+    await desk.link(ada=population.login(1))
+
+    async with web_port(desk) as call:
+        answers = await asyncio.gather(*(call("POST", "/api/users/ada/sync") for _ in range(5)))
+
+    assert min(status for status, _, _ in answers) == 202
+    assert {status for status, _, _ in answers} <= {202, 409, 429}
+    assert len(await desk.control.runs(None, None, 10)) == 1
 
 
 async def test_a_user_who_opted_out_is_not_synced(desk: Desk, population: Population) -> None:

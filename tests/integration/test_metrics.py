@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import subprocess
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -22,7 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from syncd.model.account import UserEntry
 from syncd.model.run import Outcome, RunOptions
-from syncd.sandbox.faults import latency
+from syncd.sandbox.faults import latency, too_many
 from syncd.sandbox.github import GitHubStandIn
 from syncd.sandbox.population import Population
 from syncd.store.database import Database
@@ -77,6 +78,23 @@ async def port(desk: Desk) -> AsyncIterator[Port]:
         yield port
 
 
+async def fresh(desk: Desk, port: Port) -> Scrape:
+    """Scrape once PostgreSQL was asked again, fifteen seconds later."""
+    await desk.clock.advance(15)
+
+    async def told() -> Scrape | None:
+        scrape = await port.scrape()
+        age = scrape.value("syncd_store_reading_age_seconds")
+        if age is not None and age < 15:
+            return scrape
+        await desk.clock.advance(1)
+        return None
+
+    scrape = await until(told, what="PostgreSQL to be asked again")
+    assert scrape is not None
+    return scrape
+
+
 async def ran(desk: Desk, **options: Any) -> dict[str, Any]:
     run = await desk.control.trigger(JOB, RunOptions(**options), None)
     return await desk.end(run["id"])
@@ -112,13 +130,13 @@ async def test_a_run_is_found_in_every_metric_it_concerns(
     await desk.link(ada=population.login(1), bob=population.login(2), eve="nobody-of-that-name")
 
     run = await ran(desk)
-    scrape = await port.scrape()
+    scrape = await fresh(desk, port)
 
     def items(outcome: str) -> float | None:
         return scrape.value("syncd_items_total", job=JOB, platform="github", outcome=outcome)
 
     calls = scrape.value("syncd_api_calls_total", **GATE)
-    quota_left = scrape.value("syncd_quota_left", **GATE)
+    quota_left = scrape.value("syncd_quota_left", **GATE, resource="core")
     outcome = {"job": JOB, "outcome": "partial", "cause": "manual"}
     assert scrape.value("syncd_runs_total", **outcome) == 1
     assert scrape.value("syncd_run_duration_seconds_count", job=JOB) == 1
@@ -157,11 +175,28 @@ async def test_the_last_success_is_that_of_a_run_about_everybody(
     await ran(desk, only=("ada",))
     await ran(desk, full=True, dry_run=True)
 
-    scrape = await port.scrape()
+    scrape = await fresh(desk, port)
 
     ended = scrape.value("syncd_last_success_timestamp_seconds", job=JOB)
     assert whole["outcome"] is Outcome.SUCCEEDED
     assert ended == pytest.approx(whole["finished_at"].timestamp(), abs=0.001)
+
+
+async def test_the_last_completed_run_may_have_failures_but_went_through_everybody(
+    desk: Desk, port: Port, population: Population, standin: GitHubStandIn
+) -> None:
+    await desk.link(ada=population.login(1), eve="nobody-of-that-name")
+    whole = await ran(desk)
+    await desk.clock.advance(60)
+    standin.faults.add(too_many(86_400))
+    halted = await ran(desk, full=True)
+
+    scrape = await fresh(desk, port)
+
+    ended = scrape.value("syncd_last_completed_timestamp_seconds", job=JOB)
+    assert (whole["outcome"], halted["outcome"]) == (Outcome.PARTIAL, Outcome.PARTIAL)
+    assert ended == pytest.approx(whole["finished_at"].timestamp(), abs=0.001)
+    assert scrape.value("syncd_last_success_timestamp_seconds", job=JOB) is None
 
 
 async def test_ages_are_those_of_the_median_the_tenth_and_the_hundredth_account(
@@ -170,6 +205,7 @@ async def test_ages_are_those_of_the_median_the_tenth_and_the_hundredth_account(
     handles = {f"u{minutes}": f"h{minutes}" for minutes in range(1, 101)}
     await desk.link(**handles)
     await desk.core.around.stores.accounts.enroll("profiles", [("github", "main")])
+    begun = desk.clock.now()
     async with desk.core.database.connection() as connection:
         await connection.execute(
             "UPDATE sync_state "
@@ -178,19 +214,21 @@ async def test_ages_are_those_of_the_median_the_tenth_and_the_hundredth_account(
             desk.clock.now(),
         )
 
-    scrape = await port.scrape()
+    scrape = await fresh(desk, port)
 
     ages = [
         scrape.value("syncd_freshness_age_seconds", platform="github", quantile=quantile)
         for quantile in ("0.5", "0.9", "0.99")
     ]
-    assert ages == [50 * 60, 90 * 60, 99 * 60]
+    since = (desk.clock.now() - begun).total_seconds()
+    assert ages == [minutes * 60 + since for minutes in (50, 90, 99)]
 
 
 async def test_an_account_that_was_never_fetched_is_as_old_as_its_link(
     desk: Desk, port: Port
 ) -> None:
     await desk.link(ada="octocat", bob="hubot")
+    begun = desk.clock.now()
     async with desk.core.database.connection() as connection:
         await connection.execute(
             "UPDATE accounts SET linked_at = $1::timestamptz - interval '9 days', "
@@ -198,10 +236,10 @@ async def test_an_account_that_was_never_fetched_is_as_old_as_its_link(
             desk.clock.now(),
         )
 
-    scrape = await port.scrape()
+    scrape = await fresh(desk, port)
 
     age = scrape.value("syncd_freshness_age_seconds", platform="github", quantile="0.5")
-    assert age == timedelta(days=9).total_seconds()
+    assert age == (timedelta(days=9) + (desk.clock.now() - begun)).total_seconds()
     assert scrape.value("syncd_fresh_share", job=JOB) == 0
 
 
@@ -212,12 +250,11 @@ async def test_postgresql_is_asked_once_in_fifteen_seconds_however_often_somebod
         return scrape.value("syncd_accounts", platform="github", state="active")
 
     await desk.link(ada="octocat")
-    first = await port.scrape()
+    first = await fresh(desk, port)
     await desk.link(bob="hubot")
     await desk.clock.advance(14)
     at_once = await asyncio.gather(*(port.scrape() for _ in range(10)))
-    await desk.clock.advance(1)
-    later = await port.scrape()
+    later = await fresh(desk, port)
 
     assert active(first) == 1
     assert {active(scrape) for scrape in at_once} == {1}
@@ -280,58 +317,74 @@ async def proxy(database: Database) -> AsyncIterator[TcpProxy]:
 
 
 @contextlib.asynccontextmanager
-async def behind(
-    proxy: TcpProxy, database: Database, folder: Path, connect_timeout: str = "10s"
-) -> AsyncIterator[Desk]:
+async def behind(proxy: TcpProxy, database: Database, folder: Path) -> AsyncIterator[Desk]:
     settings = database.settings
     address = replace(settings.address, host="127.0.0.1", port=proxy.port)
     text = text_for(address, settings.schema, "http://127.0.0.1:9")
-    text = text.replace("[platforms.", f'connect_timeout = "{connect_timeout}"\n\n[platforms.')
     async with controlled(text, folder) as desk:
         await desk.core.health.ready.wait()
         yield desk
 
 
-async def test_a_scrape_answers_while_the_database_is_away_and_after(
+async def test_while_the_database_is_away_a_scrape_says_what_it_said_last_and_how_old_that_is(
     database: Database, proxy: TcpProxy, tmp_path: Path
 ) -> None:
+    def told(scrape: Scrape) -> tuple[float | None, float | None]:
+        accounts = scrape.value("syncd_accounts", platform="github", state="active")
+        return scrape.value("syncd_store_up"), accounts
+
+    def age(scrape: Scrape) -> float:
+        return scrape.value("syncd_store_reading_age_seconds") or 0.0
+
     async with behind(proxy, database, tmp_path) as desk, port_of(desk) as port:
         await desk.link(ada="octocat")
-        before = await port.scrape()
-        await desk.clock.advance(15)
+        before = await fresh(desk, port)
         await proxy.cut()
-        away = await port.scrape()
+
+        async def is_away() -> Scrape | None:
+            await desk.clock.advance(15)
+            scrape = await port.scrape()
+            return None if scrape.value("syncd_store_up") else scrape
+
+        away = await until(is_away, what="the loss to be noticed")
         await proxy.mend()
 
         async def is_back() -> Scrape | None:
-            await desk.clock.advance(15)
-            scrape = await port.scrape()
+            scrape = await fresh(desk, port)
             return scrape if scrape.value("syncd_store_up") else None
 
         back = await until(is_back, what="the database to be back")
 
-    def told(scrape: Scrape | None) -> tuple[float | None, float | None]:
-        assert scrape is not None
-        accounts = scrape.value("syncd_accounts", platform="github", state="active")
-        return scrape.value("syncd_store_up"), accounts
-
-    assert (told(before), told(away), told(back)) == ((1, 1), (0, None), (1, 1))
+    assert away is not None
+    assert back is not None
+    assert (told(before), told(away), told(back)) == ((1, 1), (0, 1), (1, 1))
+    assert age(before) < 15 <= age(away)
+    assert age(back) < 15
     assert away.value("syncd_api_calls_total", **GATE) == 0
 
 
-async def test_a_database_that_never_answers_costs_a_scrape_a_few_seconds_at_most(
+async def test_a_database_that_never_answers_holds_up_neither_a_scrape_nor_the_stop(
     database: Database, proxy: TcpProxy, tmp_path: Path
 ) -> None:
-    async with behind(proxy, database, tmp_path, "500ms") as desk, port_of(desk) as port:
-        await port.scrape()
-        await desk.clock.advance(15)
-        await desk.core.database.ping()  # leaves a connection that falls silent in its use
+    async with contextlib.AsyncExitStack() as stack:
+        desk = await stack.enter_async_context(behind(proxy, database, tmp_path))
+        port = await stack.enter_async_context(port_of(desk))
+        await fresh(desk, port)
         proxy.go_silent()
-        async with asyncio.timeout(8):
-            silent = await port.scrape()
-        await proxy.mend()
+        await desk.clock.advance(15)  # PostgreSQL is being asked from now on, in vain
+        gate = desk.core.around.platforms["github"].client.gate
+        gate.pauses.pause(3_600, "secondary limit")
 
-    assert (silent.status, silent.value("syncd_store_up")) == (200, 0)
+        begun = time.monotonic()
+        silent = await port.scrape()
+        scraped = time.monotonic()
+        await stack.aclose()
+        stopped = time.monotonic()
+
+    assert (silent.status, silent.value("syncd_platform_paused", **GATE)) == (200, 1)
+    assert (silent.value("syncd_store_reading_age_seconds") or 0) >= 15
+    assert scraped - begun < 1
+    assert stopped - scraped < 9  # three for the last write, two for each pool
 
 
 @pytest.mark.needs_tool("promtool")

@@ -22,6 +22,7 @@ WHOLE = GateState(
     open_until=NOON,
     failure="blocked",
     error="a web page",
+    used_up={"core/reserve": NOON, "graphql": NOON},
 )
 NOTHING = GateState(platform="github", credential="second")
 

@@ -197,13 +197,3 @@ async def test_trigger_of_a_running_job_names_the_run(port: ControlPort) -> None
 
     assert {status for status, _ in answers} == {409}  # asking in vain uses nothing up
     assert answers[0][1]["run_id"] == 4811
-
-
-async def test_user_is_not_synced_all_the_time(port: ControlPort) -> None:
-    statuses = [(await port.ask("POST", "/api/users/ada/sync"))[0] for _ in range(4)]
-    _, told = await port.ask("POST", "/api/users/ada/sync")
-    other, _ = await port.ask("POST", "/api/users/grace/sync")
-
-    assert statuses == [202, 202, 202, 429]
-    assert told["hint"].startswith("try again in 60 s: ")
-    assert other == 202

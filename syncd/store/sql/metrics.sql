@@ -18,6 +18,20 @@ JOIN accounts ON accounts.platform = synced.platform AND accounts.state = 'activ
 LEFT JOIN sync_state ON sync_state.account_id = accounts.id AND sync_state.kind = synced.kind
 GROUP BY synced.job;
 
+-- name: last_completed
+-- Per job: when its newest run about everybody ended that went through all of them, whether or not
+-- some failed; one that was stopped, or kept from a platform, says so in `error`.
+SELECT wanted.job, latest.finished_at
+FROM unnest($1::text[]) AS wanted (job)
+CROSS JOIN LATERAL (
+    SELECT runs.finished_at FROM runs
+    WHERE runs.job = wanted.job AND runs.outcome IN ('succeeded', 'partial') AND runs.error = ''
+        AND jsonb_array_length(runs.options -> 'only') = 0 AND runs.options ->> 'platform' = ''
+        AND NOT (runs.options ->> 'dry_run')::boolean
+    ORDER BY runs.id DESC
+    LIMIT 1
+) AS latest;
+
 -- name: last_successes
 -- Per job: when its newest run about everybody that succeeded ended; a dry run is no success.
 SELECT wanted.job, latest.finished_at

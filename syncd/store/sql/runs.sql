@@ -136,3 +136,14 @@ WHERE job = $1 AND cause <> 'retry' AND NOT (options ->> 'dry_run')::boolean
 UPDATE runs SET outcome = 'interrupted'
 WHERE id = $1 AND holder = $2 AND outcome IN ('running', 'interrupted')
 RETURNING id;
+
+-- name: syncs_of_user
+-- The newest whole fetches of one user that a person asked for, found by their own index.
+SELECT id, job, kind, cause, outcome, fire_time, skip_reason, options, attempt, resumed, claimed_at,
+    started_at, finished_at, created, updated, unchanged, deleted, skipped, failed, calls, saved,
+    failures, error, hint
+FROM runs
+WHERE options -> 'only' ->> 0 = $1 AND jsonb_array_length(options -> 'only') = 1
+    AND cause = 'manual' AND (options ->> 'full')::boolean AND NOT (options ->> 'dry_run')::boolean
+ORDER BY id DESC
+LIMIT $2;

@@ -49,7 +49,7 @@ class PlatformTripped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformRecovered(Event):
-    """The first good answer after a pause, an open breaker or a refused credential."""
+    """The first good answer after a pause, an open breaker or a refusal; or a person lifted it."""
 
     name: ClassVar[str] = "platform.recovered"
     platform: str

@@ -33,6 +33,7 @@ def test_a_config_is_shown_as_it_would_be_written_without_its_secrets(
         "rate": "10/s",
         "burst": 10,
         "quota": "5000/h",
+        "reserve": 0.2,
         "slots": 4,
         "timeout": "30s",
         "credentials": [{"name": "main", "token": "***"}],

@@ -10,7 +10,15 @@ from fakes.clock import FakeClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.errors import BadPayload, PlatformBlocked, PlatformDown, PlatformTrouble, SyncdError
+from syncd.errors import (
+    BadPayload,
+    CredentialsRejected,
+    PlatformBlocked,
+    PlatformDown,
+    PlatformError,
+    PlatformTrouble,
+    SyncdError,
+)
 from syncd.model.gate import GateState
 from syncd.outbound.breaker import Breaker, BreakerState
 from syncd.outbound.gate import Gate, Limits
@@ -96,6 +104,56 @@ async def test_each_failed_trial_keeps_it_open_for_longer_until_an_answer(
 
     assert lengths == minutes
     assert breaker.left_seconds() == minutes[0] * 60
+
+
+@pytest.mark.parametrize(("error", "half"), [(BLOCK, 3), (DOWN, 10)])
+def test_however_often_one_address_fails_it_is_half_of_the_evidence_at_most(
+    breaker: Breaker, error: PlatformTrouble, half: int
+) -> None:
+    learn(breaker, error, *["/users/ada"] * 100, "/users/bob")
+    one_other = breaker.state
+    learn(breaker, error, *["/users/bob"] * (half - 1))
+
+    assert (one_other, breaker.state) == (BreakerState.CLOSED, BreakerState.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (BadPayload("no JSON"), BreakerState.OPEN),
+        (PlatformError("no trusted TLS connection"), BreakerState.OPEN),
+        (CredentialsRejected("HTTP 401"), BreakerState.CLOSED),
+    ],
+)
+async def test_every_answer_to_a_trial_decides(
+    clock: FakeClock, breaker: Breaker, error: SyncdError, state: BreakerState
+) -> None:
+    learn(breaker, BLOCK, *range(5))
+    await clock.advance(600)
+
+    learn(breaker, error, "trial")
+
+    assert breaker.state is state
+    assert breaker.failure == ("blocked" if state is BreakerState.OPEN else "")
+
+
+def test_what_is_kept_of_the_error_holds_no_path(breaker: Breaker) -> None:
+    page = PlatformBlocked("cannot GET /users/ada on github: HTTP 403: please log in")
+
+    learn(breaker, page, *range(5))
+
+    assert breaker.error == "cannot GET on github: HTTP 403: please log in"
+
+
+def test_a_person_closes_it_and_a_row_begins_anew(breaker: Breaker, told: list[Event]) -> None:
+    learn(breaker, BLOCK, *range(5))
+
+    breaker.lift()
+    closed = breaker.state
+    learn(breaker, BLOCK, *range(10, 14))
+
+    assert (closed, breaker.state) == (BreakerState.CLOSED, BreakerState.CLOSED)
+    assert [type(event) for event in told] == [PlatformTripped, PlatformRecovered]
 
 
 def test_one_address_alone_never_opens_it(breaker: Breaker) -> None:

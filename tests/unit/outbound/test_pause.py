@@ -130,3 +130,31 @@ def test_a_pause_of_more_than_an_hour_is_told_as_one_a_person_should_know(
 
     assert isinstance(told[0], PlatformThrottled)
     assert told[0].is_long is is_long
+
+
+async def test_a_pause_that_grows_beyond_an_hour_is_told_again_once(
+    clock: FakeClock, pauses: Pauses, told: list[Event]
+) -> None:
+    pauses.pause(60, "HTTP 429")
+    for _ in range(3):
+        pauses.pause(86_400, "HTTP 429")
+    await clock.advance(86_400)
+    pauses.note_good_answer()
+    pauses.pause(86_400, "HTTP 429")
+
+    assert [getattr(event, "is_long", None) for event in told] == [False, True, None, True]
+
+
+def test_a_person_ends_a_pause_and_with_it_the_condition(pauses: Pauses, told: list[Event]) -> None:
+    pauses.pause(86_400, "HTTP 429")
+
+    pauses.lift()
+    pauses.lift()
+    pauses.pause(None, "HTTP 429")
+
+    assert pauses.left_seconds() == 60
+    assert [type(event) for event in told] == [
+        PlatformThrottled,
+        PlatformRecovered,
+        PlatformThrottled,
+    ]

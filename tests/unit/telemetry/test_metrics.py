@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +16,8 @@ from syncd.telemetry.events import (
     ItemsCommitted,
     RunFinished,
 )
-from syncd.telemetry.metrics import GateReading, Metrics, Reading, StoreReading
+from syncd.telemetry.metrics import Metrics
+from syncd.telemetry.readings import GateReading, Reading, StoreReading
 
 JOB = "github-profiles"
 AT = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -35,14 +36,20 @@ def gate(**changes: Any) -> GateReading:
         "credential": "main",
         "calls": 10,
         "saved": 7,
-        "quota_left": 4990.0,
+        "quotas_left": {"core": 4990.0, "graphql": 17.0},
         "pause_ends_at": None,
     }
     return GateReading(**(whole | changes))
 
 
 def reading(**changes: Any) -> Reading:
-    whole: dict[str, Any] = {"gates": [gate()], "store": None, "lines_dropped": 0}
+    whole: dict[str, Any] = {
+        "at": AT,
+        "is_store_up": False,
+        "gates": [gate()],
+        "store": None,
+        "lines_dropped": 0,
+    }
     return Reading(**(whole | changes))
 
 
@@ -131,47 +138,53 @@ def test_the_first_failure_of_a_job_is_an_increase(metrics: Metrics) -> None:
 
 
 def test_a_gate_tells_its_calls_its_quota_and_its_pause(metrics: Metrics) -> None:
-    paused = gate(credential="second", quota_left=0, pause_ends_at=AT)
+    paused = gate(credential="second", quotas_left={"core": 0}, pause_ends_at=AT)
 
     found = series(metrics, reading(gates=[gate(), paused]))
 
-    def told(name: str) -> list[float | None]:
+    def told(name: str, **labels: str) -> list[float | None]:
         return [
-            found.get(key(f"syncd_{name}", platform="github", credential=credential))
+            found.get(key(f"syncd_{name}", platform="github", credential=credential, **labels))
             for credential in ("main", "second")
         ]
 
     assert (told("api_calls_total"), told("api_calls_saved_total")) == ([10, 10], [7, 7])
-    assert (told("quota_left"), told("platform_paused")) == ([4990, 0], [0, 1])
+    assert told("quota_left", resource="core") == [4990, 0]
+    assert told("quota_left", resource="graphql") == [17, None]
+    assert told("platform_paused") == [0, 1]
     assert told("platform_pause_ends_timestamp_seconds") == [None, AT.timestamp()]
 
 
 def test_a_quota_without_a_limit_is_not_told(metrics: Metrics) -> None:
-    found = series(metrics, reading(gates=[gate(quota_left=math.inf)]))
+    found = series(metrics, reading(gates=[gate(quotas_left={"core": math.inf})]))
 
     assert "syncd_quota_left" not in {name for name, _ in found}
 
 
-def test_what_the_store_says_is_told_while_it_answers(metrics: Metrics) -> None:
+def test_what_the_store_said_is_told_with_its_age(metrics: Metrics) -> None:
     store = StoreReading(
+        at=AT - timedelta(seconds=7),
         accounts={("github", "active"): 98, ("github", "gone"): 2},
         letters={("github", JOB): 3},
-        ages={("github", "0.5"): 60.0, ("github", "0.99"): 3600.0},
+        stale_since={("github", "0.99"): AT - timedelta(hours=1)},
         fresh_shares={JOB: 0.98},
         last_successes={JOB: AT},
+        last_completed={JOB: AT},
     )
 
-    found = series(metrics, reading(store=store))
+    found = series(metrics, reading(store=store, is_store_up=True))
 
     assert found[key("syncd_store_up")] == 1
+    assert found[key("syncd_store_reading_age_seconds")] == 7
     assert found[key("syncd_accounts", platform="github", state="gone")] == 2
     assert found[key("syncd_dead_letters", platform="github", job=JOB)] == 3
     assert found[key("syncd_freshness_age_seconds", platform="github", quantile="0.99")] == 3600
     assert found[key("syncd_fresh_share", job=JOB)] == 0.98
     assert found[key("syncd_last_success_timestamp_seconds", job=JOB)] == AT.timestamp()
+    assert found[key("syncd_last_completed_timestamp_seconds", job=JOB)] == AT.timestamp()
 
 
-def test_without_the_store_only_its_gauges_are_missing(metrics: Metrics) -> None:
+def test_before_the_store_has_answered_only_its_gauges_are_missing(metrics: Metrics) -> None:
     found = series(metrics, reading(lines_dropped=3))
 
     names = {name for name, _ in found}
@@ -194,11 +207,13 @@ def test_nothing_that_strangers_choose_becomes_a_label(metrics: Metrics) -> None
         report=Report(failures={HOSTILE: 1}),
     )
     store = StoreReading(
+        at=AT,
         accounts={(HOSTILE, "active"): 1},
         letters={(HOSTILE, JOB): 1, ("github", HOSTILE): 1},
-        ages={(HOSTILE, "0.5"): 1.0},
+        stale_since={(HOSTILE, "0.5"): AT},
         fresh_shares={HOSTILE: 1.0},
         last_successes={HOSTILE: AT},
+        last_completed={HOSTILE: AT},
     )
 
     for event in (
@@ -228,6 +243,7 @@ def test_nothing_that_strangers_choose_becomes_a_label(metrics: Metrics) -> None
         "syncd_run_duration_seconds",
         "syncd_run_duration_seconds_count",
         "syncd_run_duration_seconds_sum",
+        "syncd_store_reading_age_seconds",
     }
 
 

@@ -1,0 +1,60 @@
+"""What is measured when somebody looks at the metrics: by the gates, and by PostgreSQL."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+Values = Mapping[tuple[str, ...], float]
+"""The value of each series by its labels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateReading:
+    """What one credential's gate says: `calls` have left and ended, of them `saved` cost nothing.
+
+    `quotas_left` goes by resource and is infinite where nobody sets a limit, `pause_ends_at` None
+    while there is none.
+    """
+
+    platform: str
+    credential: str
+    calls: int
+    saved: int
+    quotas_left: Mapping[str, float]
+    pause_ends_at: datetime | None
+
+    def limited(self) -> Iterator[tuple[str, float]]:
+        """Yield what is left of each resource that has a limit."""
+        return ((name, left) for name, left in self.quotas_left.items() if left < math.inf)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreReading:
+    """What PostgreSQL said at `at`.
+
+    `accounts` counts by platform and state, `letters` open dead letters by platform and job,
+    `stale_since` goes by platform and quantile; `fresh_shares` (0 to 1), `last_successes` and
+    `last_completed` by job.
+    """
+
+    at: datetime
+    accounts: Values = field(default_factory=dict)
+    letters: Values = field(default_factory=dict)
+    stale_since: Mapping[tuple[str, ...], datetime] = field(default_factory=dict)
+    fresh_shares: Mapping[str, float] = field(default_factory=dict)
+    last_successes: Mapping[str, datetime] = field(default_factory=dict)
+    last_completed: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What is measured at `at`, the moment of a scrape; `store` is what PostgreSQL said last."""
+
+    at: datetime
+    is_store_up: bool
+    gates: Sequence[GateReading]
+    store: StoreReading | None
+    lines_dropped: int
