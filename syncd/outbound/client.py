@@ -77,6 +77,11 @@ class PlatformClient:
         """As whom we ask."""
         return self._endpoint.credential
 
+    @property
+    def base_url(self) -> str:
+        """Where we ask, without a slash at its end."""
+        return self._base
+
     async def request(self, request: Request) -> Response:
         """Return the platform's answer, good or bad, once its verdict is OK.
 
@@ -93,11 +98,12 @@ class PlatformClient:
             PlatformError: no trusted connection; a person must look.
             BadPayload: the answer is too large, empty or not what was expected.
         """
-        url = URL(self._base + request.target(), encoded=True)
+        base = self._base.rsplit("/", request.up)[0]
+        url = URL(base + request.target(), encoded=True)
         self._budget.earn()
-        # What is no plain question about one thing (a sweep, say) is new evidence each time.
+        # What has a body is no question about the same thing again: new evidence each time.
         address = request.target() if request.json is None else object()
-        with self.gate.breaker.judging(address):
+        with self.gate.breaker.judging(address, is_evidence=not request.is_divisible):
             return await self._try_again_and_again(request, url)
 
     async def _try_again_and_again(self, request: Request, url: URL) -> Response:
@@ -106,6 +112,8 @@ class PlatformClient:
             try:
                 return await self._follow(request, url)
             except (RateLimited, PlatformDown) as error:
+                if request.is_divisible and isinstance(error, PlatformDown):
+                    raise  # the next attempt is about less
                 delay = self._delay_seconds(error, attempt)
                 if delay is None:
                     raise
