@@ -1,9 +1,11 @@
 """What is synced: one file per job kind, found by being there.
 
-`base` is the contract. `fanout` runs the items of one platform: it claims them from the store in
-pages, fetches them concurrently, and commits what it learned in batches, so that memory does not
-grow with the number of users and a kill loses at most one uncommitted batch. `admission` knows what
-a person paused or withdrew, `stop` why a run should come to its end, `progress` how far it is.
+`base` is the contract. `fanout` runs the items of one platform (`work` says which): `pages` claims
+them from the store, `sweep` asks about many at once where the platform can answer that, `fanout`
+fetches the others concurrently and commits what was learned in batches, so that memory does not
+grow with the number of users and a kill loses at most `claim` uncommitted ones. `judgement` says
+what an error means, `admission` knows what a person paused or withdrew, `stop` why a run should
+come to its end, `progress` how far it is.
 
 One item's failure never stops another, one platform's failure never stops another platform.
 """

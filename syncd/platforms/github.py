@@ -1,4 +1,4 @@
-"""GitHub profiles over REST: by login at first, by numeric id from then on.
+"""GitHub profiles over REST: by login at first, by numeric id from then on. Sweeps by GraphQL.
 
 Facts: docs.github.com/rest/users/users, /rest/using-the-rest-api/rate-limits-for-the-rest-api and
 /rest/using-the-rest-api/best-practices-for-using-the-rest-api. A login can be renamed and taken by
@@ -9,6 +9,7 @@ to the credential (and Accept) it came with.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -16,11 +17,19 @@ from syncd.config.models import PlatformSettings
 from syncd.errors import AccountNotFound, AccountUnsuitable, BadPayload
 from syncd.model.account import Account
 from syncd.model.profile import Fetched, Profile, Unchanged
+from syncd.model.sweep import Swept
 from syncd.outbound.answers import Classifier, Kind, Response, Verdict, judge_by_status
 from syncd.outbound.credentials import Credential
 from syncd.outbound.quota import QuotaReport
 from syncd.outbound.request import Request
 from syncd.platforms.base import Platform
+from syncd.platforms.github_sweep import (
+    MOST_IDS,
+    judge_errors,
+    mark_of,
+    question,
+    read_sweep,
+)
 
 _SECONDARY = ("secondary rate limit", "abuse detection mechanism")
 _SUSPENDED = "your account was suspended"
@@ -55,6 +64,7 @@ class GitHub(Platform):
         "X-GitHub-Api-Version": "2022-11-28",
     }
     anonymous_quota: ClassVar[int | None] = 60
+    sweep_size: ClassVar[int] = MOST_IDS
 
     @classmethod
     def classifier(cls, credential: Credential) -> Classifier:
@@ -80,15 +90,41 @@ class GitHub(Platform):
             raise AccountNotFound(f"{_name(account)} does not exist on github")
         if response.status != 200:
             raise BadPayload(f"cannot read {_name(account)} on github: HTTP {response.status}")
-        profile = to_profile(response.data, account)
-        return Fetched(profile=profile, etag=response.etag, etag_credential=fingerprint)
+        return Fetched(
+            profile=to_profile(response.data, account),
+            etag=response.etag,
+            etag_credential=fingerprint,
+            mark=mark_of(response.data),
+        )
+
+    @property
+    def can_sweep(self) -> bool:
+        """Whether this credential may ask about many accounts: GraphQL answers nobody unknown."""
+        return not self.client.credential.is_anonymous
+
+    async def sweep(self, accounts: Sequence[Account]) -> Swept:
+        """Ask GraphQL once about users whose node ids are known."""
+        # An Enterprise Server has REST at /api/v3 and GraphQL beside it, at /api/graphql.
+        is_server = self.client.base_url.endswith("/api/v3")
+        request = Request(
+            method="POST",
+            segments=("graphql",),
+            up=1 if is_server else 0,
+            json=question(accounts),
+            resource="graphql",
+            is_divisible=True,
+        )
+        return read_sweep(await self.client.request(request), accounts)
 
 
 def judge(response: Response, *, is_authorized: bool) -> Verdict:
     """Say what an answer means; 403 and 429 hide four different things."""
-    quota = _quota(response)
+    window = _window(response)
+    quota = window if response.headers.get("x-ratelimit-resource", "core") == "core" else None
     if response.status in {403, 429}:
-        return replace(_judge_refusal(response, quota), quota=quota)
+        return replace(_judge_refusal(response, window), quota=quota)
+    if refusal := judge_errors(response.data, _wait_seconds(window)):
+        return refusal
     plain = judge_by_status(response)
     if plain.kind is Kind.OK and response.status >= 400 and not _is_object(response):
         # A proxy's words, or base_url leads elsewhere: nobody is "not found" because of that.
@@ -97,7 +133,7 @@ def judge(response: Response, *, is_authorized: bool) -> Verdict:
     return replace(plain, quota=quota, is_free=is_free)
 
 
-def _judge_refusal(response: Response, quota: QuotaReport | None) -> Verdict:
+def _judge_refusal(response: Response, window: QuotaReport | None) -> Verdict:
     """Tell limits from a block and from a refused credential, surest sign first."""
     text = response.text.lower()
     seconds = response.retry_after_seconds
@@ -105,8 +141,7 @@ def _judge_refusal(response: Response, quota: QuotaReport | None) -> Verdict:
     if seconds is not None or is_secondary:
         return Verdict(kind=Kind.PAUSE, cause="secondary limit", pause_seconds=seconds)
     if response.headers.get("x-ratelimit-remaining") == "0" or _PRIMARY in text:
-        # One second more: the reset is told in whole seconds. Without a reset: a growing pause.
-        wait = None if quota is None else quota.resets_in_seconds + 1
+        wait = _wait_seconds(window)
         return Verdict(kind=Kind.PAUSE, cause="quota used up", pause_seconds=wait)
     if response.status == 429:
         return Verdict(kind=Kind.PAUSE, cause="HTTP 429")
@@ -122,10 +157,15 @@ def _is_object(response: Response) -> bool:
     return isinstance(response.data, dict)
 
 
-def _quota(response: Response) -> QuotaReport | None:
+def _wait_seconds(window: QuotaReport | None) -> float | None:
+    """Return how long to wait for a new window; None, a growing pause, where that is not told."""
+    # One second more: the reset is told in whole seconds.
+    return None if window is None else window.resets_in_seconds + 1
+
+
+def _window(response: Response) -> QuotaReport | None:
+    """Return what the headers say about the resource that was drawn on."""
     headers = response.headers
-    if headers.get("x-ratelimit-resource", "core") != "core":
-        return None
     remaining, reset = (headers.get(f"x-ratelimit-{key}", "") for key in ("remaining", "reset"))
     if not _WHOLE.fullmatch(remaining) or not _WHOLE.fullmatch(reset):
         return None

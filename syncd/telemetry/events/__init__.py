@@ -36,6 +36,7 @@ from syncd.telemetry.events.runs import (
     RunFinished,
     RunProgressed,
     RunStarted,
+    SweepSuspended,
 )
 
 __all__ = [
@@ -65,4 +66,5 @@ __all__ = [
     "ServerStopped",
     "StoreLost",
     "StoreRecovered",
+    "SweepSuspended",
 ]
