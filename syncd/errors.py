@@ -139,6 +139,10 @@ class PlatformBlocked(PlatformTrouble):
     retryable = True
 
 
+class SweepRefused(PlatformError):
+    """The platform does not answer this credential for many at once; for one at a time it may."""
+
+
 class CredentialsRejected(PlatformError):
     """The platform refuses our credential: stop the job, touch no user."""
 

@@ -140,6 +140,7 @@ def _rows(passes: Sequence[Pass]) -> Iterator[tuple[str, list[str]]]:
     for word in sorted({word for each in reports for word in each.failures}):
         yield _row(f"  {word}", (each.failures.get(word, 0) for each in reports))
     yield _row("API calls", (each.calls for each in reports))
+    yield _row("  sweeps (many users each)", (each.sweeps for each in passes))
     yield _row("  saved (304, no quota)", (each.saved for each in reports))
     yield "took", [in_words(each.duration_seconds) for each in passes]
     yield _row("requests per second", (round(each.rate) for each in passes))
@@ -196,5 +197,9 @@ def _pass_answer(played: Pass) -> dict[str, Any]:
         **dataclasses.asdict(played.report),
         "duration_seconds": played.duration_seconds,
         "requests_per_second": round(played.rate, 1),
-        "stand_in": {"requests": played.requests, "quota_used": played.quota_used},
+        "stand_in": {
+            "requests": played.requests,
+            "sweeps": played.sweeps,
+            "quota_used": played.quota_used,
+        },
     }

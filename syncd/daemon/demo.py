@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -157,15 +158,16 @@ class _Demo:
             ("second pass", rehearsal.happen_before_second),
         ):
             self._pass, expected = name, happen()
-            requests, quota_used = counters.requests, counters.primary_used
+            before = copy(counters)
             await core.scheduler.trigger(JOB, RunOptions())
             run = await ended.get()
             played = Pass(
                 name=name,
                 expected=expected,
                 run=run,
-                requests=counters.requests - requests,
-                quota_used=counters.primary_used - quota_used,
+                requests=counters.requests - before.requests,
+                quota_used=counters.quota_used - before.quota_used,
+                sweeps=counters.graphql - before.graphql,
             )
             passes.append(played)
         return tuple(passes)

@@ -1,73 +1,32 @@
-"""One credential's items of one run: claimed in pages, fetched side by side, committed by page.
+"""One credential's items of one run: claimed, swept, fetched side by side, committed by page.
 
-Several pages are under way at a time, together at most `claim` accounts: that is what a kill can
-lose (it is fetched again) and what memory holds. A pass ends when nothing is left, when the run
-should stop, or when the platform asks for a pause; what was not asked stays due.
+Several pages are under way at a time, together at most `claim` accounts. Whom a sweep found
+unchanged is stored at once, the others are asked for one by one. A pass ends when nothing is left,
+when the run should stop, or when the platform asks for a pause; what was not asked stays due.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import traceback
-from collections.abc import AsyncIterator, Iterable, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 
 from syncd.errors import ItemError, PlatformError
 from syncd.jobs.base import RunContext
 from syncd.jobs.judgement import Judge
 from syncd.jobs.letters import tell_letter
+from syncd.jobs.pages import Pages
 from syncd.jobs.progress import Progress
-from syncd.model.account import AccountId
+from syncd.jobs.sweep import Sweep
+from syncd.jobs.work import Work
+from syncd.model.account import Account, AccountId
 from syncd.model.item import Claim, Failure, Item, Success, Withdrawn
+from syncd.model.profile import Alike
 from syncd.outbound.meter import Meter, current_meter
 from syncd.outbound.urgency import current_urgency, urgency_of
-from syncd.platforms.base import Platform
-from syncd.store.accounts import START, Position, Selection
 from syncd.store.sync import Batch
 from syncd.telemetry.events import ItemFailed
-
-_PAGES = 4
-_PAGE_SECONDS = 2.0
-
-
-class Budget:
-    """How many items a run may still take on; None means any number."""
-
-    def __init__(self, left: int | None) -> None:
-        self.left = left
-
-    def take(self, wanted: int) -> int:
-        """Take up to `wanted` and return how many there were."""
-        taken = wanted if self.left is None else min(wanted, self.left)
-        self.give_back(-taken)
-        return taken
-
-    def give_back(self, count: int) -> None:
-        """Return what was taken and not used."""
-        if self.left is not None:
-            self.left += count
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """What a fan-out is about: which accounts of which platform and credential, how many at a time.
-
-    `attempts` is how often the run tries one account that fails for a passing reason.
-    """
-
-    platform: Platform
-    selection: Selection
-    claim: int
-    attempts: int
-    budget: Budget
-
-    @property
-    def page(self) -> int:
-        """Return how many accounts a page holds: some seconds of work."""
-        in_time = self.platform.limits.rate * _PAGE_SECONDS
-        return max(1, math.ceil(min(in_time, self.claim // _PAGES)))
 
 
 class Fanout:
@@ -87,9 +46,9 @@ class Fanout:
         )
         # Who is not before the gate yet can still be left alone when a person asks for that.
         self._lanes = asyncio.Semaphore(work.platform.limits.slots)
-        self._asking: set[asyncio.Task[Item | None]] = set()
-        # Accounts this pass took on and has not committed.
-        self._held: set[AccountId] = set()
+        self._asking: set[asyncio.Task[object]] = set()
+        self._pages = Pages(context, work, progress, self._may_go_on)
+        self._sweep = Sweep(context, work)
         self._meter = Meter()
         self.halted_by: PlatformError | None = None
 
@@ -103,66 +62,70 @@ class Fanout:
         try:
             async with asyncio.TaskGroup() as group:
                 watcher = group.create_task(self._cancel_after_grace())
-                await self._work_through(self._due())
-                await self._work_through(self._retries())
+                await self._work_through(self._pages.due())
+                await self._work_through(self._pages.retries())
                 watcher.cancel()
         finally:
             # What was taken and not committed is free again, also of pages that never began.
-            self._release(tuple(self._held))
+            self._pages.release_all()
             self._asking.clear()
 
-    async def _work_through(self, pages: AsyncIterator[Sequence[Claim]]) -> None:
-        """Settle pages side by side; the next one is claimed when there is room for it."""
-        room = asyncio.Semaphore(self._work.claim // self._work.page)
+    async def _work_through(self, hauls: AsyncIterator[Sequence[Claim]]) -> None:
+        """Settle pages side by side; the next accounts are claimed when there is room for them."""
+        size = self._work.page
         async with asyncio.TaskGroup() as group:
-            await room.acquire()
-            async for page in pages:
-                settling = group.create_task(self._settle(page))
-                settling.add_done_callback(lambda _: room.release())
-                await room.acquire()
+            async for haul in hauls:
+                rest, unchanged = await self._sift(haul)
+                if unchanged:
+                    group.create_task(self._keep(unchanged))
+                for start in range(0, len(rest), size):
+                    group.create_task(self._settle(rest[start : start + size]))
+
+    async def _sift(self, haul: Sequence[Claim]) -> tuple[Sequence[Claim], Sequence[Item]]:
+        """Tell, by one question, who must be asked for one by one and who is unchanged."""
+        admits = self._around.admission.admits
+        accounts = [
+            claim.account
+            for claim in haul
+            if claim.account.mark is not None and admits(claim.account)
+        ]
+        if not accounts or not self._work.sweeps:
+            return haul, ()
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(self._look(accounts))
+            self._asking.add(asking)
+        self._asking.discard(asking)
+        digests = {} if asking.cancelled() else asking.result()
+        rest, unchanged = [], []
+        for claim in haul:
+            account, seen = claim.account, digests.get(claim.account.id, b"")
+            if account.mark is not None and seen and seen == account.mark.digest:
+                unchanged.append(Success(account=account, answer=Alike()))
+            else:
+                rest.append(replace(claim, seen=seen))
+        return rest, unchanged
+
+    async def _look(self, accounts: Sequence[Account]) -> Mapping[AccountId, bytes]:
+        current_meter.set(self._meter)
+        current_urgency.set(urgency_of(self._context.run.cause))
+        try:
+            digests = await self._sweep.ask(accounts)
+        except Exception as error:  # a bug of the sweep must not stop what works without it
+            self._sweep.give_up(f"unforeseen {type(error).__name__}", traceback.format_exc())
+            return {}
+        self.halted_by = self.halted_by or self._sweep.halted_by
+        return digests
+
+    async def _keep(self, unchanged: Sequence[Item]) -> None:
+        """Commit whom a sweep found unchanged."""
+        try:
+            await self._commit(unchanged)
+        finally:
+            self._pages.release(item.account.id for item in unchanged)
 
     @property
     def _should_end(self) -> bool:
         return self.halted_by is not None or self._context.stop.is_requested
-
-    async def _due(self) -> AsyncIterator[Sequence[Claim]]:
-        """Claim page after page, oldest attempt first."""
-        position, run_id = START, self._context.run.id
-        while await self._may_go_on():
-            wanted = self._work.budget.take(self._work.page)
-            if not wanted:
-                return
-            busy = frozenset(self._in_flight)
-            claims = await self._around.stores.accounts.claim(
-                self._work.selection, self._work.platform.name, run_id, position, wanted
-            )
-            taken = self._take(claims, busy)
-            self._work.budget.give_back(wanted - len(taken))
-            if not claims:
-                return
-            last = claims[-1]
-            position = Position(attempted_at=last.attempted_at, account_id=last.account.id)
-            yield taken
-
-    async def _retries(self) -> AsyncIterator[Sequence[Claim]]:
-        """Claim what this run failed with before, each account when its wait is over."""
-        clock, work = self._around.clock, self._work
-        while await self._may_go_on():
-            busy = frozenset(self._in_flight)
-            waiting = await self._around.stores.accounts.claim_retries(
-                self._context.run.id, work.platform.name, work.page, work.selection.credential
-            )
-            if not waiting:
-                return
-            now = clock.now()
-            taken = self._take([claim for due_at, claim in waiting if due_at <= now], busy)
-            if taken:
-                yield taken
-            else:
-                wait = (waiting[0][0] - now).total_seconds()
-                words = f"{work.platform.name}: next retry in {wait:.1f} s"
-                self._progress.wait(work.platform.naming(words))
-                await clock.sleep(min(max(wait, 0.05), 1.0))
 
     async def _may_go_on(self) -> bool:
         """Wait while a person holds the job or the platform; False when the pass should end."""
@@ -174,25 +137,6 @@ class Fanout:
             self._progress.wait(f"paused by a person: {pause.why or pause.scope}")
             await admission.wait_for_change()
         return False
-
-    def _take(self, claims: Sequence[Claim], busy: AbstractSet[AccountId]) -> Sequence[Claim]:
-        """Hold what no run of this kind asks for, now or (`busy`) when the claims were read.
-
-        Who was committed in between may stand in the claims as they were before.
-        """
-        asked = busy | self._in_flight
-        taken = [claim for claim in claims if claim.account.id not in asked]
-        self._held.update(claim.account.id for claim in taken)
-        self._in_flight.update(claim.account.id for claim in taken)
-        return taken
-
-    def _release(self, accounts: Iterable[AccountId]) -> None:
-        self._held.difference_update(accounts)
-        self._in_flight.difference_update(accounts)
-
-    @property
-    def _in_flight(self) -> set[AccountId]:
-        return self._around.in_flight.setdefault(self._work.selection.kind, set())
 
     async def _settle(self, page: Sequence[Claim]) -> None:
         """Ask for the accounts of a page and commit what came of them."""
@@ -206,7 +150,7 @@ class Fanout:
             unasked = [claim for claim, item in zip(page, answers, strict=True) if item is None]
             self._work.budget.give_back(sum(not claim.attempts for claim in unasked))
         finally:
-            self._release([claim.account.id for claim in page])
+            self._pages.release([claim.account.id for claim in page])
 
     async def _ask_in_turn(self, claim: Claim) -> Item | None:
         """Ask for one account when it is its turn; None when it was not asked and stays due."""
@@ -226,7 +170,7 @@ class Fanout:
             return self._judged(claim, error)
         except Exception as error:  # one item's bug must not stop the others
             return self._unforeseen(claim, error)
-        return Success(account=claim.account, answer=answer)
+        return Success(account=claim.account, answer=answer, seen=claim.seen)
 
     def _judged(self, claim: Claim, error: ItemError | PlatformError) -> Item | None:
         try:

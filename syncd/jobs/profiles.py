@@ -15,9 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from syncd.config.duration import PositiveDuration, parse_duration
 from syncd.errors import CredentialsRejected, RateLimited, RunError, SyncdError
 from syncd.jobs.base import Ending, JobKind, RunContext, Surroundings
-from syncd.jobs.fanout import Budget, Fanout, Work
+from syncd.jobs.fanout import Fanout
 from syncd.jobs.judgement import CONFIRM_APART
 from syncd.jobs.progress import Progress
+from syncd.jobs.work import Budget, Work
 from syncd.model.run import Cause, Outcome, Report
 from syncd.platforms.base import Platform
 from syncd.store.accounts import Outlet, Selection
@@ -34,7 +35,8 @@ class ProfilesOptions(BaseModel):
     """What [jobs.NAME] of kind "profiles" takes.
 
     `claim` is the most accounts of one platform between being claimed and being committed,
-    `attempts` how often a run asks for an account that fails for a passing reason.
+    `attempts` how often a run asks for an account that fails for a passing reason, `sweep` whether
+    a platform that can tell of many accounts at once is asked for single ones only where it must.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +46,7 @@ class ProfilesOptions(BaseModel):
     claim: int = Field(default=100, gt=0, le=10_000)
     attempts: int = Field(default=3, gt=0, le=10)
     fresh_for: PositiveDuration = parse_duration("12h")
+    sweep: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,12 +159,18 @@ class Profiles(JobKind[ProfilesOptions]):
             claim=self.options.claim,
             attempts=self.options.attempts,
             budget=budget,
+            sweeps=self._sweeps(context, platform),
         )
         fanout = Fanout(context, work, progress)
         error = await self._pass_after_pass(context, fanout, progress, platform)
         if not context.run.options.dry_run:
             await self._confirm_missing(context, work.selection, platform.name)
         return _End(platform=platform, due=due, error=error)
+
+    def _sweeps(self, context: RunContext, platform: Platform) -> bool:
+        """Tell whether to sweep: not where a person wants answers about these accounts now."""
+        asked_for = context.run.options.full or context.run.options.only
+        return self.options.sweep and not asked_for and platform.can_sweep
 
     async def _pass_after_pass(
         self, context: RunContext, fanout: Fanout, progress: Progress, platform: Platform

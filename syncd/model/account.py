@@ -12,11 +12,24 @@ UserId = NewType("UserId", int)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SweepMark:
+    """How a sweep names an account, and what it said about it last.
+
+    `digest` stays the same as long as a sweep sees nothing new; it is empty where nobody knows it
+    yet.
+    """
+
+    key: str
+    digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """A user's identity on a platform.
 
     `external_id` is the platform's own immutable id, empty until the first success. `etag` may be
-    sent only with the credential whose fingerprint is `etag_credential`.
+    sent only with the credential whose fingerprint is `etag_credential`. `mark` is None where a
+    sweep cannot do: the platform must be asked for this account alone.
     """
 
     id: AccountId
@@ -26,6 +39,7 @@ class Account:
     external_id: str = ""
     etag: str = ""
     etag_credential: str = ""
+    mark: SweepMark | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,24 +6,32 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from syncd.model.account import Account
-from syncd.model.profile import Fetched, Unchanged
+from syncd.model.profile import Alike, Fetched, Unchanged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """An account a run took on, with when it was last attempted and the tries of this run."""
+    """An account a run took on, with when it was last attempted and the tries of this run.
+
+    `seen` is the digest by which a sweep of this run noticed a change; empty where none did.
+    """
 
     account: Account
     attempted_at: datetime
     attempts: int = 0
+    seen: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Success:
-    """The platform answered; whether anything changed is found when it is stored."""
+    """The platform answered; whether anything changed is found when it is stored.
+
+    `seen` is what a sweep said just before; it is believed rather than the answer's own mark.
+    """
 
     account: Account
-    answer: Fetched | Unchanged
+    answer: Fetched | Unchanged | Alike
+    seen: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from syncd.model.account import SweepMark
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
@@ -31,13 +33,23 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """A good answer. `etag` is empty where the platform sent none we may use again."""
+    """A good answer. `etag` is empty where the platform sent none we may use again.
+
+    `mark` is how a sweep names the account and what it would say about it; None where the
+    platform has no sweep, or where a sweep does not tell of such an account.
+    """
 
     profile: Profile
     etag: str = ""
     etag_credential: str = ""
+    mark: SweepMark | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unchanged:
     """The platform says that nothing changed since the ETag we sent (304)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alike:
+    """A sweep said the same about the account as the last time; nothing else was asked."""

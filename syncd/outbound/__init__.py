@@ -19,6 +19,8 @@ own through the same gate: nobody waits for one with a slot in hand.
   one request at a time try whether it is back. It decides alone when a failure is the platform's.
 - What a gate must know after a restart it tells as a `GateState` to whoever set `remember`, and
   takes back by `restore`: this package knows no store.
+- `lane` is where one credential's big questions (a sweep) leave, one at a time and of a size that
+  is borne. A failure of such a question is halved, not retried, and does not open the breaker.
 - `meter` tells what one caller's requests cost.
 - `reader` reads at most so many bytes and parses them strictly; `answers` holds what came back
   and the words in which a platform judges it (`Verdict`).

@@ -145,11 +145,12 @@ class Breaker:
         raise kind(f"{self.in_words()} ({self.error})", until=self.until, hint=hint)
 
     @contextmanager
-    def judging(self, address: Hashable) -> Iterator[None]:
+    def judging(self, address: Hashable, *, is_evidence: bool = True) -> Iterator[None]:
         """Learn from what comes of one request.
 
         Args:
             address: what is asked for; equal where the same is asked again.
+            is_evidence: whether its failure may be the platform's; a good answer always is.
 
         Raises:
             PlatformBlocked, PlatformDown: with `until` set, where this is the platform's failure
@@ -158,7 +159,7 @@ class Breaker:
         try:
             yield
         except PlatformTrouble as error:
-            if error.until is None:
+            if error.until is None and is_evidence:
                 self._note_failure(error, address)
                 self.check()
             raise

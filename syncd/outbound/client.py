@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from http import HTTPStatus
 from random import Random
 from types import TracebackType
 from typing import Self, assert_never
@@ -28,9 +29,10 @@ from syncd.outbound.reader import Expects, excerpt, find_failure
 from syncd.outbound.request import Endpoint, Request
 from syncd.outbound.resource import WAIT_THROUGH_SECONDS
 from syncd.outbound.retry import RetryBudget
+from syncd.outbound.standing import Standing
 from syncd.outbound.transport import TRANSPORT_ERRORS, Connection, describe
 from syncd.telemetry.bus import Bus
-from syncd.telemetry.events import CredentialRefused, PlatformRecovered, RequestRetried
+from syncd.telemetry.events import RequestRetried
 
 Headers = dict[str, str]
 
@@ -70,7 +72,7 @@ class PlatformClient:
         self._authorization = credential.headers()
         installed = credential.installation
         self._tokens = None if installed is None else InstallationTokens(installed, clock)
-        self.refusal: CredentialsRejected | None = None
+        self._standing = Standing(endpoint.platform, credential, bus)
         self._connection = Connection(endpoint, clock)
 
     async def __aenter__(self) -> Self:
@@ -89,6 +91,11 @@ class PlatformClient:
     def credential(self) -> Credential:
         """As whom we ask."""
         return self._endpoint.credential
+
+    @property
+    def refusal(self) -> CredentialsRejected | None:
+        """How the platform refuses our credential; None where it does not."""
+        return self._standing.refusal
 
     @property
     def base_url(self) -> str:
@@ -111,17 +118,17 @@ class PlatformClient:
             PlatformError: no trusted connection; a person must look.
             BadPayload: the answer is too large, empty or not what was expected.
         """
-        url = URL(self._base + request.target(), encoded=True)
+        base = self._base.rsplit("/", request.up)[0]
+        url = URL(base + request.target(), encoded=True)
         self._budget.earn()
-        # What is no plain question about one thing (a sweep, say) is new evidence each time.
+        # What has a body is no question about the same thing again: new evidence each time.
         address = request.target() if request.json is None else object()
         try:
-            with self.gate.breaker.judging(address):
+            with self.gate.breaker.judging(address, is_evidence=not request.is_divisible):
                 response = await self._try_again_and_again(request, url)
         except CredentialsRejected as error:
-            raise self._note_refusal(error) from None
-        if self.refusal is not None:
-            self._note_acceptance()
+            raise self._standing.note_refused(error) from None
+        self._standing.note_accepted()
         return response
 
     async def _try_again_and_again(self, request: Request, url: URL) -> Response:
@@ -130,6 +137,8 @@ class PlatformClient:
             try:
                 return await self._follow(request, url)
             except (RateLimited, PlatformDown) as error:
+                if request.is_divisible and isinstance(error, PlatformDown):
+                    raise  # the next attempt is about less
                 delay = self._delay_seconds(error, attempt)
                 if delay is None:
                     raise
@@ -246,6 +255,10 @@ class PlatformClient:
                 raise PlatformDown(reason)
             case Kind.BLOCKED:
                 raise PlatformBlocked(f"{reason}: {self.sample(response)}")
+            case Kind.REJECTED if (
+                request.is_divisible and response.status != HTTPStatus.UNAUTHORIZED
+            ):
+                raise PlatformBlocked(reason)  # this is not for us; the same one by one may be
             case Kind.REJECTED:
                 raise CredentialsRejected(verdict.cause)
             case _:
@@ -268,24 +281,6 @@ class PlatformClient:
     def _redacted(self, response: Response) -> bytes:
         text = self.credential.redact(response.text)
         return (text if self._tokens is None else self._tokens.redact(text)).encode()
-
-    def _note_refusal(self, error: CredentialsRejected) -> CredentialsRejected:
-        """Remember, and tell once, that the platform refuses us, in the same words each time."""
-        platform, credential = self._endpoint.platform, self.credential
-        text = f"{platform} refuses the credential {credential.name}: {error}"
-        if self.refusal is None or str(self.refusal) != text:
-            self._bus.emit(
-                CredentialRefused(
-                    platform=platform, credential=credential.name, error=text, hint=credential.mend
-                )
-            )
-        self.refusal = CredentialsRejected(text, hint=credential.mend)
-        return self.refusal
-
-    def _note_acceptance(self) -> None:
-        self.refusal = None
-        name = self.credential.name
-        self._bus.emit(PlatformRecovered(platform=self._endpoint.platform, credential=name))
 
     def _aim(self, request: Request, url: URL) -> str:
         return f"cannot {request.method} {url.raw_path[:200]} on {self._endpoint.platform}"

@@ -64,8 +64,10 @@ class Request:
     """One request; it must be safe to repeat.
 
     `segments` are the parts of the path after `base_url`, as people write them: they are
-    percent-encoded here. `json` is the body, where there is one. `params` never hold a secret.
-    `resource` names the quota it draws on.
+    percent-encoded here, after the last `up` parts of `base_url`'s own path are left out. `json` is
+    the body, where there is one. `params` never hold a secret. `resource` names the quota it draws
+    on. `is_divisible`: it asks about many things at once and can be asked again in smaller parts;
+    so its failure is told at once and is no sign that the platform is down.
     """
 
     segments: tuple[str, ...]
@@ -75,6 +77,8 @@ class Request:
     json: Any = None
     expects: Expects = Expects.JSON
     resource: str = CORE
+    up: int = 0
+    is_divisible: bool = False
 
     def target(self) -> str:
         """Return the encoded path, which begins with a slash, and query.

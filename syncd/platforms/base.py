@@ -13,14 +13,16 @@ from typing import ClassVar
 
 from syncd.clock import Clock
 from syncd.config.models import PlatformSettings
-from syncd.errors import RunError
+from syncd.errors import RunError, SweepRefused
 from syncd.model.account import Account
 from syncd.model.profile import Fetched, Unchanged
 from syncd.model.scheme import Scheme
+from syncd.model.sweep import Swept
 from syncd.outbound.answers import Classifier, judge_by_status
 from syncd.outbound.client import PlatformClient
 from syncd.outbound.credentials import Credential
 from syncd.outbound.gate import Limits
+from syncd.outbound.lane import Lane
 from syncd.outbound.request import Endpoint
 from syncd.telemetry.bus import Bus
 
@@ -60,11 +62,15 @@ class Platform(ABC):
     anonymous_quota: ClassVar[int | None] = None
     """Requests an hour without a credential; None: as many as with one."""
 
+    sweep_size: ClassVar[int] = 0
+    """How many accounts one question may be about (a sweep); 0: the platform has no sweep."""
+
     def __init__(self, name: str, client: PlatformClient, limits: Limits) -> None:
         self.name = name
         self.client = client
         self.limits = limits
         self.is_one_of_several = False
+        self.lane = Lane(self.sweep_size)
 
     @classmethod
     def connect(
@@ -133,6 +139,21 @@ class Platform(ABC):
     def naming(self, words: str) -> str:
         """Say of which credential something is true, where there are several."""
         return f"{self.credential}: {words}" if words and self.is_one_of_several else words
+
+    @property
+    def can_sweep(self) -> bool:
+        """Whether this credential may ask about many accounts at once."""
+        return self.sweep_size > 0
+
+    async def sweep(self, accounts: Sequence[Account]) -> Swept:
+        """Ask once about accounts that have a mark, as many as `lane` allows at most.
+
+        Raises:
+            SweepRefused, PlatformBlocked: not for many at once; `fetch` may answer all the same.
+            PlatformDown, BadPayload: no answer; fewer at once may have one.
+            RateLimited, CredentialsRejected: the platform, as of `fetch`.
+        """
+        raise SweepRefused(f"{self.name} cannot tell of {len(accounts)} accounts at once")
 
     def check_size(self, accounts: int) -> None:
         """Refuse a run that could not end in any reasonable time.

@@ -1,4 +1,4 @@
-"""GitHub profiles over REST: by login at first, by numeric id from then on.
+"""GitHub profiles over REST: by login at first, by numeric id from then on. Sweeps by GraphQL.
 
 Facts: docs.github.com/rest/users/users, /rest/using-the-rest-api/rate-limits-for-the-rest-api and
 /rest/using-the-rest-api/best-practices-for-using-the-rest-api. A login can be renamed and taken by
@@ -9,6 +9,7 @@ to the credential (and Accept) it came with.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -17,11 +18,20 @@ from syncd.errors import AccountNotFound, AccountUnsuitable, BadPayload, ItemErr
 from syncd.model.account import Account
 from syncd.model.profile import Fetched, Profile, Unchanged
 from syncd.model.scheme import Scheme
+from syncd.model.sweep import Swept
 from syncd.outbound.answers import Classifier, Kind, Response, Verdict, judge_by_status
 from syncd.outbound.credentials import Credential
 from syncd.outbound.quota import QuotaReport
 from syncd.outbound.request import Request
 from syncd.platforms.base import Platform
+from syncd.platforms.github_sweep import (
+    GRAPHQL,
+    MOST_IDS,
+    judge_errors,
+    mark_of,
+    question,
+    read_sweep,
+)
 
 _SECONDARY = ("secondary rate limit", "abuse detection mechanism")
 # GitHub's own words, of which each is about the credential and none about the account asked for.
@@ -62,6 +72,7 @@ class GitHub(Platform):
     }
     schemes: ClassVar[tuple[Scheme, ...]] = (Scheme.BEARER, Scheme.BASIC, Scheme.INSTALLATION)
     anonymous_quota: ClassVar[int | None] = 60
+    sweep_size: ClassVar[int] = MOST_IDS
 
     @classmethod
     def classifier(cls, credential: Credential) -> Classifier:
@@ -93,8 +104,12 @@ class GitHub(Platform):
         except ItemError as error:
             error.sample = self.client.sample(response)
             raise
-        etag = response.etag if has_etags else ""
-        return Fetched(profile=profile, etag=etag, etag_credential=fingerprint)
+        return Fetched(
+            profile=profile,
+            etag=response.etag if has_etags else "",
+            etag_credential=fingerprint,
+            mark=mark_of(response.data),
+        )
 
     async def check_credential(self) -> bool:
         """Ask how much of the quota is left, which GitHub answers for nothing."""
@@ -103,12 +118,33 @@ class GitHub(Platform):
         await self.client.request(Request(segments=("rate_limit",)))
         return True
 
+    @property
+    def can_sweep(self) -> bool:
+        """Whether this credential may ask about many accounts: GraphQL takes tokens only."""
+        return self.client.credential.scheme in {Scheme.BEARER, Scheme.INSTALLATION}
+
+    async def sweep(self, accounts: Sequence[Account]) -> Swept:
+        """Ask GraphQL once about users whose node ids are known."""
+        # An Enterprise Server has REST at /api/v3 and GraphQL beside it, at /api/graphql.
+        is_server = self.client.base_url.endswith("/api/v3")
+        request = Request(
+            method="POST",
+            segments=("graphql",),
+            up=1 if is_server else 0,
+            json=question(accounts),
+            resource=GRAPHQL,
+            is_divisible=True,
+        )
+        return read_sweep(await self.client.request(request), accounts)
+
 
 def judge(response: Response, *, is_authorized: bool) -> Verdict:
     """Say what an answer means; 403 and 429 hide four different things."""
     quota = _quota(response)
     if response.status in {403, 429}:
         return replace(_judge_refusal(response, quota), quota=quota)
+    if refusal := judge_errors(response.data, _wait_seconds(quota)):
+        return replace(refusal, quota=quota)
     plain = judge_by_status(response)
     if plain.kind is Kind.OK and response.status >= 400 and not _is_object(response):
         # A proxy's words, or base_url leads elsewhere: nobody is "not found" because of that.
@@ -125,8 +161,7 @@ def _judge_refusal(response: Response, quota: QuotaReport | None) -> Verdict:
     if seconds is not None or is_secondary:
         return Verdict(kind=Kind.PAUSE, cause="secondary limit", pause_seconds=seconds)
     if response.headers.get("x-ratelimit-remaining") == "0" or _PRIMARY in text:
-        # One second more: the reset is told in whole seconds. Without a reset: a growing pause.
-        wait = None if quota is None else quota.resets_in_seconds + 1
+        wait = _wait_seconds(quota)
         return Verdict(kind=Kind.PAUSE, cause="quota used up", pause_seconds=wait, is_used_up=True)
     if response.status == 429:
         return Verdict(kind=Kind.PAUSE, cause="HTTP 429")
@@ -143,15 +178,27 @@ def _is_object(response: Response) -> bool:
     return isinstance(response.data, dict)
 
 
+def _wait_seconds(quota: QuotaReport | None) -> float | None:
+    """Return how long to wait for a new window; None, a growing pause, where that is not told."""
+    # One second more: the reset is told in whole seconds.
+    return None if quota is None else quota.resets_in_seconds + 1
+
+
 def _quota(response: Response) -> QuotaReport | None:
+    """Return what the headers say about the resource that was drawn on."""
     headers = response.headers
-    if headers.get("x-ratelimit-resource", "core") != "core":
+    if headers.get("x-ratelimit-resource", "core") not in {"core", GRAPHQL}:
         return None
     remaining, reset = (headers.get(f"x-ratelimit-{key}", "") for key in ("remaining", "reset"))
     if not _WHOLE.fullmatch(remaining) or not _WHOLE.fullmatch(reset):
         return None
     resets_in = max(response.seconds_until(int(reset)), 0.0)
-    return QuotaReport(remaining=int(remaining), resets_in_seconds=resets_in)
+    limit = headers.get("x-ratelimit-limit", "")
+    return QuotaReport(
+        remaining=int(remaining),
+        resets_in_seconds=resets_in,
+        limit=int(limit) if _WHOLE.fullmatch(limit) else None,
+    )
 
 
 def to_profile(data: Any, account: Account) -> Profile:

@@ -7,6 +7,7 @@ exceeded the limit" or "nobody was fetched twice" from the other end of the wire
 Read in this order: `draw` makes deterministic choices from a seed, `population` the users made of
 them (nobody is stored, only changes are), `answer` one HTTP answer and how it is delivered,
 `faults` what may happen to it on the way, `limits` what a caller may use, `counters` what was
-seen, `github_apps` who a caller is, `github` the stand-in itself, `server` gives it an address,
-`control` steers and reads it from another process, `__main__` runs it as one.
+seen, `github_apps` who a caller is, `github` the stand-in itself, `graphql` its other endpoint with
+`nodes` (what that tells of the population) and `selection` (which of it was asked for), `server`
+gives it an address, `control` steers and reads it from another process, `__main__` runs it as one.
 """

@@ -12,7 +12,8 @@ class Counters:
 
     `most_in_a_second` and `most_in_a_minute` are the fullest windows any one credential ever had,
     wherever they began; `refused` counts the 403 and 429 that exceeding a limit provoked (scripted
-    faults are not among them).
+    faults are not among them). `graphql` are those of the requests that were GraphQL calls, with
+    the points they cost and the ids they asked for; `primary_used` counts REST alone.
     """
 
     def __init__(self) -> None:
@@ -22,6 +23,9 @@ class Counters:
         """Begin again."""
         self.requests = 0
         self.primary_used = 0
+        self.graphql = 0
+        self.graphql_used = 0
+        self.graphql_ids = 0
         self.unauthorised = 0
         self.most_in_flight = 0
         self.most_in_a_second = 0
@@ -35,6 +39,16 @@ class Counters:
         self.most_in_flight = max(self.most_in_flight, in_flight)
         self.most_in_a_second = max(self.most_in_a_second, in_a_second)
         self.most_in_a_minute = max(self.most_in_a_minute, in_a_minute)
+
+    @property
+    def rest(self) -> int:
+        """How many requests were REST."""
+        return self.requests - self.graphql
+
+    @property
+    def quota_used(self) -> int:
+        """What was taken of all primary limits."""
+        return self.primary_used + self.graphql_used
 
     def count_fetch(self, index: int) -> None:
         """Remember that somebody was asked for; counted even if the answer then got lost."""
@@ -55,6 +69,9 @@ class Counters:
         return {
             "requests": self.requests,
             "primary_used": self.primary_used,
+            "graphql": self.graphql,
+            "graphql_used": self.graphql_used,
+            "graphql_ids": self.graphql_ids,
             "unauthorised": self.unauthorised,
             "most_in_flight": self.most_in_flight,
             "most_in_a_second": self.most_in_a_second,

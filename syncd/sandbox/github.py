@@ -1,4 +1,4 @@
-"""GitHub's REST API for public profiles, as far as a caller can tell it from the real one.
+"""GitHub's APIs for public profiles, as far as a caller can tell them from the real ones.
 
 https://docs.github.com/en/rest/users/users
 https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
@@ -21,6 +21,7 @@ from syncd.sandbox.answer import Answer, deliver
 from syncd.sandbox.counters import Counters
 from syncd.sandbox.faults import JSON, TOO_MANY, Faults
 from syncd.sandbox.github_apps import Credentials, Told
+from syncd.sandbox.graphql import GraphQL, rate_limited
 from syncd.sandbox.limits import Budget, Limits, Refusal
 from syncd.sandbox.population import Population
 
@@ -43,7 +44,7 @@ NO_AGENT = (
 
 
 class GitHubStandIn:
-    """Serves `/users/{login}`, `/user/{id}` and `/rate_limit` for a population.
+    """Serves `/users/{login}`, `/user/{id}`, `/rate_limit` and `/graphql` for a population.
 
     Every token is good until `revoke` or `accept_only` says otherwise, apps are what `credentials`
     knows; without either the caller is anonymous and counted by address.
@@ -69,6 +70,7 @@ class GitHubStandIn:
         self.limits = (limits or Limits()).scaled(scale)
         self.counters = Counters()
         self.faults = Faults(population.seed)
+        self.graphql = GraphQL(population, self.counters)
         self._clock = clock or SystemClock()
         self._latency_seconds = latency_seconds
         self._budgets: dict[str, Budget] = {}
@@ -84,26 +86,32 @@ class GitHubStandIn:
         budget = self._budget(whose)
         budget.in_flight += 1
         try:
-            whole = replace(self._answer(request, budget), delay_seconds=self._latency_seconds)
+            body = await request.read()
+            whole = replace(
+                self._answer(request, body, whose, budget), delay_seconds=self._latency_seconds
+            )
             answer = self.faults.strike(request.path, whole)
             self.counters.by_status[answer.status] += 1
             return await deliver(request, answer, self._clock)
         finally:
             budget.in_flight -= 1
 
-    def _answer(self, request: web.BaseRequest, budget: Budget) -> Answer:
+    def _answer(self, request: web.BaseRequest, body: bytes, whose: str, budget: Budget) -> Answer:
         if not request.headers.get(hdrs.USER_AGENT):
             headers = {"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-cache"}
             return Answer(status=403, headers=headers, body=NO_AGENT.encode())
         told = self.credentials.make_token(request) or self.credentials.refusal(request)
         if told is not None:
             return self._tell_of_credential(told)
-        refusal = budget.arrive()
-        self.counters.count_arrival(budget.in_flight, budget.last_second, budget.last_minute)
-        if refusal is not None:
+        if request.path == "/graphql":
+            return self._graphql(body, whose, budget.in_flight)
+        return self._rest(request, whose, budget)
+
+    def _rest(self, request: web.BaseRequest, whose: str, budget: Budget) -> Answer:
+        if self._arrives(budget) is not None:
             return self._refuse_secondary()
         if request.path == "/rate_limit":
-            return self._rate_limit(budget)
+            return self._rate_limit(whose, budget)
         if budget.remaining <= 0:
             return self._refuse_primary(request, budget)
         return self._charged(self._profile(request, is_anonymous=_is_anonymous(request)), budget)
@@ -115,6 +123,32 @@ class GitHubStandIn:
         return replace(
             answer, body=body, headers={**answer.headers, "Date": self.credentials.date()}
         )
+
+    def _arrives(self, budget: Budget) -> Refusal | None:
+        refusal = budget.arrive()
+        self.counters.count_arrival(budget.in_flight, budget.last_second, budget.last_minute)
+        return refusal
+
+    def _graphql(self, body: bytes, whose: str, in_flight: int) -> Answer:
+        self.counters.graphql += 1
+        if whose.startswith(("address ", "app ")):
+            text = "This endpoint requires you to be authenticated."
+            return self._told(401, text, f"{DOCS}/graphql/guides/forming-calls-with-graphql")
+        budget = self._graphql_budget(whose)
+        # What is in flight counts together with REST.
+        budget.in_flight = in_flight
+        if self._arrives(budget) is not None:
+            return self._refuse_secondary()
+        if self.graphql.is_forbidden:
+            text = "Resource not accessible by personal access token"
+            return self._told(403, text, f"{DOCS}/graphql")
+        if budget.remaining <= 0:
+            self.counters.refused[Refusal.PRIMARY] += 1
+            answered = rate_limited()
+        else:
+            answered = self.graphql.answer(body, budget)
+        headers = {"Content-Type": JSON, **self._common(), **_rate_headers(budget, "graphql")}
+        return Answer(headers=headers, body=_encoded(answered))
 
     def _profile(self, request: web.BaseRequest, *, is_anonymous: bool) -> Answer:
         index = self._find(request) if request.method == hdrs.METH_GET else None
@@ -156,15 +190,13 @@ class GitHubStandIn:
             self.counters.primary_used += 1
         return replace(answer, headers={**answer.headers, **_rate_headers(budget)})
 
-    def _rate_limit(self, budget: Budget) -> Answer:
-        core = {
-            "limit": budget.limit,
-            "used": budget.used,
-            "remaining": budget.remaining,
-            "reset": budget.reset_at,
-        }
-        unused = {**core, "used": 0, "remaining": budget.limit}
-        body = {"resources": {"core": core, "graphql": unused}, "rate": core}
+    def _rate_limit(self, whose: str, budget: Budget) -> Answer:
+        resources = {"core": budget.as_json()}
+        if not whose.startswith("address "):
+            points = self._graphql_budget(whose)
+            points.renew()
+            resources["graphql"] = points.as_json()
+        body = {"resources": resources, "rate": resources["core"]}
         headers = {"Content-Type": JSON, "Cache-Control": "no-cache", **self._common()}
         headers |= {"Vary": "Accept-Encoding, Accept, X-Requested-With", **_rate_headers(budget)}
         return Answer(headers=headers, body=_encoded(body))
@@ -206,6 +238,14 @@ class GitHubStandIn:
             budget = self._budgets[whose] = Budget(limits, limit, self._clock)
         return budget
 
+    def _graphql_budget(self, whose: str) -> Budget:
+        key = f"graphql {whose}"
+        if key not in self._budgets:
+            points = self.limits.graphql_points_per_minute
+            limits = replace(self.limits, points_per_minute=points)
+            self._budgets[key] = Budget(limits, limits.graphql, self._clock)
+        return self._budgets[key]
+
 
 def _is_anonymous(request: web.BaseRequest) -> bool:
     return hdrs.AUTHORIZATION not in request.headers
@@ -230,11 +270,11 @@ def _encoded(body: dict[str, Any]) -> bytes:
     return text.encode("utf-8", errors="backslashreplace")
 
 
-def _rate_headers(budget: Budget) -> dict[str, str]:
+def _rate_headers(budget: Budget, resource: str = "core") -> dict[str, str]:
     return {
         "X-RateLimit-Limit": str(budget.limit),
         "X-RateLimit-Remaining": str(max(0, budget.remaining)),
         "X-RateLimit-Reset": str(budget.reset_at),
         "X-RateLimit-Used": str(budget.used),
-        "X-RateLimit-Resource": "core",
+        "X-RateLimit-Resource": resource,
     }

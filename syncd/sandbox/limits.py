@@ -16,12 +16,15 @@ class Limits:
     The primary limit counts requests in a fixed window that begins with the first one; the
     secondary ones count what is in flight and what came in any 60 seconds. Both kinds are
     documented to answer 403 or 429. `tells_wait` off is the form that only the body explains.
+    GraphQL has its own window, counted in points, and its own points a minute.
     """
 
     primary: int = 5_000
+    graphql: int = 5_000
     anonymous: int = 60
     window_seconds: float = 3_600
     points_per_minute: int = 900
+    graphql_points_per_minute: int = 2_000
     concurrent: int = 100
     penalty_seconds: int = 60
     primary_status: int = 403
@@ -33,8 +36,10 @@ class Limits:
         return replace(
             self,
             primary=round(self.primary * factor),
+            graphql=round(self.graphql * factor),
             anonymous=round(self.anonymous * factor),
             points_per_minute=round(self.points_per_minute * factor),
+            graphql_points_per_minute=round(self.graphql_points_per_minute * factor),
             concurrent=round(self.concurrent * factor),
         )
 
@@ -87,6 +92,11 @@ class Budget:
     def remaining(self) -> int:
         """Tell what is left of the primary limit."""
         return self.limit - self.used
+
+    def as_json(self) -> dict[str, int]:
+        """Return what the service tells about its primary limit."""
+        told = {"limit": self.limit, "used": self.used}
+        return told | {"remaining": max(0, self.remaining), "reset": self.reset_at}
 
     def arrive(self) -> Refusal | None:
         """Count a request that arrives (every one costs a point); tell why it is refused, if so.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from syncd.model.account import Account, AccountId
+from syncd.model.account import Account, AccountId, SweepMark
 from syncd.model.item import Claim
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Database, Row
@@ -178,6 +178,7 @@ def _narrowing(selection: Selection) -> tuple[Any, ...]:
 
 
 def _to_claim(row: Row) -> Claim:
+    mark = SweepMark(key=row["sweep_key"], digest=row["sweep_digest"])
     return Claim(
         account=Account(
             id=AccountId(row["id"]),
@@ -187,6 +188,7 @@ def _to_claim(row: Row) -> Claim:
             external_id=row["external_id"],
             etag=row["etag"],
             etag_credential=row["etag_credential"],
+            mark=mark if row["is_sweepable"] else None,
         ),
         attempted_at=row["attempted_at"],
         attempts=row["attempts"],

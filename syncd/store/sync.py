@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from syncd.model.account import AccountId
+from syncd.model.account import AccountId, SweepMark
 from syncd.model.item import Failure, Item, Retry, Success, Withdrawn
 from syncd.model.letter import DeadLetter
-from syncd.model.profile import Fetched, Profile
+from syncd.model.profile import Fetched, Profile, Unchanged
 from syncd.model.run import Report, RunId
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Connection, Database, RowRefused
@@ -176,7 +176,7 @@ class SyncStore:
             [item.account.id for item in items],
             [words[item.account.id] != "unchanged" for item in items],
             [words[item.account.id] for item in items],
-            *zip(*(_etag_of(item) for item in items), strict=True),
+            *zip(*(_memory_of(item) for item in items), strict=True),
         )
         await connection.execute(
             self._sql["revive_accounts"],
@@ -257,10 +257,18 @@ def _profile_of(item: Success) -> Profile | None:
     return item.answer.profile if isinstance(item.answer, Fetched) else None
 
 
-def _etag_of(item: Success) -> tuple[str, str]:
-    if isinstance(item.answer, Fetched):
-        return item.answer.etag, item.answer.etag_credential
-    return item.account.etag, item.account.etag_credential
+def _memory_of(item: Success) -> tuple[str, str, str, bytes, bool]:
+    """Return what the next pass needs: ETag and its credential, sweep mark, whether it is detail.
+
+    What a sweep itself said goes before what was guessed from another answer: should the two
+    differ in something for good, one more question settles it.
+    """
+    answer = item.answer
+    if not isinstance(answer, Fetched):
+        etag, credential = item.account.etag, item.account.etag_credential
+        return etag, credential, "", item.seen, isinstance(answer, Unchanged)
+    mark = answer.mark or SweepMark(key="")
+    return answer.etag, answer.etag_credential, mark.key, item.seen or mark.digest, True
 
 
 def _count(items: Sequence[Item], words: dict[AccountId, str], batch: Batch) -> Report:

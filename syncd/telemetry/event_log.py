@@ -16,6 +16,7 @@ from syncd.telemetry.events import (
     PlatformThrottled,
     RunFinished,
     RunStarted,
+    SweepSuspended,
 )
 from syncd.telemetry.logs import LEVEL_NUMBERS, Logs
 
@@ -89,7 +90,7 @@ def _sentence_at_end(run: Run) -> dict[str, Any]:
 def _level_of(event: Event) -> Level:
     if isinstance(event, RunFinished):
         return _LOUDNESS.get(event.run.outcome, Level.INFO)
-    if isinstance(event, ItemFailed) and event.stack:
+    if isinstance(event, ItemFailed | SweepSuspended) and event.stack:
         return Level.ERROR
     if isinstance(event, PlatformThrottled) and event.is_long:
         return Level.ERROR

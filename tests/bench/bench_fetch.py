@@ -68,6 +68,7 @@ credentials = [{{ token = "bench-token-0123456789" }}]
 kind = "profiles"
 platforms = ["github"]
 claim = 1000
+sweep = false
 """
 
 

@@ -309,3 +309,18 @@ async def test_error_never_tells_the_credential_even_if_the_platform_does(
         told.append(f"{raised.value} {raised.value.hint}")
 
     assert TOKEN not in " ".join(told)
+
+
+async def test_sweep_tells_of_whoever_was_fetched_what_the_fetch_foretold(
+    platform: Platform, account: Account, clock: FakeClock
+) -> None:
+    if not platform.can_sweep:
+        pytest.skip(f"{platform.name} has no sweep")
+    fetched = await clock.run(platform.fetch(account))
+    assert isinstance(fetched, Fetched)
+    assert fetched.mark is not None
+
+    swept = await clock.run(platform.sweep([replace(known(account, fetched), mark=fetched.mark)]))
+
+    assert swept.digests == {account.id: fetched.mark.digest}
+    assert (swept.errored, swept.is_strained) == (frozenset(), False)

@@ -29,9 +29,12 @@ def answer(status: int = 200, data: Any = None, *, body: bytes = b"", **headers:
 class OneAnswer:
     """Stands where the client does: keeps what was asked, gives one answer to everything."""
 
-    def __init__(self, response: Response, credential: Credential) -> None:
+    def __init__(
+        self, response: Response, credential: Credential, base_url: str = "https://api.github.com"
+    ) -> None:
         self.asked: list[Request] = []
         self.credential = credential
+        self.base_url = base_url
         self._response = response
 
     async def request(self, request: Request) -> Response:

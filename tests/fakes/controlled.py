@@ -50,7 +50,13 @@ class Desk:
 
 def text_for(address: PostgresAddress, schema: str, base_url: str) -> str:
     return CONFIG.format(
-        address=address, schema=schema, platform="github", base_url=base_url, rate="1000/s"
+        address=address,
+        schema=schema,
+        platform="github",
+        base_url=base_url,
+        rate="1000/s",
+        timeout="30s",
+        sweep="true",
     )
 
 

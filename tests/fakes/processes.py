@@ -1,4 +1,4 @@
-"""Which processes are there: those of a folder, and the servers of a data directory."""
+"""Which processes are there, and how large: those of a folder, the servers of a data directory."""
 
 from __future__ import annotations
 
@@ -25,6 +25,14 @@ def servers_of(state_dir: Path, server: str) -> list[int]:
     """Return the pids of the servers, `postgres` or `valkey`, that run on a state directory."""
     marker = (MARKERS[server], str(state_dir / server))
     return [pid for pid, _, _ in _processes() if serves(pid, marker)]
+
+
+def peak_megabytes(pid: int) -> float:
+    """Return the most memory a process ever had in use."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise AssertionError(f"process {pid} is gone")
 
 
 def _processes() -> Iterator[tuple[int, str, Path]]:

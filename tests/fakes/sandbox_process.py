@@ -54,10 +54,11 @@ class SandboxProcess:
 
         await until(ask, what=f"{wanted} requests in flight")
 
-    async def change(self, change: str, **arguments: Any) -> None:
+    async def change(self, change: str, **arguments: Any) -> Any:
         body = {"change": change, **arguments}
         async with self._session.post("/_sandbox/change", json=body) as response:
             assert response.status == 200, await response.text()
+            return (await response.json())["result"]
 
     async def _get(self, name: str) -> Any:
         async with self._session.get(f"/_sandbox/{name}") as response:

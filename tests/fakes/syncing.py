@@ -35,11 +35,13 @@ schema = "{schema}"
 base_url = "{base_url}"
 allow_private = true
 rate = "{rate}"
+timeout = "{timeout}"
 credentials = [{{ name = "main", token = "${{TOKEN:-}}" }}]
 
 [jobs.sync]
 kind = "profiles"
 platforms = ["{platform}"]
+sweep = {sweep}
 """
 
 
@@ -65,14 +67,18 @@ class Syncing:
         ]
         await self._core.users.put(entries)
 
-    async def run(self, *only: str) -> Run:
+    async def run(self, *only: str, **options: Any) -> Run:
         """Run the job a second later, to its end."""
         await self.clock.advance(1)
-        return await self.clock.run(self._run(RunOptions(only=only)))
+        return await self.clock.run(self._run(RunOptions(only=only, **options)))
 
     async def _run(self, options: RunOptions) -> Run:
         await self._core.scheduler.trigger(JOB, options)
         return await self._ended.get()
+
+    async def withdraw(self, user: str) -> None:
+        """Stop asking for a user's account, as an opt-out does for runs that are under way."""
+        self._core.around.admission.withdraw([(await self.account(user))["account_id"]])
 
     async def pass_time(self, **duration: float) -> None:
         await self.clock.advance(timedelta(**duration).total_seconds())
@@ -108,6 +114,8 @@ async def syncing(
     platform: str = "github",
     token: str = "ghp_one",
     rate: str = "10/s",
+    timeout: str = "30s",  # noqa: ASYNC109 - what config.toml says
+    sweep: bool = True,
 ) -> AsyncIterator[Syncing]:
     """Bring up what `config.toml` builds, over `database`'s schema and a platform at `base_url`."""
     settings = database.settings
@@ -117,6 +125,8 @@ async def syncing(
         platform=platform,
         base_url=base_url,
         rate=rate,
+        timeout=timeout,
+        sweep=str(sweep).lower(),
     )
     (folder / "config.toml").write_text(text)
     config = load_config(folder / "config.toml", {"TOKEN": token})

@@ -71,7 +71,7 @@ async def server() -> AsyncIterator[Replay]:
 async def world(
     database: Database, tmp_path: Path, server: Replay, clock: FakeClock
 ) -> AsyncIterator[Syncing]:
-    async with syncing(database, tmp_path, server.base_url, clock=clock) as world:
+    async with syncing(database, tmp_path, server.base_url, clock=clock, sweep=False) as world:
         yield world
 
 

@@ -155,3 +155,34 @@ async def test_accounts_that_were_set_aside_before_there_were_letters_have_one(
             "JOIN accounts ON accounts.id = account_id"
         )
     assert [tuple(row) for row in rows] == [("bo", "open", "unsuitable", "odd", 3)]
+
+
+async def test_profiles_of_before_sweeps_can_be_swept_after_the_upgrade(
+    database: Database,
+) -> None:
+    await do(
+        database,
+        """
+        ALTER TABLE sync_state DROP COLUMN sweep_key, DROP COLUMN sweep_digest,
+            DROP COLUMN detailed_at;
+        DELETE FROM migrations WHERE version = 4;
+        INSERT INTO users (key) VALUES ('read'), ('never');
+        INSERT INTO accounts (user_id, platform, handle, linked_as)
+        SELECT id, 'github', key, key FROM users;
+        INSERT INTO sync_state (account_id, kind, platform, succeeded_at)
+        SELECT id, 'profiles', 'github', CASE WHEN handle = 'read' THEN timestamptz '2026-01-01' END
+        FROM accounts;
+        INSERT INTO profiles (account_id, raw, raw_hash, mapper_version, fetched_at, changed_at)
+        SELECT id, '{"node_id": "U_1"}', '', 1, now(), now() FROM accounts WHERE handle = 'read';
+        """,
+    )
+
+    applied = await migrate(database)
+
+    async with database.connection() as connection:
+        rows = await connection.fetch(
+            "SELECT sweep_key, sweep_digest, detailed_at = succeeded_at AS is_detailed "
+            "FROM sync_state ORDER BY succeeded_at NULLS LAST"
+        )
+    assert [migration.version for migration in applied] == [4]
+    assert [tuple(row) for row in rows] == [("U_1", b"", True), ("", b"", None)]

@@ -7,11 +7,11 @@ defaults; so a test of a minute stands for more than an hour and a half.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes.daemon_process import DaemonProcess, Start
+from fakes.processes import peak_megabytes
 from fakes.sandbox_process import SandboxProcess, sandbox_process
 from fakes.waiting import until
 
@@ -23,7 +23,8 @@ DEFAULTS = {
         "quota": f"{5000 * SCALE}/h",
         "slots": 10,
         "timeout": "30s",
-    }
+    },
+    "jobs.github": {"sweep": False},
 }
 POINTS_A_MINUTE = 900 * SCALE
 # A run is over before a minute is full; so no second may hold more than its share of one. Arrivals
@@ -68,14 +69,6 @@ async def test_ten_thousand_users_exceed_no_limit_and_cost_no_quota_the_second_t
     assert after_first["by_status"] == {"200": users}
     assert after_second["by_status"] == {"304": users}
     assert after_second["primary_used"] == 0
-
-
-def peak_megabytes(pid: int) -> float:
-    """Return the most memory a process ever had in use."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    raise AssertionError(f"process {pid} is gone")
 
 
 async def peak_of_two_runs(daemon: DaemonProcess, sandbox: SandboxProcess) -> float:

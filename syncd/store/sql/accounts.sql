@@ -53,11 +53,16 @@ GROUP BY sync_state.platform, sync_state.credential;
 
 -- name: claim_due
 -- The next $9 of them on one platform, oldest attempt first, behind the position ($7, $8). Accounts
--- this run already failed with and will try again are left to claim_retries. $11: only those that
--- are bound to this credential.
+-- this run already failed with and will try again are left to claim_retries. A sweep is enough for
+-- those that are well and were read alone within a week; three and a half days less for some, by
+-- their id, so that accounts that were first read together are not all read again together. $11: only
+-- those that are bound to this credential.
 SELECT accounts.id, users.key AS user_key, accounts.platform, accounts.handle,
     COALESCE(accounts.external_id, '') AS external_id, sync_state.etag, sync_state.etag_credential,
-    sync_state.attempted_at, 0 AS attempts
+    sync_state.attempted_at, 0 AS attempts, sync_state.sweep_key, sync_state.sweep_digest,
+    (accounts.state = 'active' AND sync_state.fail_streak = 0 AND sync_state.sweep_key <> ''
+        AND sync_state.detailed_at >= $3::timestamptz - interval '7 days'
+            + accounts.id % 84 * interval '1 hour') IS TRUE AS is_sweepable
 FROM sync_state
 JOIN accounts ON accounts.id = sync_state.account_id
 JOIN users ON users.id = accounts.user_id
@@ -79,7 +84,8 @@ LIMIT $9;
 -- that are bound to this credential.
 SELECT accounts.id, users.key AS user_key, accounts.platform, accounts.handle,
     COALESCE(accounts.external_id, '') AS external_id, sync_state.etag, sync_state.etag_credential,
-    sync_state.attempted_at, sync_state.attempts, sync_state.due_at
+    sync_state.attempted_at, sync_state.attempts, sync_state.due_at, sync_state.sweep_key,
+    sync_state.sweep_digest, false AS is_sweepable
 FROM sync_state
 JOIN accounts ON accounts.id = sync_state.account_id
 JOIN users ON users.id = accounts.user_id
@@ -147,14 +153,20 @@ WHERE profiles.raw_hash IS DISTINCT FROM EXCLUDED.raw_hash
 RETURNING account_id, (xmax = 0) AS is_new;
 
 -- name: mark_succeeded
--- A good answer, changed or not, ends a row of failures.
+-- A good answer, changed or not, ends a row of failures. What is not known of the sweep (an empty key
+-- or digest) stays as it is.
 UPDATE sync_state
 SET attempted_at = $2, succeeded_at = $2,
     changed_at = CASE WHEN given.changed THEN $2 ELSE sync_state.changed_at END,
     due_at = NULL, retry_run = NULL, attempts = 0, fail_streak = 0, outcome = given.outcome,
-    failing_since = NULL, error = '', not_found_since = NULL, etag = given.etag, etag_credential = given.etag_credential
-FROM unnest($3::bigint[], $4::boolean[], $5::text[], $6::text[], $7::text[])
-    AS given (account_id, changed, outcome, etag, etag_credential)
+    failing_since = NULL, error = '', not_found_since = NULL, etag = given.etag, etag_credential = given.etag_credential,
+    sweep_key = COALESCE(NULLIF(given.sweep_key, ''), sync_state.sweep_key),
+    sweep_digest = COALESCE(NULLIF(given.sweep_digest, ''), sync_state.sweep_digest),
+    detailed_at = CASE WHEN given.is_detailed THEN $2 ELSE sync_state.detailed_at END
+FROM unnest($3::bigint[], $4::boolean[], $5::text[], $6::text[], $7::text[], $8::text[],
+        $9::bytea[], $10::boolean[])
+    AS given (account_id, changed, outcome, etag, etag_credential, sweep_key, sweep_digest,
+        is_detailed)
 WHERE sync_state.account_id = given.account_id AND sync_state.kind = $1;
 
 -- name: revive_accounts

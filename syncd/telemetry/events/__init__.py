@@ -38,6 +38,7 @@ from syncd.telemetry.events.runs import (
     RunFinished,
     RunProgressed,
     RunStarted,
+    SweepSuspended,
 )
 
 __all__ = [
@@ -69,4 +70,5 @@ __all__ = [
     "ServerStopped",
     "StoreLost",
     "StoreRecovered",
+    "SweepSuspended",
 ]

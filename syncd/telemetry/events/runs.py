@@ -129,6 +129,21 @@ class DeadLetterWritten(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SweepSuspended(Event):
+    """A run asks a platform for accounts one by one: `seconds` long, None for the rest of it."""
+
+    name: ClassVar[str] = "sweep.suspended"
+    level: ClassVar[Level] = Level.WARNING
+    run_id: int
+    job: str
+    platform: str
+    seconds: float | None
+    error: str
+    hint: str = "changes are found all the same, by more calls; sweep = false in the job ends this"
+    stack: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountChanged(Event):
     """An account's state or handle changed (renamed, gone, quarantined, opted out, ...)."""
 

@@ -267,7 +267,7 @@ def test_quota_is_read_from_every_answer(status: int) -> None:
         {
             "x_ratelimit_remaining": "0",
             "x_ratelimit_reset": RESET_IN_90,
-            "x_ratelimit_resource": "graphql",
+            "x_ratelimit_resource": "search",
         },
     ],
 )
