@@ -160,13 +160,13 @@ async def syncd_ready(folder: Path, base_url: str, logins: Sequence[str]) -> Asy
         yield core
 
 
-async def run_once(core: Core, users: int) -> None:
+async def run_once(core: Core, users: int, *, saved: int = 0) -> None:
     """Let syncd do it, as a person would: by a trigger."""
     started = await core.scheduler.trigger("sync", RunOptions())
     ended = await core.engine.end_of(started.id)
     assert ended is not None
     assert ended.outcome is Outcome.SUCCEEDED, ended
-    assert ended.report.seen == users, ended.report
+    assert (ended.report.seen, ended.report.saved) == (users, saved), ended.report
 
 
 @contextlib.asynccontextmanager
@@ -228,7 +228,7 @@ async def ways(base_url: str, core: Core, pool: asyncpg.Pool) -> list[Way]:
         Way(
             name="syncd, all 304",
             users=count,
-            work=lambda: run_once(core, count),
+            work=lambda: run_once(core, count, saved=count),
             stores=(PROFILES,),
             is_fresh=False,
         ),

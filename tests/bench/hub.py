@@ -23,7 +23,7 @@ from syncd.sandbox.population import Population
 from syncd.sandbox.server import serve
 
 # What differs from user to user, and what the stand-in's server adds for itself.
-OWN_HEADERS = {"ETag", "Last-Modified", "Content-Length", "Content-Type"}
+OWN_HEADERS = {"etag", "last-modified", "content-length", "content-type"}
 NOBODY = b"HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -85,7 +85,7 @@ async def record_headers(population: Population) -> str:
             aiohttp.ClientSession(headers=headers) as session,
             session.get(url) as response,
         ):
-            kept = [item for item in response.headers.items() if item[0] not in OWN_HEADERS]
+            kept = [item for item in response.headers.items() if item[0].lower() not in OWN_HEADERS]
     return "".join(f"{name}: {value}\r\n" for name, value in kept)
 
 
