@@ -93,10 +93,11 @@ class PlatformClient:
             PlatformError: no trusted connection; a person must look.
             BadPayload: the answer is too large, empty or not what was expected.
         """
-        url = URL(self._base + request.target(), encoded=True)
+        target = request.target()
+        url = URL(self._base + target, encoded=True)
         self._budget.earn()
         # What is no plain question about one thing (a sweep, say) is new evidence each time.
-        address = request.target() if request.json is None else object()
+        address = target if request.json is None else object()
         with self.gate.breaker.judging(address):
             return await self._try_again_and_again(request, url)
 
@@ -176,7 +177,7 @@ class PlatformClient:
             json=request.json,
             allow_redirects=False,
         ) as raw:
-            body = await read_body(aim, raw.content.iter_any(), self._endpoint.max_body_bytes)
+            body = await read_body(aim, raw.content.readany, self._endpoint.max_body_bytes)
             return Response(
                 status=raw.status,
                 headers=raw.headers,

@@ -31,8 +31,8 @@ class Failure:
 def open_session(endpoint: Endpoint) -> aiohttp.ClientSession:
     """Return a session for one platform and credential.
 
-    Certificates are always verified. `total` ends a body that drips, which `sock_read`, a limit
-    on silence, would let drip for ever.
+    Certificates are always verified. `total` ends a body that drips, and silence too: a limit on
+    that alone (`sock_read`) would let a body drip for ever.
     """
     resolver: AbstractResolver = ThreadedResolver()
     if not endpoint.allow_private:
@@ -47,9 +47,7 @@ def open_session(endpoint: Endpoint) -> aiohttp.ClientSession:
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"Accept": "*/*", "User-Agent": endpoint.user_agent, **endpoint.headers},
-        timeout=aiohttp.ClientTimeout(
-            total=seconds, sock_connect=min(seconds, CONNECT_SECONDS), sock_read=seconds
-        ),
+        timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, CONNECT_SECONDS)),
     )
 
 
