@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from syncd.errors import ItemError, PlatformError
 from syncd.jobs.base import RunContext
 from syncd.jobs.judgement import Judge
+from syncd.jobs.lanes import Lanes
 from syncd.jobs.progress import Progress
 from syncd.model.account import AccountId
 from syncd.model.item import Claim, Failure, Item, Success, Withdrawn
@@ -84,8 +85,7 @@ class Fanout:
             context.around.clock, work.attempts, may_retry=not context.run.options.dry_run
         )
         # Who is not before the gate yet can still be left alone when a person asks for that.
-        self._lanes = asyncio.Semaphore(work.platform.limits.slots)
-        self._asking: set[asyncio.Task[Item | None]] = set()
+        self._lanes = Lanes(work.platform.limits.slots, self._ask_in_turn)
         # Accounts this pass took on and has not committed.
         self._held: set[AccountId] = set()
         self._meter = Meter()
@@ -101,21 +101,23 @@ class Fanout:
         try:
             async with asyncio.TaskGroup() as group:
                 watcher = group.create_task(self._cancel_after_grace())
-                await self._work_through(self._due())
-                await self._work_through(self._retries())
+                await self._work_through(self._due(), group)
+                await self._work_through(self._retries(), group)
                 watcher.cancel()
         finally:
             # What was taken and not committed is free again, also of pages that never began.
             self._release(tuple(self._held))
-            self._asking.clear()
+            self._lanes.cancel()
 
-    async def _work_through(self, pages: AsyncIterator[Sequence[Claim]]) -> None:
+    async def _work_through(
+        self, pages: AsyncIterator[Sequence[Claim]], lanes: asyncio.TaskGroup
+    ) -> None:
         """Settle pages side by side; the next one is claimed when there is room for it."""
         room = asyncio.Semaphore(self._work.claim // self._work.page)
         async with asyncio.TaskGroup() as group:
             await room.acquire()
             async for page in pages:
-                settling = group.create_task(self._settle(page))
+                settling = group.create_task(self._settle(page, lanes))
                 settling.add_done_callback(lambda _: room.release())
                 await room.acquire()
 
@@ -191,14 +193,10 @@ class Fanout:
     def _in_flight(self) -> set[AccountId]:
         return self._around.in_flight.setdefault(self._work.selection.kind, set())
 
-    async def _settle(self, page: Sequence[Claim]) -> None:
+    async def _settle(self, page: Sequence[Claim], lanes: asyncio.TaskGroup) -> None:
         """Ask for the accounts of a page and commit what came of them."""
         try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._ask_in_turn(claim)) for claim in page]
-                self._asking.update(tasks)
-            self._asking.difference_update(tasks)
-            answers = [None if task.cancelled() else task.result() for task in tasks]
+            answers = await self._lanes.work_through(lanes, page) if page else ()
             await self._commit([item for item in answers if item is not None])
             unasked = [claim for claim, item in zip(page, answers, strict=True) if item is None]
             self._work.budget.give_back(sum(not claim.attempts for claim in unasked))
@@ -207,12 +205,11 @@ class Fanout:
 
     async def _ask_in_turn(self, claim: Claim) -> Item | None:
         """Ask for one account when it is its turn; None when it was not asked and stays due."""
-        async with self._lanes:
-            if not await self._may_go_on():
-                return None
-            if not self._around.admission.admits(claim.account):
-                return Withdrawn(account=claim.account)
-            return await self._ask(claim)
+        if not await self._may_go_on():
+            return None
+        if not self._around.admission.admits(claim.account):
+            return Withdrawn(account=claim.account)
+        return await self._ask(claim)
 
     async def _ask(self, claim: Claim) -> Item | None:
         current_meter.set(self._meter)
@@ -292,5 +289,4 @@ class Fanout:
         stop = self._context.stop
         await stop.wait()
         await self._around.clock.sleep(stop.grace_seconds)
-        for task in tuple(self._asking):
-            task.cancel()
+        self._lanes.cancel()
