@@ -170,6 +170,7 @@ class PlatformClient:
 
     async def _exchange(self, request: Request, url: URL, aim: str) -> Response:
         assert self._session is not None, "the client is used outside its context"
+        expects_json = request.expects is Expects.JSON
         async with self._session.request(
             request.method,
             url,
@@ -182,7 +183,7 @@ class PlatformClient:
                 status=raw.status,
                 headers=raw.headers,
                 body=body,
-                data=parse_leniently(body) if request.expects is Expects.JSON else None,
+                data=parse_leniently(body) if body and expects_json else None,
                 received_at=self._clock.now(),
             )
 
