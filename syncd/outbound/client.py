@@ -16,10 +16,11 @@ from syncd.outbound.answers import Classifier, Kind, Response, Verdict
 from syncd.outbound.breaker import BreakerState
 from syncd.outbound.credentials import Credential
 from syncd.outbound.gate import WAIT_THROUGH_SECONDS, Charge, Gate
-from syncd.outbound.reader import Expects, excerpt, find_failure, parse_leniently, read_body
+from syncd.outbound.reader import Expects, excerpt, find_failure, parse_leniently
 from syncd.outbound.request import Endpoint, Request
 from syncd.outbound.retry import RetryBudget
-from syncd.outbound.transport import TRANSPORT_ERRORS, describe, open_session
+from syncd.outbound.transport import TRANSPORT_ERRORS, describe, open_wire
+from syncd.outbound.wire import Sending, Wire
 from syncd.telemetry.bus import Bus
 from syncd.telemetry.events import RequestRetried
 
@@ -57,10 +58,10 @@ class PlatformClient:
         self._base = endpoint.base_url.rstrip("/")
         self._origin = URL(self._base).origin()
         self._authorization = credential.headers()
-        self._session: aiohttp.ClientSession | None = None
+        self._wire: Wire | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = open_session(self._endpoint)
+        self._wire = open_wire(self._endpoint)
         return self
 
     async def __aexit__(
@@ -69,8 +70,8 @@ class PlatformClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        if self._wire is not None:
+            await self._wire.close()
 
     @property
     def credential(self) -> Credential:
@@ -169,23 +170,24 @@ class PlatformClient:
         return response
 
     async def _exchange(self, request: Request, url: URL, aim: str) -> Response:
-        assert self._session is not None, "the client is used outside its context"
-        expects_json = request.expects is Expects.JSON
-        async with self._session.request(
-            request.method,
-            url,
-            headers={**request.headers, **self._authorization},
-            json=request.json,
-            allow_redirects=False,
-        ) as raw:
-            body = await read_body(aim, raw.content.readany, self._endpoint.max_body_bytes)
-            return Response(
-                status=raw.status,
-                headers=raw.headers,
-                body=body,
-                data=parse_leniently(body) if body and expects_json else None,
-                received_at=self._clock.now(),
+        assert self._wire is not None, "the client is used outside its context"
+        received = await self._wire.exchange(
+            Sending(
+                method=request.method,
+                url=url,
+                headers={**request.headers, **self._authorization},
+                json=request.json,
+                aim=aim,
             )
+        )
+        expects_json = request.expects is Expects.JSON
+        return Response(
+            status=received.status,
+            headers=received.headers,
+            body=received.body,
+            data=parse_leniently(received.body) if received.body and expects_json else None,
+            received_at=self._clock.now(),
+        )
 
     def _heed(self, verdict: Verdict, aim: str, request: Request, response: Response) -> None:
         """Act on a verdict: return if it is good, else raise what it means."""

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import aiohttp
 from aiohttp.abc import AbstractResolver
 from aiohttp.resolver import ThreadedResolver
+from yarl import URL
 
 from syncd.errors import PlatformDown, PlatformError, SyncdError
 from syncd.outbound.addresses import PublicResolver
 from syncd.outbound.request import Endpoint
+from syncd.outbound.wire import Wire
 
-CONNECT_SECONDS = 10.0
 KEEPALIVE_SECONDS = 30.0
 DNS_SECONDS = 60
 
@@ -28,26 +29,27 @@ class Failure:
     never_left: bool
 
 
-def open_session(endpoint: Endpoint) -> aiohttp.ClientSession:
-    """Return a session for one platform and credential.
+def open_wire(endpoint: Endpoint) -> Wire:
+    """Return the connections of one platform and credential; call it in a running loop.
 
-    Certificates are always verified. `total` ends a body that drips, and silence too: a limit on
-    that alone (`sock_read`) would let a body drip for ever.
+    Certificates are always verified. One deadline for the whole ends silence and a body that drips;
+    a limit on silence alone would let it drip for ever.
     """
     resolver: AbstractResolver = ThreadedResolver()
     if not endpoint.allow_private:
         resolver = PublicResolver(resolver)
-    seconds = endpoint.limits.timeout_seconds
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=endpoint.limits.slots,
-            resolver=resolver,
-            ttl_dns_cache=DNS_SECONDS,
-            keepalive_timeout=KEEPALIVE_SECONDS,
-        ),
-        cookie_jar=aiohttp.DummyCookieJar(),
+    connector = aiohttp.TCPConnector(
+        limit=endpoint.limits.slots,
+        resolver=resolver,
+        ttl_dns_cache=DNS_SECONDS,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+    )
+    return Wire(
+        URL(endpoint.base_url).origin(),
+        connector,
         headers={"Accept": "*/*", "User-Agent": endpoint.user_agent, **endpoint.headers},
-        timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, CONNECT_SECONDS)),
+        seconds=endpoint.limits.timeout_seconds,
+        limit_bytes=endpoint.max_body_bytes,
     )
 
 
