@@ -3,8 +3,9 @@
 A request passes, in this order: retry > gate > credential > connection > reader > verdict.
 
 - `client` asks: one per (platform, credential), shared by all jobs. It follows redirects within
-  the origin only. `request` says where and what, `transport` sets aiohttp up (one total deadline,
-  TLS always verified) and puts its errors into our words.
+  the origin only. `request` says where and what, `transport` sets aiohttp's connections up (TLS
+  always verified) and puts its errors into our words, `wire` sends and receives over them, within
+  one deadline.
 - `retry` sits outside the gate, so nobody sleeps holding a slot or a token.
 - `gate` is what a request passes before it leaves: `pause` (what the server asked for), `quota`
   (a long window, ours and the server's), `limiter` (the token bucket) and slots. Only the head of

@@ -74,6 +74,7 @@ class Wire:
             "GET", origin, headers=headers, loop=asyncio.get_running_loop()
         )
         self._headers = _written(self._model.headers)
+        self._names = frozenset(name.lower() for name in self._model.headers)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -135,13 +136,21 @@ class Wire:
         return Received(message.code, message.headers, body)
 
     def _bytes_of(self, sending: Sending) -> bytes:
-        head = f"{sending.method} {sending.url.raw_path_qs} HTTP/1.1\r\n{self._headers}"
-        headers = _written(sending.headers)
-        if sending.json is None:
-            return f"{head}{headers}\r\n".encode()
-        body = json.dumps(sending.json).encode()
-        about = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        return f"{head}{headers}{about}\r\n".encode() + body
+        lines = self._headers_with(sending.headers)
+        body = b""
+        if sending.json is not None:
+            body = json.dumps(sending.json).encode()
+            lines += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        target = sending.url.raw_path_qs
+        return f"{sending.method} {target} HTTP/1.1\r\n{lines}\r\n".encode() + body
+
+    def _headers_with(self, own: Mapping[str, str]) -> str:
+        """Write down the headers of a request; its own stand in for those of every request."""
+        names = {name.lower() for name in own}
+        if self._names.isdisjoint(names):
+            return self._headers + _written(own)
+        kept = {n: value for n, value in self._model.headers.items() if n.lower() not in names}
+        return _written(kept) + _written(own)
 
 
 def _written(headers: Mapping[str, str]) -> str:
