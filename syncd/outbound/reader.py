@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
 from collections.abc import Awaitable, Callable
@@ -129,10 +128,12 @@ def _holds_infinity(data: Any) -> bool:
 
 def _decoded(body: bytes) -> Any:
     """Decode a body, repaired only where it must be: the parser lets through NUL escapes alone."""
-    if rb"\u0000" not in body:
-        with contextlib.suppress(ValueError):
-            return from_json(body, allow_inf_nan=False)
-    return from_json(_repaired(body), allow_inf_nan=False)
+    if rb"\u0000" in body:
+        body = _repaired(body)
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError:
+        return from_json(_repaired(body), allow_inf_nan=False)
 
 
 def _repaired(body: bytes) -> bytes:

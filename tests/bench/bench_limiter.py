@@ -7,7 +7,7 @@ use     grants after the first second, of those the rate allows
 cancel  time until the rest is served after half of a queue was cancelled, of the time it needs;
         2: what the cancelled had taken is lost
 inv     share of the grants that came after a later caller's
-us      CPU of a grant
+us      CPU of a grant; at 50/s mostly the making of 1,000 waiters
 Jain    how evenly the waiters were served, 1: as evenly as can be
 
 One process, ways in turns, medians. Peers that are packages (`pip install aiolimiter
