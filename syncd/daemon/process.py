@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -14,6 +13,7 @@ import structlog
 from syncd import __version__
 from syncd.clock import Clock, SystemClock
 from syncd.config.models import Config
+from syncd.daemon.collector import calm_collector
 from syncd.daemon.control import Control
 from syncd.daemon.core import Core, assemble
 from syncd.daemon.credentials import watch_credentials
@@ -46,9 +46,7 @@ def serve(config: Config, environ: Mapping[str, str]) -> int:
     """
     del environ
     clock, bus = SystemClock(), Bus()
-    # What is imported stays: a full collection that walked it would block the loop for 40 ms.
-    gc.collect()
-    gc.freeze()
+    calm_collector()
     with (
         only_instance(config.daemon.state_dir),
         logging_to(config, clock, bus) as logs,

@@ -60,12 +60,16 @@ class Admission:
 
     def holding(self, job: str, platform: str) -> Pause | None:
         """Return what keeps a job from asking a platform."""
+        if not self._pauses:
+            return None
         return self.holding_job(job) or self.standing(PauseScope.PLATFORM, platform)
 
     def admits(self, account: Account) -> bool:
         """Tell whether this account may be asked for now."""
+        if account.id in self._withdrawn:
+            return False
         key = f"{account.platform}:{account.handle}"
-        return account.id not in self._withdrawn and self.standing(PauseScope.ACCOUNT, key) is None
+        return not self._pauses or self.standing(PauseScope.ACCOUNT, key) is None
 
     async def wait_for_change(self) -> None:
         """Return when something was paused or resumed, or after a while: a pause may have ended."""

@@ -15,6 +15,7 @@ from dataclasses import replace
 from syncd.errors import ItemError, PlatformError
 from syncd.jobs.base import RunContext
 from syncd.jobs.judgement import Judge
+from syncd.jobs.lanes import Lanes
 from syncd.jobs.letters import tell_letter
 from syncd.jobs.pages import Pages
 from syncd.jobs.progress import Progress
@@ -45,7 +46,7 @@ class Fanout:
             context.around.clock, work.attempts, may_retry=not context.run.options.dry_run
         )
         # Who is not before the gate yet can still be left alone when a person asks for that.
-        self._lanes = asyncio.Semaphore(work.platform.limits.slots)
+        self._lanes = Lanes(work.platform.limits.slots, self._ask_in_turn)
         self._asking: set[asyncio.Task[object]] = set()
         self._pages = Pages(context, work, progress, self._may_go_on)
         self._sweep = Sweep(context, work)
@@ -62,15 +63,18 @@ class Fanout:
         try:
             async with asyncio.TaskGroup() as group:
                 watcher = group.create_task(self._cancel_after_grace())
-                await self._work_through(self._pages.due())
-                await self._work_through(self._pages.retries())
+                await self._work_through(self._pages.due(), group)
+                await self._work_through(self._pages.retries(), group)
                 watcher.cancel()
         finally:
             # What was taken and not committed is free again, also of pages that never began.
             self._pages.release_all()
+            self._lanes.cancel()
             self._asking.clear()
 
-    async def _work_through(self, hauls: AsyncIterator[Sequence[Claim]]) -> None:
+    async def _work_through(
+        self, hauls: AsyncIterator[Sequence[Claim]], lanes: asyncio.TaskGroup
+    ) -> None:
         """Settle pages side by side; the next accounts are claimed when there is room for them."""
         size = self._work.page
         async with asyncio.TaskGroup() as group:
@@ -79,7 +83,7 @@ class Fanout:
                 if unchanged:
                     group.create_task(self._keep(unchanged))
                 for start in range(0, len(rest), size):
-                    group.create_task(self._settle(rest[start : start + size]))
+                    group.create_task(self._settle(rest[start : start + size], lanes))
 
     async def _sift(self, haul: Sequence[Claim]) -> tuple[Sequence[Claim], Sequence[Item]]:
         """Tell, by one question, who must be asked for one by one and who is unchanged."""
@@ -138,14 +142,10 @@ class Fanout:
             await admission.wait_for_change()
         return False
 
-    async def _settle(self, page: Sequence[Claim]) -> None:
+    async def _settle(self, page: Sequence[Claim], lanes: asyncio.TaskGroup) -> None:
         """Ask for the accounts of a page and commit what came of them."""
         try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._ask_in_turn(claim)) for claim in page]
-                self._asking.update(tasks)
-            self._asking.difference_update(tasks)
-            answers = [None if task.cancelled() else task.result() for task in tasks]
+            answers = await self._lanes.work_through(lanes, page) if page else ()
             await self._commit([item for item in answers if item is not None])
             unasked = [claim for claim, item in zip(page, answers, strict=True) if item is None]
             self._work.budget.give_back(sum(not claim.attempts for claim in unasked))
@@ -154,12 +154,11 @@ class Fanout:
 
     async def _ask_in_turn(self, claim: Claim) -> Item | None:
         """Ask for one account when it is its turn; None when it was not asked and stays due."""
-        async with self._lanes:
-            if not await self._may_go_on():
-                return None
-            if not self._around.admission.admits(claim.account):
-                return Withdrawn(account=claim.account)
-            return await self._ask(claim)
+        if not await self._may_go_on():
+            return None
+        if not self._around.admission.admits(claim.account):
+            return Withdrawn(account=claim.account)
+        return await self._ask(claim)
 
     async def _ask(self, claim: Claim) -> Item | None:
         current_meter.set(self._meter)
@@ -232,5 +231,6 @@ class Fanout:
         stop = self._context.stop
         await stop.wait()
         await self._around.clock.sleep(stop.grace_seconds)
+        self._lanes.cancel()
         for task in tuple(self._asking):
             task.cancel()

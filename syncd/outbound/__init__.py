@@ -5,9 +5,10 @@ credential has tokens to be made (`installation`), that happens before the gate,
 own through the same gate: nobody waits for one with a slot in hand.
 
 - `client` asks: one per (platform, credential), shared by all jobs. It follows redirects within
-  the origin only, and remembers that the credential is refused until it is accepted again.
-  `request` says where and what, `transport` sets aiohttp up (one total deadline, TLS always
-  verified) and puts its errors into our words.
+  the origin only, and remembers (`standing`) that the credential is refused until it is accepted
+  again. `request` says where and what, `transport` sets aiohttp's connections up (TLS always
+  verified) and puts its errors into our words, `wire` sends and receives over them, within one
+  deadline.
 - `retry` sits outside the gate, so nobody sleeps holding a slot or a token.
 - `gate` is what a request passes before it leaves: `pause` (what the server asked for), `resource`
   (a `quota` over a long window, ours and the server's, and the reserve of it that only manual

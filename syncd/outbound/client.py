@@ -76,7 +76,7 @@ class PlatformClient:
         self._connection = Connection(endpoint, clock)
 
     async def __aenter__(self) -> Self:
-        await self._connection.open()
+        self._connection.open()
         return self
 
     async def __aexit__(
@@ -119,10 +119,11 @@ class PlatformClient:
             BadPayload: the answer is too large, empty or not what was expected.
         """
         base = self._base.rsplit("/", request.up)[0]
-        url = URL(base + request.target(), encoded=True)
+        target = request.target()
+        url = URL(base + target, encoded=True)
         self._budget.earn()
         # What has a body is no question about the same thing again: new evidence each time.
-        address = request.target() if request.json is None else object()
+        address = target if request.json is None else object()
         try:
             with self.gate.breaker.judging(address, is_evidence=not request.is_divisible):
                 response = await self._try_again_and_again(request, url)

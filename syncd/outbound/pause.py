@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Callable
@@ -48,8 +49,12 @@ def parse_retry_after(value: str | None, server_time: Instant) -> float | None:
     return min(max((at - server_time).total_seconds(), 0.0), LONGEST_PAUSE_SECONDS)
 
 
+@functools.lru_cache(maxsize=16)
 def parse_http_date(value: str) -> Instant | None:
-    """Return the instant that an HTTP date names, None where it is none."""
+    """Return the instant that an HTTP date names, None where it is none.
+
+    Every answer carries one, and all answers of one second the same.
+    """
     try:
         at = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):

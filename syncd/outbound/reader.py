@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Any
 
@@ -32,15 +32,20 @@ class Expects(StrEnum):
     TEXT = "text"
 
 
-async def read_body(aim: str, chunks: AsyncIterator[bytes], limit_bytes: int) -> bytes:
+async def read_body(aim: str, read: Callable[[], Awaitable[bytes]], limit_bytes: int) -> bytes:
     """Collect a body, decompressed already, of at most `limit_bytes`.
+
+    Args:
+        aim: what was attempted, the beginning of the error's message.
+        read: returns what has come since it was last called; nothing at the end.
+        limit_bytes: how much there may be.
 
     Raises:
         BadPayload: there is more; the rest is not read.
     """
     parts: list[bytes] = []
     left = limit_bytes
-    async for chunk in chunks:
+    while chunk := await read():
         left -= len(chunk)
         if left < 0:
             raise BadPayload(f"{aim}: the answer is larger than {limit_bytes} bytes")
@@ -57,7 +62,7 @@ def parse_json(body: bytes) -> Any:
         ValueError: it is not JSON, or holds NaN, an infinity or a number of over 4,300 digits;
             the message names line and column, never the content.
     """
-    data = from_json(_repaired(body), allow_inf_nan=False)
+    data = _decoded(body)
     # The parser refuses the word Infinity, but lets 1e999 overflow to it.
     if _holds_infinity(data):
         raise ValueError("number out of range")
@@ -121,12 +126,17 @@ def _holds_infinity(data: Any) -> bool:
     return False
 
 
+def _decoded(body: bytes) -> Any:
+    """Decode a body, repaired only where it must be: the parser lets through NUL escapes alone."""
+    if rb"\u0000" in body:
+        body = _repaired(body)
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError:
+        return from_json(_repaired(body), allow_inf_nan=False)
+
+
 def _repaired(body: bytes) -> bytes:
-    """Return the body with U+FFFD for what no text may hold; quick where there is no such thing."""
-    if b"\\" in body and (b"\\u0000" in body or b"\\ud" in body or b"\\uD" in body):
-        body = ESCAPE.sub(lambda m: REPLACEMENT if m["unfit"] else m[0], body)
-    if b"\0" in body:
-        body = body.replace(b"\0", REPLACEMENT)
-    if not body.isascii():
-        body = body.decode("utf-8", "replace").encode()
-    return body
+    """Return the body with U+FFFD for what no text may hold."""
+    body = ESCAPE.sub(lambda m: REPLACEMENT if m["unfit"] else m[0], body)
+    return body.replace(b"\0", REPLACEMENT).decode("utf-8", "replace").encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,9 @@ from syncd.outbound.resource import CORE
 from syncd.outbound.retry import RetryPolicy
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
+
+# What stands for itself in an address and cannot be a dot or two.
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +95,8 @@ class Request:
 
 
 def _encode(segment: str) -> str:
+    if _PLAIN.fullmatch(segment):
+        return segment
     unfit = segment in {"", ".", ".."} or "/" in segment or "\\" in segment
     if unfit or not segment.isprintable():
         raise BadInput(f"{segment[:100]!a} cannot be a part of a web address")

@@ -14,10 +14,10 @@ from syncd.clock import Clock
 from syncd.errors import PlatformDown, PlatformError, SyncdError
 from syncd.outbound.addresses import PublicResolver
 from syncd.outbound.answers import Response
-from syncd.outbound.reader import Expects, parse_leniently, read_body
+from syncd.outbound.reader import Expects, parse_leniently
 from syncd.outbound.request import Endpoint, Request
+from syncd.outbound.wire import Sending, Wire
 
-CONNECT_SECONDS = 10.0
 KEEPALIVE_SECONDS = 30.0
 DNS_SECONDS = 60
 
@@ -34,21 +34,21 @@ class Failure:
 
 
 class Connection:
-    """The session of one platform and credential; connections in it are reused."""
+    """The connections of one platform and credential; they are reused."""
 
     def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
         self._endpoint = endpoint
         self._clock = clock
-        self._session: aiohttp.ClientSession | None = None
+        self._wire: Wire | None = None
 
-    async def open(self) -> None:
-        """Begin; nothing is connected yet."""
-        self._session = open_session(self._endpoint)
+    def open(self) -> None:
+        """Begin, in a running loop; nothing is connected yet."""
+        self._wire = _open_wire(self._endpoint)
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._session is not None:
-            await self._session.close()
+        if self._wire is not None:
+            await self._wire.close()
 
     async def exchange(
         self, request: Request, url: URL, aim: str, authorization: Mapping[str, str]
@@ -59,46 +59,47 @@ class Connection:
             TRANSPORT_ERRORS: for `describe`.
             BadPayload: the answer is larger than the endpoint allows.
         """
-        assert self._session is not None, "the client is used outside its context"
-        async with self._session.request(
-            request.method,
-            url,
-            headers={**request.headers, **authorization},
-            json=request.json,
-            allow_redirects=False,
-        ) as raw:
-            body = await read_body(aim, raw.content.iter_any(), self._endpoint.max_body_bytes)
-            return Response(
-                status=raw.status,
-                headers=raw.headers,
-                body=body,
-                data=parse_leniently(body) if request.expects is Expects.JSON else None,
-                received_at=self._clock.now(),
+        assert self._wire is not None, "the client is used outside its context"
+        received = await self._wire.exchange(
+            Sending(
+                method=request.method,
+                url=url,
+                headers={**request.headers, **authorization},
+                json=request.json,
+                aim=aim,
             )
+        )
+        expects_json = request.expects is Expects.JSON
+        return Response(
+            status=received.status,
+            headers=received.headers,
+            body=received.body,
+            data=parse_leniently(received.body) if received.body and expects_json else None,
+            received_at=self._clock.now(),
+        )
 
 
-def open_session(endpoint: Endpoint) -> aiohttp.ClientSession:
-    """Return a session for one platform and credential.
+def _open_wire(endpoint: Endpoint) -> Wire:
+    """Return the connections of one platform and credential; call it in a running loop.
 
-    Certificates are always verified. `total` ends a body that drips, which `sock_read`, a limit
-    on silence, would let drip for ever.
+    Certificates are always verified. One deadline for the whole ends silence and a body that drips;
+    a limit on silence alone would let it drip for ever.
     """
     resolver: AbstractResolver = ThreadedResolver()
     if not endpoint.allow_private:
         resolver = PublicResolver(resolver)
-    seconds = endpoint.limits.timeout_seconds
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=endpoint.limits.slots,
-            resolver=resolver,
-            ttl_dns_cache=DNS_SECONDS,
-            keepalive_timeout=KEEPALIVE_SECONDS,
-        ),
-        cookie_jar=aiohttp.DummyCookieJar(),
+    connector = aiohttp.TCPConnector(
+        limit=endpoint.limits.slots,
+        resolver=resolver,
+        ttl_dns_cache=DNS_SECONDS,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+    )
+    return Wire(
+        URL(endpoint.base_url).origin(),
+        connector,
         headers={"Accept": "*/*", "User-Agent": endpoint.user_agent, **endpoint.headers},
-        timeout=aiohttp.ClientTimeout(
-            total=seconds, sock_connect=min(seconds, CONNECT_SECONDS), sock_read=seconds
-        ),
+        seconds=endpoint.limits.timeout_seconds,
+        limit_bytes=endpoint.max_body_bytes,
     )
 
 

@@ -150,7 +150,13 @@ def judge(response: Response, *, is_authorized: bool) -> Verdict:
         # A proxy's words, or base_url leads elsewhere: nobody is "not found" because of that.
         return Verdict(kind=Kind.BLOCKED, cause=f"HTTP {response.status} that is not the API's")
     is_free = response.status == 304 and is_authorized
-    return replace(plain, quota=quota, is_free=is_free)
+    return Verdict(
+        kind=plain.kind,
+        cause=plain.cause,
+        pause_seconds=plain.pause_seconds,
+        quota=quota,
+        is_free=is_free,
+    )
 
 
 def _judge_refusal(response: Response, quota: QuotaReport | None) -> Verdict:

@@ -7,6 +7,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic_core import to_json
+
 from syncd.model.account import AccountId
 from syncd.model.profile import Profile
 
@@ -20,16 +22,21 @@ _MAPPED = (
     "rating",
     "solved",
 )
+_HOLDERS = (dict, list)
 
 
 def to_columns(profiles: Sequence[tuple[AccountId, Profile]]) -> list[list[Any]]:
     """Turn profiles into the arrays that `upsert_profiles` unnests, in its order."""
     mapped = [[getattr(profile, name) for _, profile in profiles] for name in _MAPPED]
+    written = [_canonical(profile.raw) for _, profile in profiles]
     return [
         [number for number, _ in profiles],
         *mapped,
-        [json.dumps(profile.raw) for _, profile in profiles],
-        [hash_answer(profile) for _, profile in profiles],
+        [text.decode() for text in written],
+        [
+            hash_answer(profile) if profile.volatile else hashlib.sha256(text).digest()
+            for (_, profile), text in zip(profiles, written, strict=True)
+        ],
     ]
 
 
@@ -39,5 +46,22 @@ def hash_answer(profile: Profile) -> bytes:
     SHA-256 over the canonical JSON (sorted keys, no spaces) without the volatile keys.
     """
     kept = {key: value for key, value in profile.raw.items() if key not in profile.volatile}
-    text = json.dumps(kept, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).digest()
+    return hashlib.sha256(_canonical(kept)).digest()
+
+
+def _canonical(raw: dict[str, Any]) -> bytes:
+    try:
+        return to_json(_ordered(raw))
+    except ValueError:
+        # Half a surrogate pair, which UTF-8 cannot hold: PostgreSQL refuses this one row.
+        return json.dumps(raw, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _ordered(value: Any) -> Any:
+    kind = type(value)
+    if kind is dict:
+        return {
+            key: _ordered(inner) if type(inner) in _HOLDERS else inner
+            for key, inner in sorted(value.items())
+        }
+    return [_ordered(inner) for inner in value] if kind is list else value

@@ -1,9 +1,11 @@
-"""Fetch, parse and store profiles: syncd beside the replaced batches of 5 and a good plain loop.
+"""Fetch, parse and store profiles: syncd beside the replaced batches of 5 and good plain loops.
 
-    python tests/bench/bench_fetch.py [users]
+    python tests/bench/bench_fetch.py [users] [repeats]
 
-One run, one machine, one PostgreSQL, the stand-in in a process of its own with 20 ms of latency and
-limits that are never reached. Prints users a second, CPU of the client, and ratios.
+One machine, one PostgreSQL with the same tables for all, the light GitHub of `hub.py` in a process
+of its own with 20 ms of latency, uvloop for all where it is installed. The ways take turns and the
+table shows medians: users a second, CPU of the client and of PostgreSQL in us a user, and ratios.
+What each of them stored is compared, so nobody is fast by leaving something out.
 """
 
 from __future__ import annotations
@@ -11,48 +13,33 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import json
+import os
 import resource
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 
-import aiohttp
 import asyncpg
+from fetch_peers import WORKERS, Target, in_a_loop, in_a_whole_loop, in_batches
 
 from syncd.clock import SystemClock
-from syncd.daemon.core import assemble
+from syncd.daemon.collector import calm_collector
+from syncd.daemon.core import Core, assemble
 from syncd.daemon.settings import load_config
-from syncd.embedded.postgres import EmbeddedPostgres
 from syncd.model.account import UserEntry
-from syncd.model.address import PostgresAddress
-from syncd.model.run import Run, RunOptions
+from syncd.model.run import Outcome, RunOptions
+from syncd.sandbox.person import AccountType
 from syncd.sandbox.population import Population
 from syncd.store.migrate import migrate
 from syncd.telemetry.bus import Bus
 
 SEED = 7
 LATENCY_MS = 20
-WORKERS = 128
-BATCH = 5
 BATCHED_USERS = 1_000
-HEADERS = {"Authorization": "Bearer bench", "User-Agent": "bench"}
-TABLE = """
-    CREATE TABLE IF NOT EXISTS plain (
-        login text PRIMARY KEY, name text, avatar_url text, bio text, followers bigint,
-        following bigint, public_repos bigint, raw jsonb NOT NULL
-    )
-"""
-UPSERT = """
-    INSERT INTO plain (login, name, avatar_url, bio, followers, following, public_repos, raw)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-    ON CONFLICT (login) DO UPDATE SET name = EXCLUDED.name, avatar_url = EXCLUDED.avatar_url,
-        bio = EXCLUDED.bio, followers = EXCLUDED.followers, following = EXCLUDED.following,
-        public_repos = EXCLUDED.public_repos, raw = EXCLUDED.raw
-"""
 CONFIG = """
 [daemon]
 state_dir = "state"
@@ -70,80 +57,102 @@ platforms = ["github"]
 claim = 1000
 sweep = false
 """
+RESET = """
+    TRUNCATE profiles, item_outcomes, sync_state;
+    UPDATE accounts SET external_id = NULL, handle = linked_as;
+    INSERT INTO sync_state (account_id, kind, platform)
+    SELECT id, 'profiles', platform FROM accounts;
+"""
+TARGETS = """
+    SELECT accounts.id, users.key, accounts.handle
+    FROM accounts JOIN users ON users.id = accounts.user_id ORDER BY accounts.id
+"""
+POSTMASTER = "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::integer"
+# What must be the same whoever wrote it: answers and what is derived from them.
+PROFILES = """
+    SELECT count(*), md5(string_agg(concat_ws('|', account_id, name, avatar_url, bio, followers,
+        following, public_repos, raw), '' ORDER BY account_id))
+    FROM profiles
+"""
+STATES = """
+    SELECT count(*), md5(string_agg(concat_ws('|', accounts.id, accounts.external_id,
+        accounts.handle, sync_state.etag, sync_state.outcome, item_outcomes.outcome), ''
+        ORDER BY accounts.id))
+    FROM accounts
+    JOIN sync_state ON sync_state.account_id = accounts.id AND sync_state.succeeded_at IS NOT NULL
+    JOIN item_outcomes ON item_outcomes.account_id = accounts.id
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """What one way of doing it cost."""
+    """What one way of doing it cost, once."""
 
-    name: str
     users: int
     seconds: float
-    cpu_seconds: float
+    client_seconds: float
+    server_seconds: float
 
     @property
     def rate(self) -> float:
         return self.users / self.seconds
 
     @property
-    def cpu_us(self) -> float:
-        return self.cpu_seconds / self.users * 1e6
+    def client_us(self) -> float:
+        return self.client_seconds / self.users * 1e6
+
+    @property
+    def server_us(self) -> float:
+        return self.server_seconds / self.users * 1e6
 
 
-async def measured(name: str, users: int, work: Callable[[], Awaitable[object]]) -> Figure:
-    gc.collect()
-    before, began = resource.getrusage(resource.RUSAGE_SELF), perf_counter()
-    await work()
-    seconds, after = perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Figure(name=name, users=users, seconds=seconds, cpu_seconds=cpu)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A way to do it; `stores` are the queries in whose answers it must agree with others."""
+
+    name: str
+    users: int
+    work: Callable[[], Awaitable[object]]
+    stores: tuple[str, ...] = ()
+    is_fresh: bool = True
+    is_syncd: bool = False
 
 
-def row_of(user: dict[str, object], text: str) -> tuple[object, ...]:
-    keys = ("login", "name", "avatar_url", "bio", "followers", "following", "public_repos")
-    return (*(user[key] for key in keys), text)
+def own_cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
-async def in_batches(base_url: str, pool: asyncpg.Pool, logins: list[str]) -> None:
-    """Do as the replaced sync did: five at a time, each stored by a statement of its own."""
-    async with aiohttp.ClientSession(headers=HEADERS) as session:
+def postgres_cpu(postmaster: int) -> float:
+    """Return the CPU of a server and all its processes, living and ended."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            is_server = int(stat.parent.name) == postmaster
+            if is_server or int(fields[1]) == postmaster:
+                ticks += sum(map(int, fields[11 : 15 if is_server else 13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
-        async def one(login: str) -> None:
-            async with session.get(f"{base_url}/users/{login}") as response:
-                text = await response.text()
-            await pool.execute(UPSERT, *row_of(json.loads(text), text))
 
-        for first in range(0, len(logins), BATCH):
-            await asyncio.gather(*(one(login) for login in logins[first : first + BATCH]))
-
-
-async def in_a_plain_loop(base_url: str, pool: asyncpg.Pool, logins: list[str]) -> None:
-    """Do as a good program does: a semaphore, json, executemany by 500."""
-    gate, rows = asyncio.Semaphore(WORKERS), list[tuple[object, ...]]()
-    connector = aiohttp.TCPConnector(limit=WORKERS)
-
-    async def store() -> None:
-        batch, rows[:] = rows[:], []
-        async with pool.acquire() as connection:
-            await connection.executemany(UPSERT, batch)
-
-    async with aiohttp.ClientSession(headers=HEADERS, connector=connector) as session:
-
-        async def one(login: str) -> None:
-            async with gate, session.get(f"{base_url}/users/{login}") as response:
-                text = await response.text()
-            rows.append(row_of(json.loads(text), text))
-            if len(rows) >= 500:
-                await store()
-
-        await asyncio.gather(*(one(login) for login in logins))
-        await store()
+async def measured(way: Way, postmaster: int) -> Figure:
+    # Nobody pays for what others have loaded; syncd's thresholds are a part of syncd.
+    calm_collector()
+    if not way.is_syncd:
+        gc.set_threshold(700, 10, 10)
+    server, client, began = postgres_cpu(postmaster), own_cpu(), perf_counter()
+    await way.work()
+    seconds = perf_counter() - began
+    return Figure(
+        users=way.users,
+        seconds=seconds,
+        client_seconds=own_cpu() - client,
+        server_seconds=postgres_cpu(postmaster) - server,
+    )
 
 
 @contextlib.asynccontextmanager
-async def syncd_ready(
-    folder: Path, base_url: str, logins: list[str]
-) -> AsyncIterator[Callable[[], Awaitable[Run]]]:
+async def syncd_ready(folder: Path, base_url: str, logins: Sequence[str]) -> AsyncIterator[Core]:
     path = folder / "config.toml"
     path.write_text(CONFIG.format(base_url=base_url, workers=WORKERS))
     path.chmod(0o600)
@@ -151,23 +160,26 @@ async def syncd_ready(
     async with core:
         await core.servers.start()
         await migrate(core.database)
-        users = [UserEntry(key=f"u{n}", accounts={"github": x}) for n, x in enumerate(logins)]
-        await core.users.put(users)
+        await core.users.put(
+            [UserEntry(key=f"u{n}", accounts={"github": x}) for n, x in enumerate(logins)]
+        )
+        yield core
 
-        async def run() -> Run:
-            started = await core.scheduler.trigger("sync", RunOptions())
-            ended = await core.engine.end_of(started.id)
-            assert ended is not None
-            return ended
 
-        yield run
+async def run_once(core: Core, users: int, *, saved: int = 0) -> None:
+    """Let syncd do it, as a person would: by a trigger."""
+    started = await core.scheduler.trigger("sync", RunOptions())
+    ended = await core.engine.end_of(started.id)
+    assert ended is not None
+    assert ended.outcome is Outcome.SUCCEEDED, ended
+    assert (ended.report.seen, ended.report.saved) == (users, saved), ended.report
 
 
 @contextlib.asynccontextmanager
-async def stand_in(users: int) -> AsyncIterator[str]:
+async def hub(users: int) -> AsyncIterator[str]:
+    program = Path(__file__).with_name("hub.py")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "syncd.sandbox", "--population", str(users)),
-        *("--seed", str(SEED), "--scale", "100000", "--latency-ms", str(LATENCY_MS)),
+        *(sys.executable, str(program), str(users), str(SEED), str(LATENCY_MS)),
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
@@ -180,50 +192,102 @@ async def stand_in(users: int) -> AsyncIterator[str]:
 
 def people(users: int) -> Iterator[str]:
     population = Population(SEED, users)
-    return (population.login(n) for n in range(users) if "[" not in population.login(n))
+    for index in range(users):
+        if population.account_type(index) is AccountType.USER:
+            yield population.login(index)
 
 
-async def connect(address: PostgresAddress) -> asyncpg.Pool:
-    return await asyncpg.create_pool(
-        host=address.host, port=address.port, user=address.user, database=address.database
-    )
+@contextlib.asynccontextmanager
+async def pool_of(core: Core) -> AsyncIterator[asyncpg.Pool]:
+    """Connect the peers to syncd's own database and schema."""
+    address = core.database.settings.address
+    async with asyncpg.create_pool(
+        host=address.host,
+        port=address.port,
+        user=address.user,
+        password=address.password or None,
+        database=address.database,
+        server_settings={"search_path": core.database.settings.schema},
+    ) as pool:
+        yield pool
 
 
-async def compare(users: int, folder: Path) -> list[Figure]:
-    logins = list(people(users))
-    async with stand_in(users) as base_url:
-        async with EmbeddedPostgres(folder / "plain", Bus(), SystemClock()) as server:
-            pool = await connect(server.address)
-            async with pool:
-                await pool.execute(TABLE)
-                few = logins[:BATCHED_USERS]
-                figures = [
-                    await measured(
-                        "batches of 5", len(few), lambda: in_batches(base_url, pool, few)
-                    ),
-                    await measured(
-                        "plain loop", len(logins), lambda: in_a_plain_loop(base_url, pool, logins)
-                    ),
-                ]
-        async with syncd_ready(folder, base_url, logins) as run:
-            figures.append(await measured("syncd", len(logins), run))
-            figures.append(await measured("syncd, all 304", len(logins), run))
+async def ways(base_url: str, core: Core, pool: asyncpg.Pool) -> list[Way]:
+    targets = [Target(*row) for row in await pool.fetch(TARGETS)]
+    few, count = targets[:BATCHED_USERS], len(targets)
+    whole = (PROFILES, STATES)
+    return [
+        Way(name="batches of 5", users=len(few), work=lambda: in_batches(base_url, pool, few)),
+        Way(
+            name="plain loop, profiles only",
+            users=count,
+            work=lambda: in_a_loop(base_url, pool, targets),
+            stores=(PROFILES,),
+        ),
+        Way(
+            name="plain loop, same rows",
+            users=count,
+            work=lambda: in_a_whole_loop(base_url, pool, targets),
+            stores=whole,
+        ),
+        Way(
+            name="syncd",
+            users=count,
+            work=lambda: run_once(core, count),
+            stores=whole,
+            is_syncd=True,
+        ),
+        Way(
+            name="syncd, all 304",
+            users=count,
+            work=lambda: run_once(core, count, saved=count),
+            stores=(PROFILES,),
+            is_fresh=False,
+            is_syncd=True,
+        ),
+    ]
+
+
+async def compare(users: int, repeats: int, folder: Path) -> dict[str, list[Figure]]:
+    figures: dict[str, list[Figure]] = {}
+    stored: dict[str, object] = {}
+    async with (
+        hub(users) as base_url,
+        syncd_ready(folder, base_url, list(people(users))) as core,
+        pool_of(core) as pool,
+    ):
+        postmaster = await pool.fetchval(POSTMASTER)
+        for _ in range(repeats):
+            for way in await ways(base_url, core, pool):
+                if way.is_fresh:
+                    await pool.execute(RESET)
+                    await pool.execute("VACUUM ANALYZE")
+                figures.setdefault(way.name, []).append(await measured(way, postmaster))
+                for query in way.stores:
+                    found = tuple(await pool.fetchrow(query))
+                    assert stored.setdefault(query, found) == found, f"{way.name}: {found}"
     return figures
 
 
-def show(figures: list[Figure]) -> None:
-    plain = figures[1]
-    print(
-        f"{'':16}{'users/s':>10}{'us CPU':>10}{'x rate':>9}{'x CPU':>9}   (against the plain loop)"
-    )
-    for figure in figures:
-        ratio, cpu = figure.rate / plain.rate, figure.cpu_us / plain.cpu_us
-        print(f"{figure.name:16}{figure.rate:10,.0f}{figure.cpu_us:10.0f}{ratio:9.2f}{cpu:9.2f}")
-    print(f"syncd : batches of 5 = {figures[2].rate / figures[0].rate:.1f}")
+def show(figures: dict[str, list[Figure]]) -> None:
+    medians = {
+        name: tuple(
+            median(getattr(one, what) for one in several)
+            for what in ("rate", "client_us", "server_us")
+        )
+        for name, several in figures.items()
+    }
+    batched, plain = medians["batches of 5"], medians["plain loop, same rows"]
+    print(f"{'':27}{'users/s':>9}{'client us':>11}{'PG us':>8}", end="")
+    print(f"{'x batches':>11}{'x same rows':>13}{'x its CPU':>11}")
+    for name, (rate, client, server) in medians.items():
+        print(f"{name:27}{rate:9,.0f}{client:11.0f}{server:8.0f}", end="")
+        print(f"{rate / batched[0]:11.2f}{rate / plain[0]:13.2f}{client / plain[1]:11.2f}")
+    print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 
 def main() -> None:
-    users = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    users, repeats = [*map(int, sys.argv[1:]), *(10_000, 3)[len(sys.argv) - 1 :]][:2]
     try:
         import uvloop
 
@@ -231,7 +295,7 @@ def main() -> None:
     except ImportError:
         factory = None
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=factory) as runner:
-        show(runner.run(compare(users, Path(folder))))
+        show(runner.run(compare(users, repeats, Path(folder))))
 
 
 if __name__ == "__main__":

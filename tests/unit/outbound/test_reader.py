@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -13,9 +13,13 @@ from syncd.errors import BadPayload, PlatformBlocked, PlatformDown
 from syncd.outbound.reader import excerpt, find_failure, is_html, parse_json, read_body
 
 
-async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
-    for part in parts:
-        yield part
+def pieces(*parts: bytes) -> Callable[[], Awaitable[bytes]]:
+    left = iter(parts)
+
+    async def read() -> bytes:
+        return next(left, b"")
+
+    return read
 
 
 async def test_a_body_is_read_up_to_its_limit() -> None:
