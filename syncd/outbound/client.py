@@ -200,7 +200,7 @@ class PlatformClient:
                     passage.charge = Charge.UNSENT
                     continue
                 response, verdict = await self._answer(passage, request, url, headers)
-                if verdict.quota is not None:
+                if verdict.quota is not None and verdict.quota.resource in {"", request.resource}:
                     passage.resource.quota.note(verdict.quota)
                 if self._tokens is not None and response.status == 401 and not is_last:
                     self._tokens.discard(headers)

@@ -30,12 +30,14 @@ class QuotaReport:
     """What a server says about its window: `remaining` requests until it resets.
 
     `resets_in_seconds` is relative, so that a wrong clock on either side does no harm. `limit` is
-    how many the whole window allows, None where the server does not say.
+    how many the whole window allows, None where the server does not say; `resource` what the
+    window is of, where it says that.
     """
 
     remaining: int
     resets_in_seconds: float
     limit: int | None = None
+    resource: str = ""
 
 
 class Quota:

@@ -193,8 +193,6 @@ def _wait_seconds(quota: QuotaReport | None) -> float | None:
 def _quota(response: Response) -> QuotaReport | None:
     """Return what the headers say about the resource that was drawn on."""
     headers = response.headers
-    if headers.get("x-ratelimit-resource", "core") not in {"core", GRAPHQL}:
-        return None
     remaining, reset = (headers.get(f"x-ratelimit-{key}", "") for key in ("remaining", "reset"))
     if not _WHOLE.fullmatch(remaining) or not _WHOLE.fullmatch(reset):
         return None
@@ -204,6 +202,7 @@ def _quota(response: Response) -> QuotaReport | None:
         remaining=int(remaining),
         resets_in_seconds=resets_in,
         limit=int(limit) if _WHOLE.fullmatch(limit) else None,
+        resource=headers.get("x-ratelimit-resource", ""),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from fakes.syncing import CONFIG
+from fakes.controlled import text_for
 from fakes.waiting import until
 
 from syncd.clock import SystemClock
@@ -131,14 +131,7 @@ async def mirroring(
     """Bring up a syncd over `database`'s schema whose [users] reads from `source`."""
     url = source if isinstance(source, str) else url_of(source)
     table = {"query": QUERY, "url": url, **users}
-    address = database.settings.address
-    text = CONFIG.format(
-        address=address,
-        schema=database.settings.schema,
-        platform="github",
-        base_url="http://127.0.0.1:9",
-        rate="10/s",
-    )
+    text = text_for(database.settings.address, database.settings.schema, "http://127.0.0.1:9")
     lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in table.items())
     (folder / "config.toml").write_text(f"{text}\n[users]\n{lines}\n")
     (folder / "config.toml").chmod(0o600)

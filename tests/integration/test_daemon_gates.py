@@ -241,7 +241,7 @@ async def test_another_address_does_not_inherit_what_the_wrong_one_asked_for(
     house: House, github: GitHubStandIn
 ) -> None:
     async with house.syncd() as desk:
-        desk.core.around.platforms["github"].client.gate.pauses.pause(3600, "secondary limit")
+        desk.core.around.platforms["github"][0].client.gate.pauses.pause(3600, "secondary limit")
 
     async with serve(github) as elsewhere:
         text = house.text
@@ -258,14 +258,14 @@ async def test_a_used_up_quota_and_the_reserve_are_kept_over_a_restart(
     house.text = house.text.replace('rate = "1000/s"', 'rate = "1000/s"\nquota = "10/h"', 1)
     async with house.syncd() as desk:
         await link(desk, population)
-        gate = desk.core.around.platforms["github"].client.gate
+        gate = desk.core.around.platforms["github"][0].client.gate
         for _ in range(8):
             async with gate.passage():
                 pass
         with pytest.raises(RateLimited, match="reserve"):
             await gate.admit(gate.passage())
     async with house.syncd() as desk:
-        gate = desk.core.around.platforms["github"].client.gate
+        gate = desk.core.around.platforms["github"][0].client.gate
         with pytest.raises(RateLimited, match="reserve"):
             await gate.admit(gate.passage())
         words = (await platform(desk))["waits_for"]

@@ -297,16 +297,19 @@ async def test_the_api_describes_itself_without_loose_ends(world: World) -> None
 
 
 async def test_metrics_count_what_waits(world: World, population: Population) -> None:
-    async def scraped() -> float:
+    async def scraped() -> float | None:
         await world.desk.clock.advance(16)
         text = (await world.desk.control.metrics()).decode()
-        [line] = [line for line in text.splitlines() if line.startswith("syncd_dead_letters{")]
-        assert line.startswith(f'syncd_dead_letters{{job="{JOB}",platform="github"}} ')
-        return float(line.rpartition(" ")[2])
+        start = f'syncd_dead_letters{{job="{JOB}",platform="github"}} '
+        told = [line for line in text.splitlines() if line.startswith(start)]
+        return float(told[0].rpartition(" ")[2]) if told else None
 
-    before = await scraped()
+    async def is_told(letters: int) -> bool:
+        return await scraped() == letters
+
+    await until(lambda: is_told(0), what="the metrics to know of no letter")
     population.become_organization(1)
     await world.desk.link(one=population.login(1))
     await world.run()
 
-    assert (before, await scraped()) == (0, 1)
+    await until(lambda: is_told(1), what="the metrics to count the letter")

@@ -372,7 +372,7 @@ async def test_a_database_that_never_answers_holds_up_neither_a_scrape_nor_the_s
         await fresh(desk, port)
         proxy.go_silent()
         await desk.clock.advance(15)  # PostgreSQL is being asked from now on, in vain
-        gate = desk.core.around.platforms["github"].client.gate
+        gate = desk.core.around.platforms["github"][0].client.gate
         gate.pauses.pause(3_600, "secondary limit")
 
         begun = time.monotonic()

@@ -21,7 +21,7 @@ USERS = 330
 @pytest.fixture
 async def platform(world: Running) -> SweepingPlatform:
     platform = SweepingPlatform(world.clock, world.bus)
-    world.around.platforms[PLAY] = platform  # type: ignore[index]
+    world.around.platforms[PLAY] = [platform]  # type: ignore[index]
 
     async def tell(account: Account) -> Fetched:
         answer = profile_of(account)

@@ -264,7 +264,7 @@ async def test_credential_without_the_right_to_graphql_is_told_once_and_rest_doe
     [told] = [event for event in world.events if isinstance(event, SweepSuspended)]
     assert (run.outcome, run.report.unchanged, run.report.saved) == ("succeeded", USERS, USERS)
     assert (standin.counters.graphql, told.seconds) == (1, None)
-    assert "Resource not accessible by personal access token" in told.error
+    assert "the credential has no right to this" in told.error
 
 
 async def test_page_instead_of_graphql_is_no_block_of_the_platform(

@@ -195,7 +195,7 @@ def test_quota_that_is_used_up_is_a_pause_until_it_resets(kind: str) -> None:
     )
 
     assert (verdict.kind, verdict.pause_seconds, verdict.is_used_up) == (Kind.PAUSE, 91.0, True)
-    assert verdict.quota == QuotaReport(remaining=0, resets_in_seconds=90.0)
+    assert verdict.quota == QuotaReport(remaining=0, resets_in_seconds=90.0, resource="graphql")
 
 
 def test_quota_that_is_used_up_without_a_word_about_when_is_a_growing_pause() -> None:
