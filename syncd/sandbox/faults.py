@@ -62,7 +62,7 @@ def too_many(retry_after: float | None = 60, *, as_date: bool = False, status: i
             until = datetime.now(UTC) + timedelta(seconds=retry_after)
             headers["Retry-After"] = format_datetime(until, usegmt=True)
         elif retry_after is not None:
-            headers["Retry-After"] = f"{retry_after:g}"
+            headers["Retry-After"] = f"{retry_after:.15g}"
         return _refused(answer, status, TOO_MANY, headers)
 
     return refuse

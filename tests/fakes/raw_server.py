@@ -24,11 +24,7 @@ async def raw_server(says: Says | bytes, tls: ssl.SSLContext | None = None) -> A
         talks.add(task)
         with contextlib.suppress(ConnectionError, asyncio.CancelledError):
             await reader.read(65_536)
-            if isinstance(says, bytes):
-                writer.write(says)
-            else:
-                await says(writer)
-            await writer.drain()
+            await speak(says, writer)
         writer.close()
         talks.discard(task)
 
@@ -40,6 +36,17 @@ async def raw_server(says: Says | bytes, tls: ssl.SSLContext | None = None) -> A
         for task in talks:
             task.cancel()
         await asyncio.gather(*talks)
+
+
+async def speak(says: Says | bytes, writer: asyncio.StreamWriter) -> None:
+    """Say it, all of it, and close."""
+    if isinstance(says, bytes):
+        writer.write(says)
+    else:
+        await says(writer)
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
 
 
 def http(body: bytes, *headers: str, status: str = "200 OK", length: int | None = None) -> bytes:

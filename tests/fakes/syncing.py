@@ -99,6 +99,11 @@ class Syncing:
             )
         return dict(row)
 
+    async def fetch(self, sql: str, *values: Any) -> list[Any]:
+        """Ask PostgreSQL behind syncd's back."""
+        async with self._core.database.connection() as connection:
+            return list(await connection.fetch(sql, *values))
+
     async def count(self, table: str) -> int:
         async with self._core.database.connection() as connection:
             return await connection.fetchval(f"SELECT count(*) FROM {table}")  # noqa: S608

@@ -1,11 +1,15 @@
-"""A TCP port before somebody's Unix socket, which can be slow, cut, or silent without closing."""
+"""A TCP port before a server: slow, cut, silent without closing, or answering in its place."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
+from typing import Any
+
+from fakes.raw_server import Says, speak
 
 CHUNK = 65_536
 
@@ -13,12 +17,19 @@ CHUNK = 65_536
 class TcpProxy:
     """Passes bytes on as long as nothing is wrong with the line.
 
+    Of a plain HTTP caller (no bodies, no pipelining) every chunk is a request: `requests` holds
+    what was asked for, and `instead` may answer one itself, after which the connection is closed.
+
     Args:
-        target: the socket behind it.
+        target: the Unix socket behind it, or the port on 127.0.0.1.
+        tls: how to speak to the callers; what is behind is always spoken to in the clear.
     """
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path | int, tls: ssl.SSLContext | None = None) -> None:
         self._target = target
+        self.tls = tls
+        self.requests: list[str] = []
+        self.instead: Callable[[str], Says | bytes | None] = lambda _: None
         self._flows = asyncio.Event()
         self._flows.set()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -30,7 +41,9 @@ class TcpProxy:
         """Listen on the port (the same as before, if there was one) and let bytes flow."""
         self._flows.set()
         if self._server is None:
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+            self._server = await asyncio.start_server(
+                self._serve, "127.0.0.1", self.port, ssl=self.tls
+            )
             self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
@@ -45,9 +58,19 @@ class TcpProxy:
         """Keep every connection, accept new ones, and pass nothing on: a black hole."""
         self._flows.clear()
 
+    @property
+    def connections(self) -> int:
+        """How many callers are connected."""
+        return len(self._writers) // 2
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self._target, Path):
+            return await asyncio.open_unix_connection(self._target)
+        return await asyncio.open_connection("127.0.0.1", self._target)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            behind_reader, behind_writer = await asyncio.open_unix_connection(self._target)
+            behind_reader, behind_writer = await self._connect()
         except OSError:
             writer.transport.abort()
             return
@@ -56,7 +79,7 @@ class TcpProxy:
         try:
             with contextlib.suppress(OSError):
                 async with asyncio.TaskGroup() as group:
-                    there = group.create_task(self._pass_on(reader, behind_writer))
+                    there = group.create_task(self._ask(reader, behind_writer, writer))
                     back = group.create_task(self._pass_on(behind_reader, writer))
                     await asyncio.wait((there, back), return_when=asyncio.FIRST_COMPLETED)
                     there.cancel()
@@ -66,19 +89,50 @@ class TcpProxy:
             for each in pair:
                 each.transport.abort()
 
+    async def _ask(
+        self,
+        reader: asyncio.StreamReader,
+        behind: asyncio.StreamWriter,
+        caller: asyncio.StreamWriter,
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(CHUNK):
+                if data.startswith(b"GET "):
+                    self.requests.append(data.split(b" ", 2)[1].decode())
+                    if (says := self.instead(self.requests[-1])) is not None:
+                        await _until_first(speak(says, caller), reader.read())
+                        return
+                await self._send(data, behind)
+
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(CHUNK):
-                await asyncio.sleep(self.delay_seconds)
-                await self._flows.wait()
-                writer.write(data)
-                await writer.drain()
+                await self._send(data, writer)
+
+    async def _send(self, data: bytes, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(self.delay_seconds)
+        await self._flows.wait()
+        writer.write(data)
+        await writer.drain()
+
+
+async def _until_first(*works: Coroutine[Any, Any, object]) -> None:
+    """Do all at once until one has ended; here: until it is said, or the caller has hung up."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager
-async def tcp_proxy(target: Path) -> AsyncIterator[TcpProxy]:
-    """Listen on a free port before the Unix socket `target`."""
-    proxy = TcpProxy(target)
+async def tcp_proxy(
+    target: Path | int, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[TcpProxy]:
+    """Listen on a free port before `target`, a Unix socket or a port."""
+    proxy = TcpProxy(target, tls)
     await proxy.mend()
     try:
         yield proxy

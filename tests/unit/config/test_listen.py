@@ -42,6 +42,8 @@ def test_only_what_this_machine_alone_can_reach_is_loopback(host: str, loopback:
         ("api.github.com", True),
         ("140.82.112.6", True),
         ("127.0.0.1", False),
+        ("127.1", False),
+        ("2130706433", False),
         ("10.0.0.1", False),
         ("100.64.0.1", False),
         ("169.254.169.254", False),
