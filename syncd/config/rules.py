@@ -90,11 +90,16 @@ def _platform(settings: PlatformSettings, path: Path) -> Iterator[Problem]:
 
 
 def check_users(config: Config) -> Iterator[Problem]:
-    """What concerns the query of users stands beside one, and its address can be read."""
+    """What concerns the query of users stands beside one, and its address can be read.
+
+    `url` may stay: it often comes from the environment, with the query in the file taken out.
+    """
     users, rest = config.users, Users(timezone=config.users.timezone)
     if not users.is_mirrored:
         for key in Users.model_fields:
-            if key != "query" and getattr(users, key) != getattr(rest, key):
+            if key not in {"query", "url", "sync_every"} and getattr(users, key) != getattr(
+                rest, key
+            ):
                 message = "is of no use without query; write a query or leave this out"
                 yield Problem(path=("users", key), message=message)
         return

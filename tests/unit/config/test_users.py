@@ -47,6 +47,12 @@ def test_the_mirror_is_shown_where_it_stands_and_without_its_password(
     assert shown["jobs"] == {}
 
 
+def test_what_needs_no_query_may_stand_without_one(loaded: Callable[..., Config]) -> None:
+    config = loaded('[users]\nsync_every = "5m"\nurl = "postgresql://db/app"\n')
+
+    assert (config.users.is_mirrored, config.users.sync_every) == (False, timedelta(minutes=5))
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -55,8 +61,8 @@ def test_the_mirror_is_shown_where_it_stands_and_without_its_password(
             "config.toml:2: users.schedule: is of no use without query; write a query or leave",
         ),
         (
-            '[users]\nurl = "postgresql://db/app"\n',
-            "config.toml:2: users.url: is of no use without query; write a query or leave this out",
+            "[users]\nmax_removed = 5\n",
+            "config.toml:2: users.max_removed: is of no use without query; write a query or leave",
         ),
         (
             f'{QUERY}schedule = "0 * * * *"\nevery = "5m"\n',
