@@ -90,7 +90,17 @@ class Source:
             self._connection.terminate()
 
     async def _connect(self) -> asyncpg.Connection:
-        address = self._query.address
+        try:
+            return await self._connection_to(self._query.address)
+        except asyncpg.ClientConfigurationError as exc:
+            raise SourceUnavailable(
+                f"the users cannot be read: the connection to {self._query.address} cannot be "
+                "prepared as its sslmode asks",
+                hint="sslmode=verify-ca and verify-full need the server's root certificate: name "
+                "its file in PGSSLROOTCERT, or put it at ~/.postgresql/root.crt",
+            ) from exc
+
+    async def _connection_to(self, address: PostgresAddress) -> asyncpg.Connection:
         return await asyncpg.connect(
             host=address.host,
             port=address.port,

@@ -229,6 +229,19 @@ async def test_a_database_that_does_not_exist_is_named(
         assert "/nowhere refused the connection: InvalidCatalogNameError" in run["error"]
 
 
+async def test_a_root_certificate_that_is_missing_is_named(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    url = "postgresql://reader@127.0.0.1:5432/app?sslmode=verify-full"
+    async with mirroring(database, tmp_path, url) as mirror:
+        run = await refused(mirror)
+
+    assert run["error"].startswith("the users cannot be read: ")
+    assert "root certificate" in run["hint"]
+    assert "root.crt" in run["hint"]
+
+
 @pytest.mark.parametrize("trouble", ["cut", "silent"])
 async def test_a_line_that_breaks_in_the_middle_changes_nothing(
     database: Database, members: Members, tmp_path: Path, trouble: str
