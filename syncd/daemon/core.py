@@ -88,7 +88,8 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     servers: list[EmbeddedServer] = [own_postgres] if postgres is None else []
     servers += [own_valkey] if valkey is None else []
     database = Database(to_database(config, postgres or own_postgres.address), clock)
-    around = _surroundings(config, clock, bus, database)
+    users = UserStore(database)
+    around = _surroundings(config, clock, bus, users, database)
     gates = GateKeeper(clients_of(around), GateStore(database), clock, bus)
     health = StoreHealth(database, clock, bus, at_first=gates.restore)
     gates.may_write = lambda: not health.error
@@ -101,7 +102,7 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
         database=database,
         cache=Cache(valkey or own_valkey.address, clock),
         health=health,
-        users=UserStore(database),
+        users=users,
         pauses=PauseStore(database),
         gates=gates,
         freshness=FreshnessStore(database),
@@ -118,7 +119,9 @@ def clients_of(around: Surroundings) -> Sequence[PlatformClient]:
     return [platform.client for each in around.platforms.values() for platform in each]
 
 
-def _surroundings(config: Config, clock: Clock, bus: Bus, database: Database) -> Surroundings:
+def _surroundings(
+    config: Config, clock: Clock, bus: Bus, users: UserStore, database: Database
+) -> Surroundings:
     runs = RunStore(database, f"{socket.gethostname()}:{os.getpid()}:{clock.now():%Y%m%dT%H%M%S}")
     return Surroundings(
         clock=clock,
@@ -128,7 +131,7 @@ def _surroundings(config: Config, clock: Clock, bus: Bus, database: Database) ->
             runs=runs,
             accounts=AccountStore(database),
             sync=SyncStore(database, runs),
-            mirror=MirrorStore(database, runs),
+            mirror=MirrorStore(database, runs, users),
         ),
         platforms=_connect_platforms(config, clock, bus),
         admission=Admission(clock),

@@ -2,13 +2,14 @@
 
 A run stages what the query returned in temporary tables of one connection. What differs is found
 by a few statements however many users there are; only those users are put, by the very blocks that
-the API and imports use, in one transaction with the counts of the run.
+the API and imports use, in one transaction with the counts of the run. Orders that were given
+meanwhile are newer than what was read: users they are about are left as they are.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,12 +17,14 @@ from typing import Any
 from syncd.model.account import AccountId, UserEntry
 from syncd.model.run import Report, RunId
 from syncd.store.blocks import load_blocks
-from syncd.store.database import Connection, Database
+from syncd.store.database import Collided, Connection, Database
+from syncd.store.orders import Notes
 from syncd.store.runs import RunStore
 from syncd.store.users import SLICE, PutResult, UserStore, total
 
 _STAGES = ("stage_users", "stage_links", "stage_changes", "stage_plan")
 _LINKS = 2_000
+_TRIES = 5
 # A million users are compared in seconds; a machine that is busy takes longer.
 _COMPARE_SECONDS = 300.0
 
@@ -46,23 +49,37 @@ class Mirrored:
     readmitted: frozenset[AccountId]
 
 
+class _Overtaken(Collided):
+    """An order came while we wrote; taken again, the write leaves that user alone."""
+
+
 class MirrorStore:
     """Lends a stage for one mirror run."""
 
-    def __init__(self, database: Database, runs: RunStore) -> None:
+    def __init__(self, database: Database, runs: RunStore, users: UserStore) -> None:
         self._database = database
         self._runs = runs
+        self._users = users
         self._sql = load_blocks("mirror")
 
     @contextlib.asynccontextmanager
     async def stage(self) -> AsyncIterator[Stage]:
-        """Lend an empty stage on a connection of its own; nothing of it is left afterwards."""
+        """Lend an empty stage on a connection of its own; nothing of it is left afterwards.
+
+        What is read to fill it must be read after this: from here on orders are noted.
+        """
+        with self._users.orders.noted() as notes:
+            async with self._staged(notes) as stage:
+                yield stage
+
+    @contextlib.asynccontextmanager
+    async def _staged(self, notes: Notes) -> AsyncIterator[Stage]:
         async with self._database.connection() as connection:
             try:
                 await connection.execute(self._sql["drop_stage"])
                 for name in _STAGES:
                     await connection.execute(self._sql[name])
-                yield Stage(connection, self._runs, UserStore(self._database))
+                yield Stage(connection, self._runs, self._users, notes)
                 await connection.execute(self._sql["drop_stage"])
             except BaseException:
                 # The temporary tables end with the connection, in whatever state it is.
@@ -73,10 +90,13 @@ class MirrorStore:
 class Stage:
     """What the query said, and what that changes. Steps in order: add, plan, weigh, apply."""
 
-    def __init__(self, connection: Connection, runs: RunStore, users: UserStore) -> None:
+    def __init__(
+        self, connection: Connection, runs: RunStore, users: UserStore, notes: Notes
+    ) -> None:
         self._connection = connection
         self._runs = runs
         self._users = users
+        self._notes = notes
         self._sql = load_blocks("mirror")
 
     async def add(self, users: Sequence[UserRow], links: Sequence[LinkRow]) -> None:
@@ -109,6 +129,7 @@ class Stage:
 
     async def plan_users(self) -> None:
         """Find whom to put, once the links are planned."""
+        await self._compare("drop_changes", list(self._notes.keys))
         await self._compare("plan_users")
         await self._connection.execute(self._sql["analyze_plan"])
 
@@ -116,6 +137,16 @@ class Stage:
         """Return how many users were named, and how many of those mirrored before were not."""
         [row] = await self._compare("weigh_users")
         return row["named"], Weight(held=row["held"], removed=row["removed"])
+
+    async def weigh_opt_outs(self) -> Weight:
+        """Return how many of the named users have not opted out, and how many would."""
+        [row] = await self._compare("weigh_opt_outs")
+        return Weight(held=row["held"], removed=row["removed"])
+
+    async def count_unnamed(self, platforms: Sequence[str]) -> Mapping[str, int]:
+        """Return how many links mirrored users have on these platforms; only those with any."""
+        rows = await self._compare("count_unnamed", list(platforms))
+        return {row["platform"]: row["links"] for row in rows}
 
     async def weigh_links(self, platforms: Sequence[str]) -> Mapping[str, Weight]:
         """Return for each platform how many links would go or become another account's."""
@@ -131,6 +162,12 @@ class Stage:
             LeaseLost: the run is not ours any more; nothing was written.
             Collided: another transaction was in the way; nothing was written.
         """
+        for _ in range(_TRIES - 1):
+            with contextlib.suppress(_Overtaken):
+                return await self._apply_once(run_id, at, dry_run=dry_run)
+        return await self._apply_once(run_id, at, dry_run=dry_run)
+
+    async def _apply_once(self, run_id: RunId, at: datetime, *, dry_run: bool) -> Mirrored:
         transaction = self._connection.transaction()
         await transaction.start()
         try:
@@ -148,11 +185,16 @@ class Stage:
         return mirrored
 
     async def _write(self, run_id: RunId, at: datetime) -> Mirrored:
-        [counts] = await self._compare("count_plan")
         put = total([result async for result in self._put()])
+        [counts] = await self._compare("count_plan")
         await self._compare("adopt_users")
         absent = [row["key"] for row in await self._compare("find_absent")]
-        deleted, accounts = await self._users.delete_within(self._connection, absent)
+        ordered = self._notes.among(absent)
+        absent = [key for key in absent if key not in ordered]
+        with self._not_overtaken(absent):
+            deleted, accounts = await self._users.delete_within(
+                self._connection, absent, are_named=False
+            )
         await self._compare("list_refused", run_id, at)
         skipped = counts["skipped"]
         report = Report(
@@ -171,7 +213,23 @@ class Stage:
         behind = ""
         while rows := await self._compare("next_planned", behind, SLICE):
             behind = rows[-1]["key"]
-            yield await self._users.put_within(self._connection, [_to_entry(row) for row in rows])
+            ordered = self._notes.among(row["key"] for row in rows)
+            await self._compare("drop_planned", list(ordered))
+            entries = [_to_entry(row) for row in rows if row["key"] not in ordered]
+            with self._not_overtaken([entry.key for entry in entries]):
+                result = await self._users.put_within(self._connection, entries)
+            yield result
+
+    @contextlib.contextmanager
+    def _not_overtaken(self, keys: Sequence[str]) -> Iterator[None]:
+        """Write about users whom no order is about; from the end on their rows are locked.
+
+        Raises:
+            _Overtaken: an order came in between, and may have been stored before our write.
+        """
+        yield
+        if self._notes.among(keys):
+            raise _Overtaken("an order about a user came while the mirror wrote about them")
 
     async def _compare(self, block: str, *values: Any) -> list[Any]:
         return await self._connection.fetch(self._sql[block], *values, timeout=_COMPARE_SECONDS)

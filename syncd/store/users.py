@@ -12,6 +12,7 @@ from syncd.errors import BadInput
 from syncd.model.account import AccountId, UserEntry
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Connection, Database, Row, RowRefused
+from syncd.store.orders import Orders
 
 # What a statement takes at once; preparing more would hold up everything else on the loop.
 SLICE = 1_000
@@ -35,9 +36,13 @@ class PutResult:
 
 
 class UserStore:
-    """Owns the table `users` and who is linked to what in `accounts`."""
+    """Owns the table `users` and who is linked to what in `accounts`.
+
+    Every order about users is noted in `orders`, so that a mirror run does not undo it.
+    """
 
     def __init__(self, database: Database) -> None:
+        self.orders = Orders()
         self._database = database
         self._sql = load_blocks("users")
 
@@ -52,6 +57,8 @@ class UserStore:
         """
         # In one order: two callers who tell of the same users must not wait for each other.
         ordered = sorted(entries, key=attrgetter("key"))
+        if not dry_run:
+            self.orders.note([entry.key for entry in ordered])
         try:
             return await self._database.repeat(lambda: self._put_once(ordered, dry_run=dry_run))
         except RowRefused as exc:
@@ -151,21 +158,29 @@ class UserStore:
 
     async def set_opted_out(self, key: str, *, opted_out: bool) -> set[AccountId]:
         """Opt a user out of everything, or in again; return the accounts whose state changed."""
+        self.orders.note([key])
         async with self._database.connection() as connection:
             rows = await connection.fetch(self._sql["set_opted_out"], [key], opted_out)
         return {AccountId(number) for row in rows for number in row["accounts"]}
 
     async def delete(self, key: str) -> frozenset[AccountId] | None:
-        """Delete a user with all accounts and profiles; None when there was no such user."""
+        """Delete a user with all accounts and profiles; None when there was no such user.
+
+        Of a user who opted out and is mirrored that much is kept: the query would bring them back.
+        """
+        self.orders.note([key])
         async with self._database.connection() as connection:
-            users, accounts = await self.delete_within(connection, [key])
+            users, accounts = await self.delete_within(connection, [key], are_named=True)
         return accounts if users else None
 
     async def delete_within(
-        self, connection: Connection, keys: Sequence[str]
+        self, connection: Connection, keys: Sequence[str], *, are_named: bool
     ) -> tuple[int, frozenset[AccountId]]:
-        """Delete users inside a transaction of the caller; return how many, and their accounts."""
-        row = await connection.fetchrow(self._sql["delete_users"], keys)
+        """Delete users inside a transaction of the caller; return how many, and their accounts.
+
+        `are_named` tells whether the query of [users] still names them.
+        """
+        row = await connection.fetchrow(self._sql["delete_users"], keys, are_named)
         assert row is not None
         return row["users"], frozenset(map(AccountId, row["accounts"]))
 

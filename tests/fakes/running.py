@@ -114,7 +114,7 @@ class Running:
                 runs=runs,
                 accounts=AccountStore(database),
                 sync=SyncStore(database, runs),
-                mirror=MirrorStore(database, runs),
+                mirror=MirrorStore(database, runs, self.users),
             ),
             platforms={PLAY: [self.platform]},
             admission=Admission(clock),

@@ -65,6 +65,10 @@ UPDATE mirror_changes SET change = 'refused'
 FROM unnest($1::text[], $2::text[]) AS refused (key, platform)
 WHERE mirror_changes.key = refused.key AND mirror_changes.platform = refused.platform;
 
+-- name: drop_changes
+-- What was ordered meanwhile is newer; it is not weighed either.
+DELETE FROM mirror_changes WHERE key = ANY($1::text[]);
+
 -- name: plan_users
 -- Whom to put: new users, and those of whom something changed.
 INSERT INTO mirror_plan (key, last_login_at, opted_out, is_new)
@@ -100,6 +104,22 @@ FROM users
 LEFT JOIN mirror_users ON mirror_users.key = users.key
 WHERE users.is_mirrored;
 
+-- name: weigh_opt_outs
+-- Of the users that were named: how many have not opted out, and how many would.
+SELECT count(*) AS held, count(*) FILTER (WHERE mirror_users.opted_out) AS removed
+FROM users
+JOIN mirror_users ON mirror_users.key = users.key
+WHERE NOT users.opted_out;
+
+-- name: count_unnamed
+-- Links of mirrored users on platforms $1, about which the query says nothing.
+SELECT accounts.platform, count(*) AS links
+FROM accounts
+JOIN users ON users.id = accounts.user_id
+WHERE users.is_mirrored AND accounts.platform = ANY($1::text[])
+GROUP BY accounts.platform
+ORDER BY accounts.platform;
+
 -- name: count_plan
 -- Each user who was named counts once; who has a handle that was refused counts as skipped.
 SELECT count(*) FILTER (WHERE refused.key IS NULL AND mirror_plan.is_new) AS created,
@@ -122,6 +142,9 @@ FROM (
 LEFT JOIN mirror_changes AS changes ON changes.key = plan.key AND changes.change <> 'refused'
 GROUP BY plan.key, plan.last_login_at, plan.opted_out
 ORDER BY plan.key;
+
+-- name: drop_planned
+DELETE FROM mirror_plan WHERE key = ANY($1::text[]);
 
 -- name: adopt_users
 -- From now on the query decides about everybody it named.

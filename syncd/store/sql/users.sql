@@ -69,13 +69,23 @@ LEFT JOIN touched ON touched.user_id = chosen.id
 GROUP BY chosen.key;
 
 -- name: delete_users
--- Accounts, their state and their profiles go with the users.
-WITH doomed AS (
-    SELECT accounts.id FROM accounts JOIN users ON users.id = accounts.user_id WHERE users.key = ANY($1::text[])
+-- Accounts, their state and their profiles go with the users. Of a mirrored user who opted out the
+-- key and the opt-out are kept, else the query brings them back without it; $2 tells whether it
+-- still names them, and those whom it does not are ordinary users from then on.
+WITH chosen AS (
+    SELECT id, opted_out AND is_mirrored AS is_kept FROM users WHERE key = ANY($1::text[]) ORDER BY key FOR UPDATE
+), doomed AS (
+    SELECT accounts.id FROM accounts JOIN chosen ON chosen.id = accounts.user_id
 ), gone AS (
-    DELETE FROM users WHERE key = ANY($1::text[]) RETURNING id
+    DELETE FROM users USING chosen WHERE users.id = chosen.id AND NOT chosen.is_kept
+), emptied AS (
+    DELETE FROM accounts USING chosen WHERE accounts.user_id = chosen.id AND chosen.is_kept
+), kept AS (
+    UPDATE users SET last_login_at = NULL, is_mirrored = $2, updated_at = now()
+    FROM chosen
+    WHERE users.id = chosen.id AND chosen.is_kept
 )
-SELECT (SELECT count(*) FROM gone) AS users, COALESCE(array_agg(doomed.id), '{}') AS accounts FROM doomed;
+SELECT (SELECT count(*) FROM chosen) AS users, COALESCE(array_agg(doomed.id), '{}') AS accounts FROM doomed;
 
 -- name: read_users
 -- In the order of their keys, after $1; with $2 only these.
