@@ -102,8 +102,8 @@ class Users(Section):
     """The platform's own users, mirrored by a query; without `query` nothing is mirrored.
 
     `address` None is syncd's own database. With neither `schedule` nor `every` the query runs every
-    ten minutes. `max_removed` None is the larger of 20 and 1 %. `sync_every`: a user is fetched on
-    demand no oftener.
+    ten minutes. `max_removed` None is the larger of 20 and 1 %, but of more than five at most a
+    fifth. `sync_every`: a user is fetched on demand no oftener.
     """
 
     query: str = ""

@@ -21,7 +21,7 @@ from syncd.daemon.metrics import Scraper
 from syncd.daemon.platform_answers import platform_answer
 from syncd.daemon.settings import fresh_for
 from syncd.daemon.users import UserDesk
-from syncd.errors import BadInput, CacheUnavailable, NotKnown, StoreUnavailable
+from syncd.errors import CacheUnavailable, NotKnown, StoreUnavailable
 from syncd.model.pause import Pause, PauseScope
 from syncd.model.run import Outcome, Run, RunOptions
 from syncd.schedule.roster import Schedule
@@ -167,16 +167,7 @@ class Control(UserDesk, LetterDesk):
         """Start a run now and return it; the control port remembers keys it has seen."""
         del idempotency_key
         self._check_ready()
-        self._check_platform(job, options)
         return self._run_answer(await self._core.scheduler.trigger(job, options))
-
-    def _check_platform(self, job: str, options: RunOptions) -> None:
-        known = self._core.scheduler.job(job).work.platforms
-        if options.platform and options.platform not in known:
-            raise BadInput(
-                f"platform: job {job} does not read {options.platform!r}",
-                hint=f"it reads {', '.join(known) or 'no platform'}",
-            )
 
     def _check_ready(self) -> None:
         ready, why = self.is_ready()

@@ -11,10 +11,11 @@ from typing import ClassVar, Generic, TypeVar
 from pydantic import BaseModel
 
 from syncd.clock import Clock
+from syncd.errors import BadInput
 from syncd.jobs.admission import Admission
 from syncd.jobs.stop import Stop
 from syncd.model.account import AccountId
-from syncd.model.run import Outcome, Run
+from syncd.model.run import Outcome, Run, RunOptions
 from syncd.platforms.base import Platform
 from syncd.store.accounts import AccountStore
 from syncd.store.database import Database
@@ -102,6 +103,18 @@ class JobKind(ABC, Generic[OptionsT]):
     def platforms(self) -> tuple[str, ...]:
         """Name the platforms a run asks; empty where it asks none."""
         return ()
+
+    def check(self, options: RunOptions) -> None:
+        """Refuse a trigger that asks for what this kind cannot do.
+
+        Raises:
+            BadInput: it cannot be narrowed in that way.
+        """
+        if options.platform and options.platform not in self.platforms:
+            raise BadInput(
+                f"platform: job {self.name} does not read {options.platform!r}",
+                hint=f"it reads {', '.join(self.platforms) or 'no platform'}",
+            )
 
     def needed_since(self, began_at: datetime) -> datetime:
         """Return since when an item must have had a success for a pass to be through with it."""

@@ -14,7 +14,7 @@ from typing import ClassVar
 from pydantic import BaseModel
 
 from syncd.config.models import Users as UsersOptions
-from syncd.errors import RunError, SuspiciousPlan
+from syncd.errors import BadInput, SuspiciousPlan
 from syncd.jobs.base import Ending, JobKind, RunContext
 from syncd.jobs.columns import KEY, Columns, Keys
 from syncd.model.run import Outcome, Report, RunOptions
@@ -26,6 +26,9 @@ from syncd.telemetry.purpose import Purpose
 
 _LEAST_GUARD = 20
 _GUARD_SHARE = 0.01
+# Of few users twenty are all: beyond this many held, a share bounds too.
+_FEW = 5
+_MOST_SHARE = 0.2
 
 
 class Users(JobKind[UsersOptions]):
@@ -40,34 +43,42 @@ class Users(JobKind[UsersOptions]):
 
     async def run(self, context: RunContext) -> Ending:
         """Read, compare and apply; a stop before the end leaves everything as it was."""
-        _check_scope(context.run.options)
         if context.run.report.seen:
             # The process died between the commit and the end of the run.
             return Ending(outcome=Outcome.SUCCEEDED)
-        mirrored: list[Mirrored] = []
+        endings: list[Ending] = []
 
         async def mirror() -> None:
             database = context.around.stores.database
-            mirrored.append(await database.repeat(lambda: self._mirror(context)))
+            endings.append(await database.repeat(lambda: self._mirror(context)))
 
         async with asyncio.TaskGroup() as group:
             mirroring = group.create_task(mirror())
             stopping = group.create_task(context.stop.wait())
             mirroring.add_done_callback(lambda _: stopping.cancel())
             stopping.add_done_callback(lambda _: mirroring.cancel())
-        if not mirrored:
-            return Ending(outcome=Outcome.PARTIAL)
-        return _settle(context, mirrored[0])
+        return endings[0] if endings else Ending(outcome=Outcome.PARTIAL)
 
-    async def _mirror(self, context: RunContext) -> Mirrored:
+    def check(self, options: RunOptions) -> None:
+        """Refuse to mirror some users only."""
+        if options.only or options.platform or options.limit is not None:
+            raise BadInput(
+                "job users cannot be narrowed: its query is about everybody",
+                hint="trigger it without --only, --platform and --limit; "
+                "--dry-run shows what changes",
+            )
+
+    async def _mirror(self, context: RunContext) -> Ending:
         platforms = {name: group[0] for name, group in context.around.platforms.items()}
         async with context.around.stores.mirror.stage() as stage:
             named = await self._read(context, stage, platforms)
             await _refuse_impossible(stage, platforms)
             await stage.plan_users()
             await self._guard(stage, named)
+            unnamed = await stage.count_unnamed([name for name in platforms if name not in named])
             run, clock = context.run, context.around.clock
-            return await stage.apply(run.id, clock.now(), dry_run=run.options.dry_run)
+            mirrored = await stage.apply(run.id, clock.now(), dry_run=run.options.dry_run)
+        return _settle(context, mirrored, unnamed)
 
     async def _read(
         self, context: RunContext, stage: Stage, platforms: Mapping[str, Platform]
@@ -111,35 +122,30 @@ class Users(JobKind[UsersOptions]):
                 "nothing was changed",
                 hint="mend query or its source; to end the mirror, empty query in [users]",
             )
-        found = self._excess("users", users)
+        found = self._excess("remove", "users", users)
+        found += self._excess("opt out", "users", await stage.weigh_opt_outs())
         for platform, weight in (await stage.weigh_links(platforms)).items():
-            found += self._excess(f"{platform} links", weight)
+            found += self._excess("remove", f"{platform} links", weight)
         if found:
             most = max(weight for _, weight in found)
             raise SuspiciousPlan(
-                f"[users] query would remove {' and '.join(words for words, _ in found)}; "
+                f"[users] query would {' and '.join(words for words, _ in found)}; "
                 "nothing was changed",
                 hint="mend query or its source; if it is right, let it pass by "
                 f"max_removed = {most} in [users], and take that out afterwards",
             )
 
-    def _excess(self, what: str, weight: Weight) -> list[tuple[str, int]]:
+    def _excess(self, verb: str, what: str, weight: Weight) -> list[tuple[str, int]]:
         """Say what a plan would remove beyond the allowed number; empty where it would not."""
         most = self.options.max_removed
         if most is None:
             most = max(_LEAST_GUARD, int(weight.held * _GUARD_SHARE))
+            if weight.held > _FEW:
+                most = min(most, int(weight.held * _MOST_SHARE))
         if weight.removed <= most:
             return []
-        words = f"{weight.removed:,} of {weight.held:,} {what} (at most {most:,} are allowed)"
-        return [(words, weight.removed)]
-
-
-def _check_scope(options: RunOptions) -> None:
-    if options.only or options.platform or options.limit is not None:
-        raise RunError(
-            "job users cannot be narrowed: its query is about everybody",
-            hint="trigger it without --only, --platform and --limit; --dry-run shows what changes",
-        )
+        share = f"{weight.removed:,} of {weight.held:,} {what}"
+        return [(f"{verb} {share} (at most {most:,} are allowed)", weight.removed)]
 
 
 async def _refuse_impossible(stage: Stage, platforms: Mapping[str, Platform]) -> None:
@@ -150,17 +156,28 @@ async def _refuse_impossible(stage: Stage, platforms: Mapping[str, Platform]) ->
             await stage.refuse(refused)
 
 
-def _settle(context: RunContext, mirrored: Mirrored) -> Ending:
+def _settle(context: RunContext, mirrored: Mirrored, unnamed: Mapping[str, int]) -> Ending:
     """Let what is stored reach running work; say what a person should look at."""
-    if not context.run.options.dry_run:
+    is_dry = context.run.options.dry_run
+    if not is_dry:
         context.around.admission.withdraw(mirrored.withdrawn)
         context.around.admission.readmit(mirrored.readmitted)
+    hints = [
+        f"query has no column {name}, {_some(links, 'mirrored user is', 'mirrored users are')} "
+        "linked there and stay so"
+        for name, links in unnamed.items()
+    ]
     skipped = mirrored.report.skipped
-    hint = ""
     if skipped:
-        which = f"/api/runs/{context.run.id}/items lists them"
-        hint = f"{skipped:,} users have a handle that cannot exist on its platform: {which}"
-    return Ending(outcome=Outcome.SUCCEEDED, hint=hint)
+        # What a dry run wrote down is undone with the rest.
+        which = "" if is_dry else f": /api/runs/{context.run.id}/items lists them"
+        some = _some(skipped, "user has", "users have")
+        hints.append(f"{some} a handle that cannot exist on its platform{which}")
+    return Ending(outcome=Outcome.SUCCEEDED, hint="; ".join(hints))
+
+
+def _some(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def _tell(context: RunContext, rows: int, waits_for: str) -> None:

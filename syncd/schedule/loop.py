@@ -79,11 +79,13 @@ class Scheduler(Roster):
 
         Raises:
             NotKnown: no such job.
+            BadInput: its kind cannot be narrowed in that way.
             AlreadyRunning: the job runs, and this run is not to go beside it.
             Stopping: syncd is on its way down.
             StoreUnavailable: PostgreSQL cannot be reached.
         """
         job = self.job(name)
+        job.work.check(options)
         limited = replace(options, limit=options.limit or job.limit)
         async with self._turn:
             if self._is_closed:

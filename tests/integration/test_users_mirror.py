@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from fakes.mirroring import Members, Mirror, mirroring
 
+from syncd.errors import BadInput
 from syncd.model.account import UserEntry
 from syncd.store.database import Database
 
@@ -249,11 +250,37 @@ async def test_a_dry_run_counts_and_changes_nothing(members: Members, mirror: Mi
     assert list(await mirror.handles()) == ["m00000", "m00001", "m00002"]
 
 
-async def test_the_mirror_cannot_be_narrowed(mirror: Mirror) -> None:
-    run = await mirror.run(only=("m00000",))
+async def test_a_dry_run_names_no_list_that_it_does_not_keep(
+    members: Members, mirror: Mirror
+) -> None:
+    await members.tell("INSERT INTO members VALUES ('new', 'me@example.org')")
 
-    assert (run["outcome"], run["seen"]) == ("failed", 0)
-    assert "cannot be narrowed" in run["error"]
+    run = await mirror.run(dry_run=True)
+
+    assert run["hint"] == "1 user has a handle that cannot exist on its platform"
+    assert await mirror.control.run_items(run["id"], None, 10) == []
+
+
+@pytest.mark.parametrize("options", [{"only": ("m00000",)}, {"platform": "github"}, {"limit": 1}])
+async def test_the_mirror_cannot_be_narrowed(mirror: Mirror, options: dict[str, Any]) -> None:
+    with pytest.raises(BadInput, match="job users cannot be narrowed"):
+        await mirror.start(**options)
+
+    assert await mirror.control.runs("users", None, 10) == []
+
+
+async def test_a_column_that_is_no_longer_there_is_pointed_out(
+    database: Database, members: Members, tmp_path: Path
+) -> None:
+    await members.join(3)
+    async with mirroring(database, tmp_path, members.address) as mirror:
+        assert (await mirror.run())["hint"] == ""
+    query = "SELECT id AS key FROM members"
+    async with mirroring(database, tmp_path, members.address, query=query) as mirror:
+        run = await mirror.run()
+
+        assert (run["outcome"], counts(run)) == ("succeeded", {"unchanged": 3})
+        assert "no column github, 3 mirrored users are linked there" in run["hint"]
 
 
 async def test_the_query_may_be_about_syncds_own_database(

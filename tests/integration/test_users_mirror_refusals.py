@@ -144,17 +144,47 @@ async def test_far_fewer_users_are_refused_until_a_person_names_the_number(
         assert (await mirror.run())["deleted"] == 31
 
 
-@pytest.mark.parametrize(("leaving", "outcome"), [(20, "succeeded"), (21, "failed")])
-async def test_twenty_may_leave_a_small_platform_at_once(
-    members: Members, mirror: Mirror, leaving: int, outcome: str
+@pytest.mark.parametrize(
+    ("joined", "leaving", "outcome"),
+    [
+        (3, 2, "succeeded"),
+        (6, 1, "succeeded"),
+        (6, 2, "failed"),
+        (50, 10, "succeeded"),
+        (50, 11, "failed"),
+        (500, 20, "succeeded"),
+        (500, 21, "failed"),
+    ],
+)
+async def test_twenty_may_leave_at_once_and_of_few_users_a_fifth(
+    members: Members, mirror: Mirror, joined: int, leaving: int, outcome: str
 ) -> None:
-    await members.join(50)
+    await members.join(joined)
     await mirror.run()
     await members.tell("DELETE FROM members WHERE id < $1", f"m{leaving:05}")
 
     run = await mirror.run()
 
     assert run["outcome"] == outcome
+    assert len(await mirror.handles()) == joined - (leaving if outcome == "succeeded" else 0)
+
+
+async def test_a_query_that_suddenly_opts_out_everybody_is_refused(
+    database: Database, members: Members, tmp_path: Path
+) -> None:
+    await members.join(100)
+    async with mirroring(database, tmp_path, members.address) as mirror:
+        await mirror.run()
+    query = "SELECT id AS key, github, true AS opted_out FROM members"
+    async with mirroring(database, tmp_path, members.address, query=query) as mirror:
+        run = await refused(mirror)
+
+        assert "would opt out 100 of 100 users (at most 20 are allowed)" in run["error"]
+        assert "max_removed = 100" in run["hint"]
+    async with mirroring(
+        database, tmp_path, members.address, query=query, max_removed=100
+    ) as mirror:
+        assert (await mirror.run())["updated"] == 100
 
 
 @pytest.mark.parametrize(

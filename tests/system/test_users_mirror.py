@@ -16,6 +16,7 @@ async def test_users_of_the_platform_are_mirrored_by_hand_and_on_schedule(
     await members.join(3)
     users = {"query": QUERY, "url": url_of(members.address), "schedule": "0 0 1 1 *"}
     async with external_daemon(None, {"users": users}) as daemon:
+        narrowed = await daemon.command("trigger", "users", "--limit", "1")
         triggered = await daemon.command("trigger", "users", "--follow")
         listed = await daemon.command("users", "list")
         following = await daemon.command("next", "users", "--json")
@@ -36,6 +37,7 @@ async def test_users_of_the_platform_are_mirrored_by_hand_and_on_schedule(
 
         await until(has_four, what="the schedule to bring four users")
 
+    assert (narrowed.code, "job users cannot be narrowed" in narrowed.err) == (2, True)
     assert (triggered.code, "3 created" in triggered.out) == (0, True)
     assert "requests" not in triggered.out
     assert [line.split()[:3] for line in listed.out.splitlines()[1:]] == [
