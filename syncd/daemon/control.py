@@ -95,7 +95,8 @@ class Control(UserDesk, LetterDesk):
     async def _verdicts(self, jobs: list[Json]) -> dict[str, Json]:
         """Return the run that tells how each job is; it stands until a later one has ended."""
         names = [job["name"] for job in jobs if job["state"] != "off"]
-        runs = await self._runs.last_of(names, verdicts=True) if names else {}
+        limits = {name: self._core.scheduler.job(name).limit for name in names}
+        runs = await self._runs.verdicts(limits) if limits else {}
         return {name: self._run_answer(run) for name, run in runs.items()}
 
     async def metrics(self) -> bytes:
