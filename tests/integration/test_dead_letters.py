@@ -69,9 +69,10 @@ class World:
         await until(is_idle, what="the engine to let go of the run")
         return ended
 
-    async def wear_out(self) -> None:
-        """Run every six hours until a day has passed."""
+    async def wear_out(self, population: Population) -> None:
+        """Run every six hours until a day has passed, each time with news of the second profile."""
         for _ in range(5):
+            population.change(2)
             await self.run()
             self.desk.clock.jump_wall(timedelta(hours=6))
 
@@ -109,7 +110,7 @@ async def test_a_broken_answer_becomes_a_letter_and_a_requeue_brings_the_account
     await world.desk.link(ada=ada, bo=bo)
     standin.faults.add(without_keys("id"), path=f"/users/{ada}")
 
-    await world.wear_out()
+    await world.wear_out(population)
 
     [letter] = await world.letters()
     assert (letter["user_key"], letter["handle"], letter["attempts"]) == ("ada", ada, 5)
@@ -151,7 +152,7 @@ async def test_no_credential_stands_in_a_letter(
     echo = f'you sent "Bearer {TOKEN_OF_GITHUB}"\x1b[31m' + "x" * 5_000
     standin.faults.add(instead(echo), path=f"/users/{ada}")
 
-    await world.wear_out()
+    await world.wear_out(population)
 
     [letter] = await world.letters()
     assert TOKEN_OF_GITHUB not in json.dumps(letter)
