@@ -222,9 +222,8 @@ class Control(UserDesk, LetterDesk):
     def _check_target(self, scope: PauseScope, key: str) -> None:
         if scope is PauseScope.JOB:
             self._core.scheduler.job(key)
-        elif scope is PauseScope.PLATFORM and key not in self._around.platforms:
-            known = ", ".join(self._around.platforms)
-            raise NotKnown(f"there is no platform {key!r}", hint=f"platforms: {known}")
+        elif scope is PauseScope.PLATFORM:
+            self._core.check_platform(key)
 
     async def runs(self, job: str | None, before: int | None, limit: int) -> list[Json]:
         """Return runs, newest first."""

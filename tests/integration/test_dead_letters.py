@@ -216,6 +216,7 @@ async def test_deciding_is_safe_to_repeat_and_refused_where_it_cannot_be(
         ({"platform": ""}, 422),
         ({"everything": True}, 422),
         ({"job": "no-such-job"}, 404),
+        ({"platform": "nowhere"}, 404),
     ],
 )
 async def test_a_choice_that_is_not_clear_changes_nothing(
@@ -279,6 +280,18 @@ async def test_commands_decide_about_a_choice(
     assert capsys.readouterr().err.startswith("syncd: there is no dead letter 999999")
 
 
+@pytest.mark.parametrize("command", ["list", "requeue", "discard"])
+@pytest.mark.parametrize("name", ["job", "platform"])
+async def test_a_name_that_is_not_in_the_configuration_is_refused_as_usage(
+    world: World, command: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = await world.syncd("dead-letters", command, f"--{name}", "nowhere")
+
+    out, err = capsys.readouterr()
+    assert (code, out) == (2, "")
+    assert err.startswith(f"syncd: there is no {name} 'nowhere'\n  hint: {name}s: ")
+
+
 async def test_the_api_describes_itself_without_loose_ends(world: World) -> None:
     status, described = await world.ask("GET", "/api/openapi.json")
 
@@ -298,15 +311,15 @@ async def test_the_api_describes_itself_without_loose_ends(world: World) -> None
 
 
 async def test_metrics_count_what_waits(world: World, population: Population) -> None:
-    async def scraped() -> float | None:
+    async def scraped(job: str = JOB) -> float | None:
         await world.desk.clock.advance(16)
         text = (await world.desk.control.metrics()).decode()
-        start = f'syncd_dead_letters{{job="{JOB}",platform="github"}} '
+        start = f'syncd_dead_letters{{job="{job}",platform="github"}} '
         told = [line for line in text.splitlines() if line.startswith(start)]
         return float(told[0].rpartition(" ")[2]) if told else None
 
-    async def is_told(letters: int) -> bool:
-        return await scraped() == letters
+    async def is_told(letters: int, job: str = JOB) -> bool:
+        return await scraped(job) == letters
 
     await until(lambda: is_told(0), what="the metrics to know of no letter")
     population.become_organization(1)
@@ -314,3 +327,8 @@ async def test_metrics_count_what_waits(world: World, population: Population) ->
     await world.run()
 
     await until(lambda: is_told(1), what="the metrics to count the letter")
+
+    async with world.desk.core.database.connection() as connection:
+        await connection.execute("UPDATE dead_letters SET job = 'renamed'")
+    await until(lambda: is_told(1, job=""), what="the metrics to count it without its job")
+    assert await is_told(0)
