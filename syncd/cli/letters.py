@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import click
@@ -9,6 +11,7 @@ import click
 from syncd.cli.console import Console
 from syncd.cli.reach import connect
 from syncd.cli.words import counted
+from syncd.errors import BadInput, NotKnown
 from syncd.web.client import Json, api_path
 
 CHOICE: tuple[click.Parameter, ...] = (
@@ -21,6 +24,15 @@ PARAMETERS: tuple[click.Parameter, ...] = (
     *CHOICE,
     click.Option(["--all", "everything"], is_flag=True, help="Every open one."),
 )
+
+
+@contextmanager
+def known_names() -> Iterator[None]:
+    """Make a job or platform that does not exist a mistake of who named it, as `trigger` does."""
+    try:
+        yield
+    except NotKnown as error:
+        raise BadInput(str(error), hint=error.hint) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +71,8 @@ class Choice:
             answer: Json = {done: len(letters), "dead_letters": letters}
         else:
             body: Json = {**self._narrowing} or {"all": True}
-            answer = client.post(api_path("dead-letters", action), body)
+            with known_names():
+                answer = client.post(api_path("dead-letters", action), body)
         count = int(answer[done])
         if console.is_json:
             console.show_json(answer)

@@ -95,7 +95,8 @@ class Control(UserDesk, LetterDesk):
     async def _verdicts(self, jobs: list[Json]) -> dict[str, Json]:
         """Return the run that tells how each job is; it stands until a later one has ended."""
         names = [job["name"] for job in jobs if job["state"] != "off"]
-        runs = await self._runs.last_of(names, verdicts=True) if names else {}
+        limits = {name: self._core.scheduler.job(name).limit for name in names}
+        runs = await self._runs.verdicts(limits) if limits else {}
         return {name: self._run_answer(run) for name, run in runs.items()}
 
     async def metrics(self) -> bytes:
@@ -212,9 +213,8 @@ class Control(UserDesk, LetterDesk):
     def _check_target(self, scope: PauseScope, key: str) -> None:
         if scope is PauseScope.JOB:
             self._core.scheduler.job(key)
-        elif scope is PauseScope.PLATFORM and key not in self._around.platforms:
-            known = ", ".join(self._around.platforms)
-            raise NotKnown(f"there is no platform {key!r}", hint=f"platforms: {known}")
+        elif scope is PauseScope.PLATFORM:
+            self._core.check_platform(key)
 
     async def runs(self, job: str | None, before: int | None, limit: int) -> list[Json]:
         """Return runs, newest first."""

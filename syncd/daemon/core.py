@@ -22,6 +22,7 @@ from syncd.embedded.postgres import EmbeddedPostgres
 from syncd.embedded.server import EmbeddedServer
 from syncd.embedded.valkey import EmbeddedValkey
 from syncd.engine.local import LocalEngine
+from syncd.errors import NotKnown
 from syncd.jobs.admission import Admission
 from syncd.jobs.base import Stores, Surroundings
 from syncd.outbound.client import PlatformClient
@@ -78,6 +79,16 @@ class Core:
     async def load_pauses(self) -> None:
         """Read from the database what a person paused."""
         self.around.admission.load(await self.pauses.standing(self.clock.now()))
+
+    def check_platform(self, name: str) -> None:
+        """Refuse a platform that is not in config.toml.
+
+        Raises:
+            NotKnown: there is none of that name.
+        """
+        if name not in self.around.platforms:
+            known = ", ".join(self.around.platforms)
+            raise NotKnown(f"there is no platform {name!r}", hint=f"platforms: {known}")
 
 
 def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core:

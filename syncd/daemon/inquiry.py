@@ -11,7 +11,6 @@ from syncd.daemon.core import Core
 from syncd.daemon.facts import FactFinder, Row, find_facts, reading_of
 from syncd.daemon.letters import letter_in_words
 from syncd.daemon.why import Step, holds, next_step, state_in_words
-from syncd.errors import NotKnown
 
 # Rows that are put into words before others get their turn.
 _AT_ONCE = 50
@@ -29,9 +28,8 @@ class Inquiry:
         Raises:
             NotKnown: there is no such platform.
         """
-        if platform and platform not in self._core.around.platforms:
-            known = ", ".join(self._core.around.platforms)
-            raise NotKnown(f"there is no platform {platform!r}", hint=f"platforms: {known}")
+        if platform:
+            self._core.check_platform(platform)
         finder = await find_facts(self._core)
         readings = [each for each in finder.readings() if platform in {"", each[1]}]
         bounds = {each: finder.bound(each) for each in readings}

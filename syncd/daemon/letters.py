@@ -17,7 +17,7 @@ class LetterDesk:
 
     async def dead_letters(self, chosen: Letters, before: int | None, limit: int) -> list[Json]:
         """Return dead letters, newest first."""
-        self._check_job(chosen)
+        self._check(chosen)
         return await self._core.letters.read_page(chosen, before, limit)
 
     async def dead_letter(self, letter_id: int) -> Json:
@@ -31,13 +31,15 @@ class LetterDesk:
 
     async def decide_letters(self, decision: Decision, chosen: Letters, *, actor: str) -> int:
         """Requeue or discard every open dead letter of a choice."""
-        self._check_job(chosen)
+        self._check(chosen)
         now = self._core.clock.now()
         return await self._core.letters.decide_all(decision, chosen, actor=actor, at=now)
 
-    def _check_job(self, chosen: Letters) -> None:
+    def _check(self, chosen: Letters) -> None:
         if chosen.job is not None:
             self._core.scheduler.job(chosen.job)
+        if chosen.platform is not None:
+            self._core.check_platform(chosen.platform)
 
 
 def letter_problems(counted: Sequence[Json]) -> list[Json]:

@@ -112,10 +112,14 @@ class Scraper:
         )
 
     async def _letters(self, synced: Sequence[Synced]) -> Values:
-        """Count the open dead letters; where there is none stands 0, to see the first one come."""
+        """Count the open dead letters; where there is none stands 0, to see the first one come.
+
+        Those of a job that is not in config.toml any more have no job.
+        """
         counts: Counter[tuple[str, ...]] = Counter({(one.platform, one.job): 0 for one in synced})
         for row in await self._core.letters.count_open():
-            counts[row["platform"], row["job"]] += row["letters"]
+            job = row["job"] if row["job"] in self._core.config.jobs else ""
+            counts[row["platform"], job] += row["letters"]
         return counts
 
     def _synced(self, now: datetime) -> Sequence[Synced]:

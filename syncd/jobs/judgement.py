@@ -17,7 +17,7 @@ from syncd.errors import (
 from syncd.model.account import Account
 from syncd.model.item import Claim, Failure, Item, Retry
 
-# A "not found" counts twice only when the second comes this much later (DESIGN: two confirmations).
+# A "not found" counts twice only when the second comes this much later.
 CONFIRM_APART = timedelta(hours=12)
 
 _RETRY_SECONDS = (2.0, 10.0)
@@ -28,9 +28,10 @@ class Judge:
     """Decides between another try in this run, a failure, and giving the platform up.
 
     A platform that fails for one account may fail for that account only (its page is broken, its
-    profile is blocked by law): it is tried again and then set aside like any failure, so that one
-    account never keeps the others from their turn. When it is the platform that fails is for the
-    breaker of its gate to say, whose errors know until when nothing leaves.
+    profile is blocked by law): it is tried again, rests like after any failure, so that one account
+    never keeps the others from their turn, and is set aside when it goes on like that. When it is
+    the platform that fails is for the breaker of its gate to say, whose errors know until when
+    nothing leaves.
 
     Args:
         attempts: how often a run tries one account.
@@ -64,7 +65,7 @@ class Judge:
     def _try_again(self, claim: Claim, error: PlatformTrouble) -> Item:
         attempts = claim.attempts + 1
         if attempts >= self._attempts:
-            return _failure(claim.account, error)
+            return replace(_failure(claim.account, error), wears_out=True)
         wait = _RETRY_SECONDS[min(attempts, len(_RETRY_SECONDS)) - 1]
         jittered = wait * random.uniform(0.5, 1.5)  # noqa: S311 - spreads load, guards nothing
         return Retry(

@@ -51,23 +51,21 @@ class LetterStore:
 
         Returns the letters that are new or open again.
         """
-        theirs = [failure for failure in failures if failure.quarantine or failure.wears_out]
-        if not theirs:
-            return []
         rows = await connection.fetch(
             self._sql["write_letters"],
             kind,
             at,
             run_id,
-            [failure.account.id for failure in theirs],
-            [failure.outcome for failure in theirs],
-            [failure.error for failure in theirs],
-            [failure.sample for failure in theirs],
-            [failure.quarantine for failure in theirs],
+            [failure.account.id for failure in failures],
+            [failure.outcome for failure in failures],
+            [failure.error for failure in failures],
+            [failure.sample for failure in failures],
+            [failure.quarantine for failure in failures],
+            [failure.wears_out for failure in failures],
             ATTEMPTS,
             OVER,
         )
-        by_account = {int(failure.account.id): failure for failure in theirs}
+        by_account = {int(failure.account.id): failure for failure in failures}
         return [
             DeadLetter(
                 id=row["id"], failure=by_account[row["account_id"]], attempts=row["attempts"]
@@ -82,15 +80,15 @@ class LetterStore:
 
         Raises:
             NotKnown: there is no such letter.
-            WrongState: its item is settled, or has another letter by now.
+            WrongState: its item is settled, is not followed, or has another letter by now.
         """
         states = _DECIDABLE[decision]
         await self.decide_all(decision, Letters(id=letter_id, states=states), actor=actor, at=at)
         letter = await self.read(letter_id)
         if letter["state"] != decision.state:
-            twin = ", and its item has another one by now" if letter["state"] in states else ""
+            why = _hindrance(letter) if letter["state"] in states else ""
             raise WrongState(
-                f"dead letter {letter_id} is {letter['state']}{twin}: it cannot be {decision}",
+                f"dead letter {letter_id} is {letter['state']}{why}: it cannot be {decision}",
                 hint=_HINT,
             )
         return letter
@@ -142,6 +140,12 @@ class LetterStore:
         async with self._database.connection() as connection:
             rows = await connection.fetch(self._sql["count_open_letters"])
         return [dict(row) for row in rows]
+
+
+def _hindrance(letter: dict[str, Any]) -> str:
+    if letter["account_state"] in {None, "active", "quarantined"}:
+        return ", and its item has another one by now"
+    return f", and its account is {letter['account_state']}"
 
 
 def _columns(chosen: Letters) -> tuple[Any, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -158,14 +158,23 @@ class RunStore:
             rows = await connection.fetch(self._sql["syncs_of_user"], user_key, _SYNCS)
         return [_to_run(row) for row in rows]
 
-    async def last_of(self, jobs: Sequence[str], *, verdicts: bool = False) -> dict[str, Run]:
-        """Return each job's newest run that was not skipped.
+    async def last_of(self, jobs: Sequence[str]) -> dict[str, Run]:
+        """Return each job's newest run that was not skipped."""
+        return await self._last(dict.fromkeys(jobs), verdicts=False)
 
-        With `verdicts` the newest that tells how the job is: one that goes on, was cancelled or was
-        a dry run says nothing about the run before it.
+    async def verdicts(self, limits: Mapping[str, int | None]) -> dict[str, Run]:
+        """Return each job's newest run that tells how the job is.
+
+        One that goes on, was cancelled, was a dry run or was narrowed says nothing about the run
+        before it. A limit narrows where it is below the job's own, in `limits`, and was reached.
         """
+        return await self._last(limits, verdicts=True)
+
+    async def _last(self, limits: Mapping[str, int | None], *, verdicts: bool) -> dict[str, Run]:
         async with self._database.connection() as connection:
-            rows = await connection.fetch(self._sql["last_runs"], list(jobs), verdicts)
+            rows = await connection.fetch(
+                self._sql["last_runs"], list(limits), verdicts, list(limits.values())
+            )
         return {row["job"]: _to_run(row) for row in rows}
 
     async def last_fire_time(self, job: str) -> datetime | None:

@@ -39,7 +39,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
-    """What a commit came to: the counts, and the letters of accounts it set aside."""
+    """What a commit came to: the counts, and the letters it wrote; a dry run writes none."""
 
     report: Report
     letters: Sequence[DeadLetter] = ()
@@ -95,6 +95,7 @@ class SyncStore:
                 committed = await self._write(connection, batch)
                 if batch.dry_run:
                     await transaction.rollback()
+                    committed = replace(committed, letters=())
                     transaction = connection.transaction()
                     await transaction.start()
                 await self._runs.add_report(connection, batch.run_id, committed.report, batch.at)

@@ -150,9 +150,9 @@ class Metrics:
         )
         yield _gauge(
             "syncd_dead_letters",
-            "Dead letters that wait for a person.",
+            "Dead letters that wait for a person; of a job that is no more, without its name.",
             ("platform", "job"),
-            self._known(store.letters, self._platforms, self._jobs),
+            self._known(store.letters, self._platforms, self._jobs | {""}),
         )
         # The label quantile belongs to summaries; what they may add up to over time is left out.
         yield _filled(
@@ -267,7 +267,3 @@ def _filled(family: Metric, labels: Sequence[str], values: Values, *, name: str 
 
 def _by_job(values: Mapping[str, float]) -> Values:
     return {(job,): value for job, value in values.items()}
-
-
-def _timestamps(instants: Mapping[str, datetime]) -> Mapping[str, float]:
-    return {job: at.timestamp() for job, at in instants.items()}

@@ -81,7 +81,7 @@ class DeadLetters:
             Route(
                 method="POST",
                 path=f"/api/dead-letters/{{id}}/{word}",
-                summary=f"{of_one}; 409 when its item is settled",
+                summary=f"{of_one}; 409 when its item is settled or not followed",
                 takes=Nothing,
                 answer=one,
             ),

@@ -69,9 +69,10 @@ class World:
         await until(is_idle, what="the engine to let go of the run")
         return ended
 
-    async def wear_out(self) -> None:
-        """Run every six hours until a day has passed."""
+    async def wear_out(self, population: Population) -> None:
+        """Run every six hours until a day has passed, each time with news of the second profile."""
         for _ in range(5):
+            population.change(2)
             await self.run()
             self.desk.clock.jump_wall(timedelta(hours=6))
 
@@ -109,7 +110,7 @@ async def test_a_broken_answer_becomes_a_letter_and_a_requeue_brings_the_account
     await world.desk.link(ada=ada, bo=bo)
     standin.faults.add(without_keys("id"), path=f"/users/{ada}")
 
-    await world.wear_out()
+    await world.wear_out(population)
 
     [letter] = await world.letters()
     assert (letter["user_key"], letter["handle"], letter["attempts"]) == ("ada", ada, 5)
@@ -151,7 +152,7 @@ async def test_no_credential_stands_in_a_letter(
     echo = f'you sent "Bearer {TOKEN_OF_GITHUB}"\x1b[31m' + "x" * 5_000
     standin.faults.add(instead(echo), path=f"/users/{ada}")
 
-    await world.wear_out()
+    await world.wear_out(population)
 
     [letter] = await world.letters()
     assert TOKEN_OF_GITHUB not in json.dumps(letter)
@@ -215,6 +216,7 @@ async def test_deciding_is_safe_to_repeat_and_refused_where_it_cannot_be(
         ({"platform": ""}, 422),
         ({"everything": True}, 422),
         ({"job": "no-such-job"}, 404),
+        ({"platform": "nowhere"}, 404),
     ],
 )
 async def test_a_choice_that_is_not_clear_changes_nothing(
@@ -278,6 +280,18 @@ async def test_commands_decide_about_a_choice(
     assert capsys.readouterr().err.startswith("syncd: there is no dead letter 999999")
 
 
+@pytest.mark.parametrize("command", ["list", "requeue", "discard"])
+@pytest.mark.parametrize("name", ["job", "platform"])
+async def test_a_name_that_is_not_in_the_configuration_is_refused_as_usage(
+    world: World, command: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = await world.syncd("dead-letters", command, f"--{name}", "nowhere")
+
+    out, err = capsys.readouterr()
+    assert (code, out) == (2, "")
+    assert err.startswith(f"syncd: there is no {name} 'nowhere'\n  hint: {name}s: ")
+
+
 async def test_the_api_describes_itself_without_loose_ends(world: World) -> None:
     status, described = await world.ask("GET", "/api/openapi.json")
 
@@ -297,15 +311,15 @@ async def test_the_api_describes_itself_without_loose_ends(world: World) -> None
 
 
 async def test_metrics_count_what_waits(world: World, population: Population) -> None:
-    async def scraped() -> float | None:
+    async def scraped(job: str = JOB) -> float | None:
         await world.desk.clock.advance(16)
         text = (await world.desk.control.metrics()).decode()
-        start = f'syncd_dead_letters{{job="{JOB}",platform="github"}} '
+        start = f'syncd_dead_letters{{job="{job}",platform="github"}} '
         told = [line for line in text.splitlines() if line.startswith(start)]
         return float(told[0].rpartition(" ")[2]) if told else None
 
-    async def is_told(letters: int) -> bool:
-        return await scraped() == letters
+    async def is_told(letters: int, job: str = JOB) -> bool:
+        return await scraped(job) == letters
 
     await until(lambda: is_told(0), what="the metrics to know of no letter")
     population.become_organization(1)
@@ -313,3 +327,8 @@ async def test_metrics_count_what_waits(world: World, population: Population) ->
     await world.run()
 
     await until(lambda: is_told(1), what="the metrics to count the letter")
+
+    async with world.desk.core.database.connection() as connection:
+        await connection.execute("UPDATE dead_letters SET job = 'renamed'")
+    await until(lambda: is_told(1, job=""), what="the metrics to count it without its job")
+    assert await is_told(0)

@@ -169,10 +169,11 @@ async def test_answers_that_say_nothing_new_are_saved_calls(
 async def test_the_last_success_is_that_of_a_run_about_everybody(
     desk: Desk, port: Port, population: Population
 ) -> None:
-    await desk.link(ada=population.login(1))
+    await desk.link(ada=population.login(1), bob=population.login(2))
     whole = await ran(desk)
     await desk.clock.advance(60)
     await ran(desk, only=("ada",))
+    await ran(desk, full=True, limit=1)
     await ran(desk, full=True, dry_run=True)
 
     scrape = await fresh(desk, port)
@@ -188,11 +189,13 @@ async def test_the_last_completed_run_may_have_failures_but_went_through_everybo
     await desk.link(ada=population.login(1), eve="nobody-of-that-name")
     whole = await ran(desk)
     await desk.clock.advance(60)
+    some = await ran(desk, full=True, limit=1)
     standin.faults.add(too_many(86_400))
     halted = await ran(desk, full=True)
 
     scrape = await fresh(desk, port)
 
+    assert some["created"] + some["unchanged"] + some["failed"] == 1
     ended = scrape.value("syncd_last_completed_timestamp_seconds", job=JOB)
     assert (whole["outcome"], halted["outcome"]) == (Outcome.PARTIAL, Outcome.PARTIAL)
     assert ended == pytest.approx(whole["finished_at"].timestamp(), abs=0.001)

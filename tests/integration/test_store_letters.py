@@ -10,18 +10,27 @@ from typing import Any
 import pytest
 from fakes.batches import AT, Desk, accounts_of, begin, failure, success
 from fakes.clock import FakeClock
-from fakes.running import PLAY, profile_of, running
+from fakes.running import PLAY, profile_of, profiles, running
 
-from syncd.errors import LeaseLost, NotKnown, StoreUnavailable, WrongState
+from syncd.errors import (
+    AccountUnsuitable,
+    LeaseLost,
+    NotKnown,
+    PlatformBlocked,
+    PlatformDown,
+    PlatformTrouble,
+    StoreUnavailable,
+    WrongState,
+)
 from syncd.model.account import Account, UserEntry
-from syncd.model.item import Failure
+from syncd.model.item import Failure, Success
 from syncd.model.letter import Decision, Letters, LetterState
-from syncd.model.profile import Fetched
+from syncd.model.profile import Alike, Fetched, Unchanged
 from syncd.model.run import Outcome
-from syncd.store.accounts import Selection
+from syncd.store.accounts import START, Selection
 from syncd.store.database import Database
 from syncd.store.letters import LetterStore
-from syncd.telemetry.events import DeadLetterWritten
+from syncd.telemetry.events import AccountChanged, DeadLetterWritten
 
 HOUR = timedelta(hours=1)
 EVERY = Letters(states=tuple(LetterState))
@@ -51,7 +60,21 @@ async def fail(desk: Desk, account: Account, *hours: float) -> None:
     """Let an account fail at these hours, each time while the platform answers somebody else."""
     for hour in hours:
         at = AT + hour * HOUR
-        await desk.commit(success(desk.accounts[-1]), worn(account), at=at)
+        await desk.commit(news(desk, hour), worn(account), at=at)
+
+
+def news(desk: Desk, hour: float) -> Success:
+    """An answer about somebody else that is new, so that it is read and stored."""
+    return success(desk.accounts[-1], hour=hour)
+
+
+async def find_missing(desk: Desk, account: Account, *hours: float) -> None:
+    """Let a run at each of these hours be told that there is no such account."""
+    for hour in hours:
+        at = AT + hour * HOUR
+        await desk.commit(news(desk, hour), failure(account, "not_found"), at=at)
+        selection = Selection(kind="profiles", platforms=(PLAY,), began_at=at)
+        await desk.world.around.stores.accounts.confirm_missing(selection, PLAY, 12 * HOUR)
 
 
 async def state_of(letters: LetterStore, number: int) -> str:
@@ -63,9 +86,7 @@ async def test_five_failures_over_a_day_use_an_account_up(desk: Desk, letters: L
 
     await fail(desk, account, 0, 6, 12, 18)
     before = (await desk.state(account))["state"], await letters.read_page(EVERY, None, 10)
-    told = await desk.commit(
-        success(desk.accounts[-1]), worn(account, sample='{"a": 1}'), at=AT + 24 * HOUR
-    )
+    told = await desk.commit(news(desk, 24), worn(account, sample='{"a": 1}'), at=AT + 24 * HOUR)
 
     assert before == ("active", [])
     assert (await desk.state(account))["state"] == "quarantined"
@@ -109,13 +130,71 @@ async def test_a_good_answer_in_between_starts_the_count_anew(
     assert await letters.read_page(EVERY, None, 10) == []
 
 
-async def test_a_failure_of_the_platform_uses_nothing_up(desk: Desk, letters: LetterStore) -> None:
-    for hour in range(0, 200, 20):
-        await desk.commit(
-            success(desk.accounts[-1]), failure(desk.accounts[0]), at=AT + hour * HOUR
-        )
+async def test_answers_that_are_only_confirmed_do_not_prove_that_answers_can_be_read(
+    desk: Desk, letters: LetterStore
+) -> None:
+    account, well = desk.accounts[0], desk.accounts[-1]
+    await desk.commit(news(desk, 0))
+    for answer in (Unchanged(), Alike()):
+        for hour in range(1, 50, 8):
+            confirmed = Success(account=well, answer=answer)
+            await desk.commit(confirmed, worn(account), at=AT + hour * HOUR)
 
     assert await letters.read_page(EVERY, None, 10) == []
+
+
+async def test_what_another_credential_reads_proves_nothing_for_this_one(
+    desk: Desk, letters: LetterStore
+) -> None:
+    account = desk.accounts[0]
+    await desk.world.rows(
+        "UPDATE sync_state SET credential = 'other' WHERE account_id = $1", account.id
+    )
+
+    await fail(desk, account, *range(0, 50, 8))
+
+    assert await letters.read_page(EVERY, None, 10) == []
+
+
+async def test_not_found_uses_nothing_up(desk: Desk, letters: LetterStore) -> None:
+    for hour in range(0, 200, 20):
+        missing = failure(desk.accounts[0], "not_found")
+        await desk.commit(news(desk, hour), missing, at=AT + hour * HOUR)
+
+    assert await letters.read_page(EVERY, None, 10) == []
+
+
+async def test_a_single_failure_about_an_account_that_is_gone_writes_nothing(
+    desk: Desk, letters: LetterStore
+) -> None:
+    account = desk.accounts[0]
+    await find_missing(desk, account, *range(0, 200, 24))
+
+    await fail(desk, account, 224)
+
+    assert await letters.read_page(EVERY, None, 10) == []
+    assert (await desk.state(account))["state"] == "gone"
+
+
+@pytest.mark.parametrize("error", [PlatformDown("HTTP 502"), PlatformBlocked("HTTP 451")])
+async def test_an_account_that_the_platform_alone_fails_for_becomes_a_letter_too(
+    desk: Desk, letters: LetterStore, error: PlatformTrouble
+) -> None:
+    world, clock = desk.world, desk.world.clock
+    assert isinstance(clock, FakeClock)
+
+    async def trouble(account: Account) -> Fetched:
+        if account.handle == "h0000":
+            raise error
+        return profile_of(account, at=clock.now().isoformat())
+
+    world.platform.answering = trouble
+    for _ in range(5):
+        clock.jump_wall(6 * HOUR)
+        await world.run(profiles(attempts=1))
+
+    [letter] = await letters.read_page(Letters(), None, 10)
+    assert (letter["user_key"], letter["error_class"]) == ("u0000", error.outcome)
 
 
 async def test_a_bug_that_strikes_one_account_becomes_a_letter_too(
@@ -127,7 +206,7 @@ async def test_a_bug_that_strikes_one_account_becomes_a_letter_too(
     async def stumble(account: Account) -> Fetched:
         if account.handle == "h0000":
             raise ZeroDivisionError
-        return profile_of(account)
+        return profile_of(account, at=clock.now().isoformat())
 
     world.platform.answering = stumble
     for _ in range(5):
@@ -195,9 +274,21 @@ async def test_a_batch_of_a_run_that_was_taken_over_leaves_neither(
 
 
 async def test_a_dry_run_writes_no_letter(desk: Desk, letters: LetterStore) -> None:
-    await desk.commit(unsuitable(desk.accounts[0]), dry_run=True)
+    told = await desk.commit(unsuitable(desk.accounts[0]), dry_run=True)
 
+    assert told.letters == ()
     assert await letters.read_page(EVERY, None, 10) == []
+
+
+async def test_a_dry_run_tells_nobody_of_what_it_did_not_write(desk: Desk) -> None:
+    async def refuse(account: Account) -> Fetched:
+        raise AccountUnsuitable(f"{account.handle} is an organization")
+
+    desk.world.platform.answering = refuse
+    run = await desk.world.run(dry_run=True)
+
+    assert run.report.failed == len(desk.accounts)
+    assert desk.world.told(DeadLetterWritten) == desk.world.told(AccountChanged) == []
 
 
 async def only_letter(desk: Desk, letters: LetterStore) -> int:
@@ -221,19 +312,43 @@ async def test_requeue_makes_the_account_due_and_a_good_answer_settles_it(
     assert await state_of(letters, number) == "resolved"
 
 
+@pytest.mark.parametrize("word", ["schema_error", "not_found", "transient"])
 async def test_the_first_failure_after_a_requeue_opens_the_letter_again(
-    desk: Desk, letters: LetterStore
+    desk: Desk, letters: LetterStore, word: str
 ) -> None:
     account, number = desk.accounts[0], await only_letter(desk, letters)
     await letters.decide(Decision.REQUEUE, number, actor="ada", at=AT)
 
-    told = await desk.commit(worn(account), at=AT + HOUR)
+    told = await desk.commit(failure(account, word), at=AT + HOUR)
 
     assert [each.id for each in told.letters] == [number]
     letter = await letters.read(number)
     assert (letter["state"], letter["attempts"]) == ("open", 2)
-    assert letter["error_class"] == "schema_error"
+    assert letter["error_class"] == word
     assert (await desk.state(account))["state"] == "quarantined"
+
+
+async def test_no_sweep_settles_a_letter_that_was_requeued(
+    desk: Desk, letters: LetterStore
+) -> None:
+    account, accounts = desk.accounts[0], desk.world.around.stores.accounts
+    await desk.commit(success(account))
+    await desk.world.rows("UPDATE sync_state SET sweep_key = 'k', sweep_digest = 'd'")
+
+    async def is_sweepable(hour: float) -> bool:
+        at = AT + hour * HOUR
+        selection = Selection(kind="profiles", platforms=(PLAY,), began_at=at)
+        claims = await accounts.claim(selection, PLAY, 0, START, 1_000)
+        return next(c.account.mark is not None for c in claims if c.account.id == account.id)
+
+    before = await is_sweepable(1)
+    await desk.commit(unsuitable(account), at=AT + HOUR)
+    [letter] = await letters.read_page(EVERY, None, 10)
+    await letters.decide(Decision.REQUEUE, letter["id"], actor="ada", at=AT + HOUR)
+    requeued = await is_sweepable(2)
+    await desk.commit(success(account), at=AT + 2 * HOUR)
+
+    assert (before, requeued, await is_sweepable(3)) == (True, False, True)
 
 
 async def test_discarded_letter_is_left_alone_and_its_account_stays_set_aside(
@@ -318,20 +433,35 @@ async def test_who_opts_in_again_has_a_new_letter_with_the_next_failure(
     assert waiting["id"] > number
 
 
-async def test_an_account_that_is_gone_after_a_requeue_has_no_letter_that_waits(
-    desk: Desk, letters: LetterStore
+@pytest.mark.parametrize("is_requeued", [True, False])
+async def test_an_account_that_is_gone_has_no_letter_that_waits(
+    desk: Desk, letters: LetterStore, *, is_requeued: bool
 ) -> None:
     account, number = desk.accounts[0], await only_letter(desk, letters)
-    await letters.decide(Decision.REQUEUE, number, actor="ada", at=AT)
-    accounts = desk.world.around.stores.accounts
-    for hour in (1, 14):
-        at = AT + hour * HOUR
-        await desk.commit(success(desk.accounts[-1]), failure(account, "not_found"), at=at)
-        selection = Selection(kind="profiles", platforms=(PLAY,), began_at=at)
-        await accounts.confirm_missing(selection, PLAY, 12 * HOUR)
+    if is_requeued:
+        await letters.decide(Decision.REQUEUE, number, actor="ada", at=AT)
+
+    await find_missing(desk, account, 1, 14)
 
     assert (await desk.state(account))["state"] == "gone"
     assert await state_of(letters, number) == "resolved"
+
+
+@pytest.mark.parametrize("state", ["opted_out", "gone"])
+async def test_nobody_who_is_not_followed_is_requeued(
+    desk: Desk, letters: LetterStore, state: str
+) -> None:
+    account, number = desk.accounts[0], await only_letter(desk, letters)
+    await letters.decide(Decision.DISCARD, number, actor="bo", at=AT)
+    if state == "gone":
+        await find_missing(desk, account, 1, 14)
+    else:
+        await desk.world.users.set_opted_out(account.user_key, opted_out=True)
+
+    with pytest.raises(WrongState, match=f"is discarded, and its account is {state}: it cannot"):
+        await letters.decide(Decision.REQUEUE, number, actor="ada", at=AT)
+
+    assert await state_of(letters, number) == "discarded"
 
 
 async def test_letters_are_paged_newest_first_and_narrowed(

@@ -244,6 +244,40 @@ async def test_the_last_run_of_a_job_is_the_last_one_about_everybody(runs: RunSt
     assert {job: run.id for job, run in last.items()} == {JOB: number}
 
 
+@pytest.mark.parametrize(
+    ("narrowed", "own_limit", "tells"),
+    [
+        ((RunOptions(), Report(created=5)), None, True),
+        ((RunOptions(platform="github"), Report(created=5)), None, False),
+        ((RunOptions(only=("ada",)), Report(created=1)), None, False),
+        ((RunOptions(dry_run=True), Report(created=5)), None, False),
+        ((RunOptions(limit=3), Report(created=2, unchanged=1)), None, False),
+        ((RunOptions(limit=3), Report(created=2)), None, True),
+        ((RunOptions(limit=3), Report(created=3)), 10, False),
+        ((RunOptions(limit=10), Report(created=10)), 10, True),
+    ],
+)
+async def test_only_a_run_that_was_not_narrowed_tells_how_its_job_is(
+    database: Database,
+    runs: RunStore,
+    narrowed: tuple[RunOptions, Report],
+    own_limit: int | None,
+    *,
+    tells: bool,
+) -> None:
+    options, report = narrowed
+    troubled = await begun(runs)
+    await runs.finish(troubled, Outcome.FAILED, AT)
+    later = await runs.create(draft(CLOCK, options))
+    await runs.begin(later, AT)
+    await add(database, runs, later, report)
+    await runs.finish(later, Outcome.SUCCEEDED, AT)
+
+    verdicts = await runs.verdicts({JOB: own_limit, "never ran": None})
+
+    assert {job: run.id for job, run in verdicts.items()} == {JOB: later if tells else troubled}
+
+
 async def test_runs_are_listed_newest_first_and_page_by_page(runs: RunStore) -> None:
     numbers = [await runs.create(draft(CLOCK)) for _ in range(5)]
 

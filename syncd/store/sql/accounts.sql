@@ -212,7 +212,7 @@ SET outcome = EXCLUDED.outcome, error = EXCLUDED.error, at = EXCLUDED.at;
 
 -- name: confirm_missing
 -- After a run in which the platform answered others: note the first "not found", and call an account
--- gone when a second one came at least $4 later; a letter about it is over. What one credential ($5)
+-- gone, set aside or not, when a second one came at least $4 later; a letter about it is over. What one credential ($5)
 -- is told proves nothing of what another one cannot see. Repeating it changes nothing.
 WITH missing AS (
     SELECT sync_state.account_id, sync_state.not_found_since, sync_state.attempted_at
@@ -235,7 +235,8 @@ WITH missing AS (
     SET state = 'gone', state_reason = 'not found twice since ' || to_char(missing.not_found_since, 'YYYY-MM-DD HH24:MI'),
         state_since = missing.attempted_at
     FROM missing, users
-    WHERE accounts.id = missing.account_id AND accounts.state = 'active' AND users.id = accounts.user_id
+    WHERE accounts.id = missing.account_id AND accounts.state IN ('active', 'quarantined')
+        AND users.id = accounts.user_id
         AND missing.attempted_at - missing.not_found_since >= $4
     RETURNING accounts.id, accounts.platform, accounts.handle, accounts.state_since,
         users.key AS user_key

@@ -1,24 +1,33 @@
 -- name: write_letters
 -- Set aside the accounts whose attempts are used up, each with its letter, in the transaction that
 -- notes their failures, and before it does: how they stood until now counts. Used up they are at
--- once ($8); after $9 failures in a row over $10 or more, while the platform had a good answer for
--- somebody since the last of them; or with the first failure after a person requeued them. The open
--- letter of one that is set aside already is brought up to date, a discarded one is left alone. Back
--- come the letters that are new or open again.
+-- once ($8); with a failure that wears out ($9), the $10th in a row or a later one, over $11 or more,
+-- of an account that is not gone, while the same credential had an answer for somebody since the last
+-- of them that was read and stored: what is only confirmed (a 304, a sweep) proves nothing of how we
+-- read; or with the first failure of any sort after a person requeued them. The open letter of one
+-- that is set aside already is brought up to date, a discarded one is left alone. Back come the
+-- letters that are new or open again.
 WITH given AS (
-    SELECT given.account_id, given.error_class, given.error, given.payload, given.at_once
-    FROM unnest($4::bigint[], $5::text[], $6::text[], $7::text[], $8::boolean[])
-        AS given (account_id, error_class, error, payload, at_once)
+    SELECT given.account_id, given.error_class, given.error, given.payload, given.at_once, given.wears_out
+    FROM unnest($4::bigint[], $5::text[], $6::text[], $7::text[], $8::boolean[], $9::boolean[])
+        AS given (account_id, error_class, error, payload, at_once, wears_out)
+), healthy AS MATERIALIZED (
+    SELECT platform, credential, max(changed_at) AS read_at
+    FROM sync_state
+    WHERE kind = $1
+    GROUP BY platform, credential
 ), known AS (
     SELECT given.account_id, given.error_class, given.error, given.payload, accounts.platform,
         sync_state.fail_streak + 1 AS attempts,
         COALESCE(sync_state.failing_since, $2::timestamptz) AS first_at, letter.state AS letter,
         given.at_once OR letter.state = 'requeued' OR (
-            sync_state.fail_streak + 1 >= $9 AND sync_state.failing_since <= $2 - $10::interval
+            given.wears_out AND accounts.state = 'active'
+            AND sync_state.fail_streak + 1 >= $10 AND sync_state.failing_since <= $2 - $11::interval
             AND EXISTS (
-                SELECT 1 FROM sync_state AS healthy
-                WHERE healthy.kind = $1 AND healthy.platform = accounts.platform
-                    AND healthy.succeeded_at >= sync_state.attempted_at
+                SELECT 1 FROM healthy
+                WHERE healthy.platform = sync_state.platform
+                    AND healthy.credential IS NOT DISTINCT FROM sync_state.credential
+                    AND healthy.read_at >= sync_state.attempted_at
             )
         ) AS is_used_up
     FROM given
@@ -67,8 +76,9 @@ ORDER BY id
 FOR NO KEY UPDATE;
 
 -- name: requeue_letters
--- The accounts of these letters are active again, without a failure to their name, and due with the
--- next run. A discarded letter whose item has another one by now is not touched.
+-- The accounts of these letters are active again, without a failure to their name, due with the next
+-- run and asked for alone: that a sweep sees no change says nothing about what could not be read. A
+-- discarded letter whose item has another one by now, or is not followed any more, is not touched.
 WITH requeued AS (
     UPDATE dead_letters SET state = 'requeued', actor = $6, changed_at = $7
     WHERE state = ANY($1::text[]) AND ($2::bigint IS NULL OR id = $2)
@@ -79,13 +89,17 @@ WITH requeued AS (
             WHERE other.kind = dead_letters.kind AND other.item_key = dead_letters.item_key
                 AND other.state IN ('open', 'requeued')
         ))
+        AND (account_id IS NULL OR EXISTS (
+            SELECT 1 FROM accounts
+            WHERE accounts.id = dead_letters.account_id AND accounts.state IN ('active', 'quarantined')
+        ))
     RETURNING kind, account_id
 ), active AS (
     UPDATE accounts SET state = 'active', state_reason = '', state_since = $7
     FROM requeued
     WHERE accounts.id = requeued.account_id AND accounts.state = 'quarantined'
 ), due AS (
-    UPDATE sync_state SET due_at = NULL, fail_streak = 0, failing_since = NULL
+    UPDATE sync_state SET due_at = NULL, fail_streak = 0, failing_since = NULL, detailed_at = NULL
     FROM requeued
     WHERE sync_state.account_id = requeued.account_id AND sync_state.kind = requeued.kind
 )

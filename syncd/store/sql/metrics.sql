@@ -20,7 +20,8 @@ GROUP BY synced.job;
 
 -- name: last_completed
 -- Per job: when its newest run about everybody ended that went through all of them, whether or not
--- some failed; one that was stopped, or kept from a platform, says so in `error`.
+-- some failed; one that was stopped, or kept from a platform, says so in `error`, and one that
+-- reached its limit left somebody out.
 SELECT wanted.job, latest.finished_at
 FROM unnest($1::text[]) AS wanted (job)
 CROSS JOIN LATERAL (
@@ -28,12 +29,13 @@ CROSS JOIN LATERAL (
     WHERE runs.job = wanted.job AND runs.outcome IN ('succeeded', 'partial') AND runs.error = ''
         AND jsonb_array_length(runs.options -> 'only') = 0 AND runs.options ->> 'platform' = ''
         AND NOT (runs.options ->> 'dry_run')::boolean
+        AND COALESCE(runs.seen < (runs.options ->> 'limit')::bigint, true)
     ORDER BY runs.id DESC
     LIMIT 1
 ) AS latest;
 
 -- name: last_successes
--- Per job: when its newest run about everybody that succeeded ended; a dry run is no success.
+-- Per job: when its newest run about everybody that succeeded ended: no dry run, no limit reached.
 SELECT wanted.job, latest.finished_at
 FROM unnest($1::text[]) AS wanted (job)
 CROSS JOIN LATERAL (
@@ -41,6 +43,7 @@ CROSS JOIN LATERAL (
     WHERE runs.job = wanted.job AND runs.outcome = 'succeeded'
         AND jsonb_array_length(runs.options -> 'only') = 0 AND runs.options ->> 'platform' = ''
         AND NOT (runs.options ->> 'dry_run')::boolean
+        AND COALESCE(runs.seen < (runs.options ->> 'limit')::bigint, true)
     ORDER BY runs.id DESC
     LIMIT 1
 ) AS latest;

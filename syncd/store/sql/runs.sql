@@ -91,19 +91,22 @@ LIMIT $3;
 
 -- name: last_runs
 -- The newest run of each job that was about everybody and did something (skipped fires are not work).
--- With $2 only those that tell how the job is: ended by themselves, and no dry run.
+-- With $2 only those that tell how the job is: ended by themselves, no dry run, and not narrowed to a
+-- platform or by a limit that was reached, unless every run of the job has that limit ($3).
 SELECT latest.id, latest.job, latest.kind, latest.cause, latest.outcome, latest.fire_time,
     latest.skip_reason, latest.options, latest.attempt, latest.resumed, latest.claimed_at,
     latest.started_at, latest.finished_at, latest.created, latest.updated, latest.unchanged,
     latest.deleted, latest.skipped, latest.failed, latest.calls, latest.saved, latest.failures,
     latest.error, latest.hint
-FROM unnest($1::text[]) AS wanted (job)
+FROM unnest($1::text[], $3::bigint[]) AS wanted (job, most)
 CROSS JOIN LATERAL (
     SELECT * FROM runs
     WHERE runs.job = wanted.job AND runs.outcome <> 'skipped'
         AND jsonb_array_length(runs.options -> 'only') = 0
         AND (NOT $2 OR (runs.outcome IN ('succeeded', 'partial', 'failed', 'held', 'abandoned')
-            AND NOT (runs.options ->> 'dry_run')::boolean))
+            AND NOT (runs.options ->> 'dry_run')::boolean AND runs.options ->> 'platform' = ''
+            AND (runs.options ->> 'limit' IS NULL OR (runs.options ->> 'limit')::bigint >= wanted.most
+                OR runs.seen < (runs.options ->> 'limit')::bigint)))
     ORDER BY runs.id DESC
     LIMIT 1
 ) AS latest;

@@ -83,7 +83,7 @@ def test_a_page_that_is_blocked_for_one_account_is_that_accounts_failure() -> No
     item = judge(attempts=1).judge(claim(), PlatformBlocked("HTTP 451"))
 
     assert isinstance(item, Failure)
-    assert (item.outcome, item.quarantine, item.wears_out) == ("blocked", False, False)
+    assert (item.outcome, item.quarantine, item.wears_out) == ("blocked", False, True)
 
 
 @pytest.mark.parametrize("trouble", [PlatformDown, PlatformBlocked])
