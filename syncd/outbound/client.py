@@ -200,8 +200,9 @@ class PlatformClient:
                     passage.charge = Charge.UNSENT
                     continue
                 response, verdict = await self._answer(passage, request, url, headers)
-                if verdict.quota is not None and verdict.quota.resource in {"", request.resource}:
-                    passage.resource.quota.note(verdict.quota)
+                told = None if verdict.kind is Kind.REJECTED else verdict.quota
+                if told is not None and told.resource in {"", request.resource}:
+                    passage.resource.quota.note(told)
                 if self._tokens is not None and response.status == 401 and not is_last:
                     self._tokens.discard(headers)
                     return None

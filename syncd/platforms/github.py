@@ -140,7 +140,8 @@ class GitHub(Platform):
 
 def judge(response: Response, *, is_authorized: bool) -> Verdict:
     """Say what an answer means; 403 and 429 hide four different things."""
-    quota = _quota(response)
+    # Who is refused is counted as nobody: what a 401 tells is the window of our address.
+    quota = None if response.status == 401 else _quota(response)
     if response.status in {403, 429}:
         return replace(_judge_refusal(response, quota), quota=quota)
     if refusal := judge_errors(response.data, _wait_seconds(quota)):

@@ -153,6 +153,20 @@ async def test_a_token_that_is_refused_is_renewed_once_and_the_request_repeated(
     assert told == []
 
 
+async def test_refusal_tells_of_the_quota_of_our_address_and_not_of_ours(
+    caller: Caller, standin: GitHubStandIn, clock: FakeClock
+) -> None:
+    await caller.read(1)
+    await clock.advance(600)  # the window of the address begins later, and ends later
+    standin.credentials.revoke_tokens(34)
+
+    await caller.read(2)
+
+    quota = caller.platform.client.gate.quota
+    assert standin.counters.unauthorised == 1
+    assert (quota.size(), quota.left() > 4_900) == (5_000, True)
+
+
 async def test_twenty_requests_refused_at_once_make_one_new_token(
     caller: Caller, standin: GitHubStandIn, population: Population, clock: FakeClock
 ) -> None:
