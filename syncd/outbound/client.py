@@ -27,10 +27,11 @@ from syncd.outbound.gate import Charge, Gate, Passage
 from syncd.outbound.installation import InstallationTokens
 from syncd.outbound.reader import Expects, excerpt, find_failure
 from syncd.outbound.request import Endpoint, Request
-from syncd.outbound.resource import WAIT_THROUGH_SECONDS
+from syncd.outbound.resource import TOKENS, WAIT_THROUGH_SECONDS
 from syncd.outbound.retry import RetryBudget
 from syncd.outbound.standing import Standing
 from syncd.outbound.transport import TRANSPORT_ERRORS, Connection, describe
+from syncd.outbound.urgency import Urgency
 from syncd.telemetry.bus import Bus
 from syncd.telemetry.events import RequestRetried
 
@@ -211,12 +212,12 @@ class PlatformClient:
             return response
 
     async def _ask_for_token(self, path: tuple[str, ...], headers: Headers) -> Response:
-        """Ask for an installation token, under the same limits as everything else."""
-        request = Request(method="POST", segments=path)
+        """Ask for an installation token; a person may be among those who wait for it."""
+        request = Request(method="POST", segments=path, resource=TOKENS)
         url = URL(self._base + request.target(), encoded=True)
-        async with self.gate.passage() as passage:
+        resource = self.gate.resources.named(TOKENS)
+        async with Passage(self.gate, resource, Urgency.MANUAL) as passage:
             response, verdict = await self._answer(passage, request, url, headers)
-            # What the headers say of a quota is about the app's own, not the installation's.
             if verdict.kind is not Kind.REJECTED:
                 self._heed(verdict, self._aim(request, url), request, response)
         return response
