@@ -33,6 +33,10 @@ SHORTEST_SECONDS = 60.0
 # used in its last minute: what leaves must arrive before the end.
 RENEWED_AFTER = 11 / 12
 USED_FOR = 59 / 60
+# How soon that is tried again, while the old one is good still.
+RENEWED_AGAIN_SECONDS = 30.0
+# A server's clock that is further off is no clock.
+MOST_AHEAD = timedelta(days=366)
 
 _TOKEN = re.compile(r"[!-~]{1,1000}")
 
@@ -118,11 +122,13 @@ class InstallationTokens:
     async def keep(self, ask: AskForToken) -> None:
         """Make a token where none is good for long; many callers cost one request.
 
+        While the old one is good nobody but the one who asks waits, and a failure harms nobody.
+
         Raises:
             CredentialsRejected: the platform does not know us as this app, or not there.
             PlatformError: as the one request failed, for everybody who waited for it.
         """
-        if self._is_good():
+        if self._is_good() or (self._turn.locked() and self.headers() is not None):
             return
         tries = self._tries
         async with self._turn:
@@ -134,8 +140,11 @@ class InstallationTokens:
             try:
                 await self._renew(ask)
             except SyncdError as error:
-                self._failure = error
-                raise
+                if self.headers() is None:
+                    self._failure = error
+                    raise
+                again_at = self._clock.monotonic() + RENEWED_AGAIN_SECONDS
+                self._renew_at = min(again_at, self._ends_at)
             finally:
                 self._tries += 1
 
@@ -147,7 +156,7 @@ class InstallationTokens:
         if response.status == 401:
             # A proof is dated: if our clock is what the server does not believe, go by its own.
             self._ahead = response.server_time() - self._clock.now()
-            if abs(self._ahead) > timedelta(seconds=BACKDATED_SECONDS / 2):
+            if timedelta(seconds=BACKDATED_SECONDS / 2) < abs(self._ahead) < MOST_AHEAD:
                 response = await self._ask(ask)
         if response.status != 201:
             self._ahead = timedelta()
