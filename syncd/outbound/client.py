@@ -257,7 +257,7 @@ class PlatformClient:
             case Kind.TRANSIENT:
                 raise PlatformDown(reason)
             case Kind.BLOCKED:
-                raise PlatformBlocked(f"{reason}: {self.sample(response)}")
+                raise PlatformBlocked(f"{reason}: {excerpt(response.body)}")
             case Kind.REJECTED if (
                 request.is_divisible and response.status != HTTPStatus.UNAUTHORIZED
             ):
@@ -272,18 +272,10 @@ class PlatformClient:
         if is_readable or not response.is_success or response.status in WITHOUT_BODY:
             return None
         content_type = response.headers.get("Content-Type", "")
-        failure = find_failure(aim, content_type, self._redacted(response))
+        failure = find_failure(aim, content_type, response.body)
         if isinstance(failure, ItemError):
-            failure.sample = self.sample(response)
+            failure.sample = excerpt(response.body)
         return failure
-
-    def sample(self, response: Response) -> str:
-        """Return the beginning of an answer for a person: escaped, without our credential."""
-        return excerpt(self._redacted(response))
-
-    def _redacted(self, response: Response) -> bytes:
-        text = self.credential.redact(response.text)
-        return (text if self._tokens is None else self._tokens.redact(text)).encode()
 
     def _aim(self, request: Request, url: URL) -> str:
         return f"cannot {request.method} {url.raw_path[:200]} on {self._endpoint.platform}"

@@ -95,7 +95,6 @@ class InstallationTokens:
         self._clock = clock
         self._token = ""
         self._asked_at = self._renew_at = self._ends_at = 0.0
-        self._previous = ""
         # How far the server's clock is ahead of ours, where that keeps it from believing a proof.
         self._ahead = timedelta()
         self._turn = asyncio.Lock()
@@ -112,12 +111,6 @@ class InstallationTokens:
         """Believe the server that the token of these headers is good no more."""
         if headers == self.headers():
             self._renew_at = self._ends_at = 0.0
-
-    def redact(self, text: str) -> str:
-        """Blank the tokens of the last hours out of text that came from outside."""
-        for token in (self._token, self._previous):
-            text = text.replace(token, "***") if token else text
-        return text
 
     async def keep(self, ask: AskForToken) -> None:
         """Make a token where none is good for long; many callers cost one request.
@@ -177,7 +170,7 @@ class InstallationTokens:
         token = data.get("token") if isinstance(data, dict) else None
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             raise PlatformDown("cannot make an installation token: the answer holds none")
-        self._previous, self._token = self._token, token
+        self._token = token
         seconds = _lifetime_seconds(response)
         # From when it was asked for: the server's count began no earlier.
         self._renew_at = self._asked_at + seconds * RENEWED_AFTER

@@ -22,6 +22,7 @@ from syncd.model.sweep import Swept
 from syncd.outbound.answers import Classifier, Kind, Response, Verdict, judge_by_status
 from syncd.outbound.credentials import Credential
 from syncd.outbound.quota import QuotaReport
+from syncd.outbound.reader import excerpt
 from syncd.outbound.request import Request
 from syncd.platforms.base import Platform
 from syncd.platforms.github_sweep import (
@@ -102,7 +103,7 @@ class GitHub(Platform):
         try:
             profile = to_profile(response.data, account)
         except ItemError as error:
-            error.sample = self.client.sample(response)
+            error.sample = excerpt(response.body)
             raise
         return Fetched(
             profile=profile,

@@ -137,9 +137,7 @@ class GitHubStandIn:
         self.counters.count_arrival(budget.in_flight, budget.last_second, budget.last_minute)
         return refusal
 
-    def _graphql(
-        self, request: web.BaseRequest, body: bytes, whose: str, in_flight: int
-    ) -> Answer:
+    def _graphql(self, request: web.BaseRequest, body: bytes, whose: str, in_flight: int) -> Answer:
         self.counters.graphql += 1
         if whose.startswith(("address ", "app ")):
             text = "This endpoint requires you to be authenticated."
