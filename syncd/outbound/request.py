@@ -10,8 +10,9 @@ from urllib.parse import quote, urlencode
 
 from yarl import URL
 
+from syncd.config.addresses import is_literal, is_public
 from syncd.errors import BadInput, ConfigError
-from syncd.outbound.addresses import HINT, is_literal, is_public
+from syncd.outbound.addresses import HINT
 from syncd.outbound.credentials import Credential
 from syncd.outbound.gate import Limits
 from syncd.outbound.reader import Expects
