@@ -28,18 +28,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
-
-
-def is_public(host: str) -> bool:
-    """Tell whether a host may lie on the public net: no private or loopback address, not localhost.
-
-    A name is taken for public; what it resolves to is looked at when connecting. `127.1` and
-    `2130706433` are no names: whoever connects takes them for addresses.
-    """
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        if host.replace(".", "").isdigit():
-            return False
-        return host.lower().rstrip(".") != "localhost" and not host.lower().endswith(".localhost")
-    return address.is_global and not address.is_multicast

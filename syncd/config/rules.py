@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from syncd.config.addresses import may_be_public
 from syncd.config.dsn import parse_postgres, parse_redis
-from syncd.config.listen import is_loopback, is_public
+from syncd.config.listen import is_loopback
 from syncd.config.models import MIRROR, Config, Database, Job, PlatformSettings, Redis, Users
 from syncd.config.place import Path, Problem
 from syncd.config.secret import others_can_read
@@ -82,7 +83,7 @@ def check_platforms(config: Config) -> Iterator[Problem]:
 
 def _platform(settings: PlatformSettings, path: Path) -> Iterator[Problem]:
     host = urlsplit(settings.base_url).hostname or ""
-    if not is_public(host) and not settings.allow_private:
+    if not may_be_public(host) and not settings.allow_private:
         yield Problem(
             path=(*path, "base_url"),
             message=f"{host} is not a public address; set allow_private = true if it is meant",

@@ -17,8 +17,9 @@ from syncd.outbound.reader import is_html
 class Response:
     """An answer that arrived whole.
 
-    `headers` ignores case. `data` is the decoded JSON; None where there is none, where it cannot
-    be read, or where other content was expected. `received_at` is our time.
+    `headers` ignores case. `body` holds no secret of ours, even where one was sent back. `data` is
+    the decoded JSON; None where there is none, where it cannot be read, or where other content was
+    expected. `received_at` is our time.
     """
 
     status: int

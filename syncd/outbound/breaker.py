@@ -150,16 +150,19 @@ class Breaker:
 
         Args:
             address: what is asked for; equal where the same is asked again.
-            is_evidence: whether its failure may be the platform's; a good answer always is.
+            is_evidence: whether what comes of it says anything of all other requests.
 
         Raises:
             PlatformBlocked, PlatformDown: with `until` set, where this is the platform's failure
                 and no longer the request's.
         """
+        if not is_evidence:
+            yield
+            return
         try:
             yield
         except PlatformTrouble as error:
-            if error.until is None and is_evidence:
+            if error.until is None:
                 self._note_failure(error, address)
                 self.check()
             raise

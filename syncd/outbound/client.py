@@ -27,10 +27,11 @@ from syncd.outbound.gate import Charge, Gate, Passage
 from syncd.outbound.installation import InstallationTokens
 from syncd.outbound.reader import Expects, excerpt, find_failure
 from syncd.outbound.request import Endpoint, Request
-from syncd.outbound.resource import WAIT_THROUGH_SECONDS
+from syncd.outbound.resource import TOKENS, WAIT_THROUGH_SECONDS
 from syncd.outbound.retry import RetryBudget
 from syncd.outbound.standing import Standing
 from syncd.outbound.transport import TRANSPORT_ERRORS, Connection, describe
+from syncd.outbound.urgency import Urgency
 from syncd.telemetry.bus import Bus
 from syncd.telemetry.events import RequestRetried
 
@@ -200,8 +201,9 @@ class PlatformClient:
                     passage.charge = Charge.UNSENT
                     continue
                 response, verdict = await self._answer(passage, request, url, headers)
-                if verdict.quota is not None and verdict.quota.resource in {"", request.resource}:
-                    passage.resource.quota.note(verdict.quota)
+                told = None if verdict.kind is Kind.REJECTED else verdict.quota
+                if told is not None and told.resource in {"", request.resource}:
+                    passage.resource.quota.note(told)
                 if self._tokens is not None and response.status == 401 and not is_last:
                     self._tokens.discard(headers)
                     return None
@@ -210,12 +212,12 @@ class PlatformClient:
             return response
 
     async def _ask_for_token(self, path: tuple[str, ...], headers: Headers) -> Response:
-        """Ask for an installation token, under the same limits as everything else."""
-        request = Request(method="POST", segments=path)
+        """Ask for an installation token; a person may be among those who wait for it."""
+        request = Request(method="POST", segments=path, resource=TOKENS)
         url = URL(self._base + request.target(), encoded=True)
-        async with self.gate.passage() as passage:
+        resource = self.gate.resources.named(TOKENS)
+        async with Passage(self.gate, resource, Urgency.MANUAL) as passage:
             response, verdict = await self._answer(passage, request, url, headers)
-            # What the headers say of a quota is about the app's own, not the installation's.
             if verdict.kind is not Kind.REJECTED:
                 self._heed(verdict, self._aim(request, url), request, response)
         return response
@@ -255,7 +257,7 @@ class PlatformClient:
             case Kind.TRANSIENT:
                 raise PlatformDown(reason)
             case Kind.BLOCKED:
-                raise PlatformBlocked(f"{reason}: {self.sample(response)}")
+                raise PlatformBlocked(f"{reason}: {excerpt(response.body)}")
             case Kind.REJECTED if (
                 request.is_divisible and response.status != HTTPStatus.UNAUTHORIZED
             ):
@@ -270,18 +272,10 @@ class PlatformClient:
         if is_readable or not response.is_success or response.status in WITHOUT_BODY:
             return None
         content_type = response.headers.get("Content-Type", "")
-        failure = find_failure(aim, content_type, self._redacted(response))
+        failure = find_failure(aim, content_type, response.body)
         if isinstance(failure, ItemError):
-            failure.sample = self.sample(response)
+            failure.sample = excerpt(response.body)
         return failure
-
-    def sample(self, response: Response) -> str:
-        """Return the beginning of an answer for a person: escaped, without our credential."""
-        return excerpt(self._redacted(response))
-
-    def _redacted(self, response: Response) -> bytes:
-        text = self.credential.redact(response.text)
-        return (text if self._tokens is None else self._tokens.redact(text)).encode()
 
     def _aim(self, request: Request, url: URL) -> str:
         return f"cannot {request.method} {url.raw_path[:200]} on {self._endpoint.platform}"

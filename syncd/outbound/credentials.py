@@ -12,6 +12,8 @@ from syncd.model.scheme import Scheme
 from syncd.outbound.installation import Installation
 
 FINGERPRINT_CHARACTERS = 12
+# What is shorter is a word that people write, and hides nothing.
+SHORTEST_SECRET = 6
 
 _MEND = {
     Scheme.ANONYMOUS: "give the platform a credential",
@@ -37,7 +39,7 @@ class Credential:
     fingerprint: str
     installation: Installation | None = None
     _authorization: str = field(default="", repr=False)
-    _secrets: tuple[str, ...] = field(default=(), repr=False)
+    _secrets: tuple[bytes, ...] = field(default=(), repr=False)
 
     @classmethod
     def bearer(cls, name: str, token: str) -> Credential:
@@ -49,7 +51,7 @@ class Credential:
         token = token.strip()
         _check(name, "token", token)
         whole = f"Bearer {token}"
-        return cls(name, Scheme.BEARER, _fingerprint(token), None, whole, (token,))
+        return cls(name, Scheme.BEARER, _fingerprint(token), None, whole, _forms(token))
 
     @classmethod
     def basic(cls, name: str, client_id: str, client_secret: str) -> Credential:
@@ -63,7 +65,7 @@ class Credential:
         _check(name, "client_secret", client_secret)
         both = f"{client_id}:{client_secret}"
         code = b64encode(both.encode()).decode()
-        secrets = (client_secret, code)
+        secrets = _forms(client_secret, code)
         return cls(name, Scheme.BASIC, _fingerprint(both), None, f"Basic {code}", secrets)
 
     @classmethod
@@ -114,11 +116,22 @@ class Credential:
         """Return the headers that prove it; none for an installation, which has tokens instead."""
         return {"Authorization": self._authorization} if self._authorization else {}
 
-    def redact(self, text: str) -> str:
-        """Blank every secret of it out of text that came from outside."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+    def redact(self, body: bytes, authorization: str) -> bytes:
+        """Blank every secret of it, and what the request was sent with, out of an answer."""
+        secrets = self._secrets
+        if self.installation is not None:
+            secrets = _forms(authorization.rpartition(" ")[2])
+        for secret in secrets:
+            if secret in body:
+                body = body.replace(secret, b"***")
+        return body
+
+
+def _forms(*secrets: str) -> tuple[bytes, ...]:
+    """Return how secrets may be written in an answer; in JSON a slash may be escaped."""
+    long = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
+    forms = [form for secret in long for form in (secret, secret.replace("/", "\\/"))]
+    return tuple(form.encode() for form in dict.fromkeys(forms))
 
 
 def _check(name: str, what: str, text: str) -> None:

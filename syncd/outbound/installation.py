@@ -33,6 +33,10 @@ SHORTEST_SECONDS = 60.0
 # used in its last minute: what leaves must arrive before the end.
 RENEWED_AFTER = 11 / 12
 USED_FOR = 59 / 60
+# How soon that is tried again, while the old one is good still.
+RENEWED_AGAIN_SECONDS = 30.0
+# A server's clock that is further off is no clock.
+MOST_AHEAD = timedelta(days=366)
 
 _TOKEN = re.compile(r"[!-~]{1,1000}")
 
@@ -91,7 +95,6 @@ class InstallationTokens:
         self._clock = clock
         self._token = ""
         self._asked_at = self._renew_at = self._ends_at = 0.0
-        self._previous = ""
         # How far the server's clock is ahead of ours, where that keeps it from believing a proof.
         self._ahead = timedelta()
         self._turn = asyncio.Lock()
@@ -109,20 +112,16 @@ class InstallationTokens:
         if headers == self.headers():
             self._renew_at = self._ends_at = 0.0
 
-    def redact(self, text: str) -> str:
-        """Blank the tokens of the last hours out of text that came from outside."""
-        for token in (self._token, self._previous):
-            text = text.replace(token, "***") if token else text
-        return text
-
     async def keep(self, ask: AskForToken) -> None:
         """Make a token where none is good for long; many callers cost one request.
+
+        While the old one is good nobody but the one who asks waits, and a failure harms nobody.
 
         Raises:
             CredentialsRejected: the platform does not know us as this app, or not there.
             PlatformError: as the one request failed, for everybody who waited for it.
         """
-        if self._is_good():
+        if self._is_good() or (self._turn.locked() and self.headers() is not None):
             return
         tries = self._tries
         async with self._turn:
@@ -134,8 +133,11 @@ class InstallationTokens:
             try:
                 await self._renew(ask)
             except SyncdError as error:
-                self._failure = error
-                raise
+                if self.headers() is None:
+                    self._failure = error
+                    raise
+                again_at = self._clock.monotonic() + RENEWED_AGAIN_SECONDS
+                self._renew_at = min(again_at, self._ends_at)
             finally:
                 self._tries += 1
 
@@ -147,7 +149,7 @@ class InstallationTokens:
         if response.status == 401:
             # A proof is dated: if our clock is what the server does not believe, go by its own.
             self._ahead = response.server_time() - self._clock.now()
-            if abs(self._ahead) > timedelta(seconds=BACKDATED_SECONDS / 2):
+            if timedelta(seconds=BACKDATED_SECONDS / 2) < abs(self._ahead) < MOST_AHEAD:
                 response = await self._ask(ask)
         if response.status != 201:
             self._ahead = timedelta()
@@ -168,7 +170,7 @@ class InstallationTokens:
         token = data.get("token") if isinstance(data, dict) else None
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             raise PlatformDown("cannot make an installation token: the answer holds none")
-        self._previous, self._token = self._token, token
+        self._token = token
         seconds = _lifetime_seconds(response)
         # From when it was asked for: the server's count began no earlier.
         self._renew_at = self._asked_at + seconds * RENEWED_AFTER

@@ -10,8 +10,9 @@ from urllib.parse import quote, urlencode
 
 from yarl import URL
 
+from syncd.config.addresses import is_literal, is_public
 from syncd.errors import BadInput, ConfigError
-from syncd.outbound.addresses import HINT, is_literal, is_public
+from syncd.outbound.addresses import HINT
 from syncd.outbound.credentials import Credential
 from syncd.outbound.gate import Limits
 from syncd.outbound.reader import Expects
@@ -71,7 +72,7 @@ class Request:
     percent-encoded here, after the last `up` parts of `base_url`'s own path are left out. `json` is
     the body, where there is one. `params` never hold a secret. `resource` names the quota it draws
     on. `is_divisible`: it asks about many things at once and can be asked again in smaller parts;
-    so its failure is told at once and is no sign that the platform is down.
+    so its failure is told at once, and neither that nor a good answer says how the platform fares.
     """
 
     segments: tuple[str, ...]

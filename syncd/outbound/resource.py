@@ -19,6 +19,9 @@ from syncd.outbound.urgency import Urgency
 CORE = "core"
 """The resource that the configured quota is about; of others only the server knows the limit."""
 
+TOKENS = "tokens"
+"""What making a token draws on: the app's own, not what its tokens are for."""
+
 # A wait up to this long happens at the gate; a longer one ends the run's work on the platform.
 WAIT_THROUGH_SECONDS = 60.0
 

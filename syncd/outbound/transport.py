@@ -69,12 +69,14 @@ class Connection:
                 aim=aim,
             )
         )
-        expects_json = request.expects is Expects.JSON
+        # Nobody reads, keeps or tells what we are known by, wherever in the answer it stands.
+        sent = authorization.get("Authorization", "")
+        body = self._endpoint.credential.redact(received.body, sent)
         return Response(
             status=received.status,
             headers=received.headers,
-            body=received.body,
-            data=parse_leniently(received.body) if received.body and expects_json else None,
+            body=body,
+            data=parse_leniently(body) if body and request.expects is Expects.JSON else None,
             received_at=self._clock.now(),
         )
 

@@ -22,7 +22,6 @@ from yarl import URL
 from syncd.outbound.reader import read_body
 
 CONNECT_SECONDS = 10.0
-REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +82,8 @@ class Wire:
     async def exchange(self, sending: Sending) -> Received:
         """Send a request and read its answer whole; redirects are not followed.
 
-        A connection that the server has closed meanwhile is noticed only when it is used: what is
-        safe to repeat is sent again, once, as browsers do.
+        A connection that the server has closed meanwhile is noticed only when it is used: the
+        request, which must be safe to repeat, is sent again, once, as browsers do.
 
         Raises:
             aiohttp.ClientError, TimeoutError, OSError: nothing, or no whole answer, came.
@@ -93,9 +92,8 @@ class Wire:
         try:
             return await self._in_time(sending)
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-            never_left = isinstance(error, aiohttp.ClientConnectorError)
-            if never_left or sending.method not in REPEATABLE:
-                raise
+            if isinstance(error, aiohttp.ClientConnectorError):
+                raise  # it was not even connected
         return await self._in_time(sending)
 
     async def _in_time(self, sending: Sending) -> Received:

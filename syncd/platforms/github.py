@@ -22,6 +22,7 @@ from syncd.model.sweep import Swept
 from syncd.outbound.answers import Classifier, Kind, Response, Verdict, judge_by_status
 from syncd.outbound.credentials import Credential
 from syncd.outbound.quota import QuotaReport
+from syncd.outbound.reader import excerpt
 from syncd.outbound.request import Request
 from syncd.platforms.base import Platform
 from syncd.platforms.github_sweep import (
@@ -102,7 +103,7 @@ class GitHub(Platform):
         try:
             profile = to_profile(response.data, account)
         except ItemError as error:
-            error.sample = self.client.sample(response)
+            error.sample = excerpt(response.body)
             raise
         return Fetched(
             profile=profile,
@@ -140,7 +141,8 @@ class GitHub(Platform):
 
 def judge(response: Response, *, is_authorized: bool) -> Verdict:
     """Say what an answer means; 403 and 429 hide four different things."""
-    quota = _quota(response)
+    # Who is refused is counted as nobody: what a 401 tells is the window of our address.
+    quota = None if response.status == 401 else _quota(response)
     if response.status in {403, 429}:
         return replace(_judge_refusal(response, quota), quota=quota)
     if refusal := judge_errors(response.data, _wait_seconds(quota)):

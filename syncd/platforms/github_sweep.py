@@ -17,6 +17,7 @@ from syncd.errors import SweepRefused
 from syncd.model.account import Account, AccountId, SweepMark
 from syncd.model.sweep import Swept
 from syncd.outbound.answers import Kind, Response, Verdict
+from syncd.outbound.reader import excerpt
 
 GRAPHQL = "graphql"
 """The resource that GitHub counts GraphQL under."""
@@ -55,7 +56,6 @@ _SHARED = (
 _LIMITED = frozenset({"RATE_LIMITED", "RATE_LIMIT"})
 _REFUSED = frozenset({"FORBIDDEN", "INSUFFICIENT_SCOPES"})
 _UNKNOWN = "NOT_FOUND"
-_SHOWN = 200
 
 
 def question(accounts: Sequence[Account]) -> dict[str, Any]:
@@ -165,4 +165,4 @@ def _is_misasked(error: Mapping[str, Any]) -> bool:
 
 
 def _words(errors: Sequence[Mapping[str, Any]]) -> str:
-    return f": {str(errors[0].get('message'))[:_SHOWN]}" if errors else ""
+    return f": {excerpt(str(errors[0].get('message')).encode())}" if errors else ""

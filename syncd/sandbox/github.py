@@ -102,9 +102,9 @@ class GitHubStandIn:
             return Answer(status=403, headers=headers, body=NO_AGENT.encode())
         told = self.credentials.make_token(request) or self.credentials.refusal(request)
         if told is not None:
-            return self._tell_of_credential(told)
+            return self._tell_of_credential(told, request)
         if request.path == "/graphql":
-            return self._graphql(body, whose, budget.in_flight)
+            return self._graphql(request, body, whose, budget.in_flight)
         return self._rest(request, whose, budget)
 
     def _rest(self, request: web.BaseRequest, whose: str, budget: Budget) -> Answer:
@@ -116,24 +116,33 @@ class GitHubStandIn:
             return self._refuse_primary(request, budget)
         return self._charged(self._profile(request, is_anonymous=_is_anonymous(request)), budget)
 
-    def _tell_of_credential(self, told: Told) -> Answer:
+    def _tell_of_credential(self, told: Told, request: web.BaseRequest) -> Answer:
         self.counters.unauthorised += told.status != 201
         answer = self._told(told.status, told.message, f"{DOCS}/rest")
         body = _encoded(told.body) if told.body else answer.body
-        return replace(
-            answer, body=body, headers={**answer.headers, "Date": self.credentials.date()}
-        )
+        headers = {**answer.headers, "Date": self.credentials.date()}
+        if told.status == 401:
+            headers |= self._rates_of_address(request)
+        return replace(answer, body=body, headers=headers)
+
+    def _rates_of_address(self, request: web.BaseRequest) -> dict[str, str]:
+        """Count somebody whose credential is not known as what they are: anonymous."""
+        budget = self._budget(f"address {request.remote or ''}")
+        budget.renew()
+        budget.charge()
+        return _rate_headers(budget)
 
     def _arrives(self, budget: Budget) -> Refusal | None:
         refusal = budget.arrive()
         self.counters.count_arrival(budget.in_flight, budget.last_second, budget.last_minute)
         return refusal
 
-    def _graphql(self, body: bytes, whose: str, in_flight: int) -> Answer:
+    def _graphql(self, request: web.BaseRequest, body: bytes, whose: str, in_flight: int) -> Answer:
         self.counters.graphql += 1
         if whose.startswith(("address ", "app ")):
             text = "This endpoint requires you to be authenticated."
-            return self._told(401, text, f"{DOCS}/graphql/guides/forming-calls-with-graphql")
+            told = self._told(401, text, f"{DOCS}/graphql/guides/forming-calls-with-graphql")
+            return replace(told, headers={**told.headers, **self._rates_of_address(request)})
         budget = self._graphql_budget(whose)
         # What is in flight counts together with REST.
         budget.in_flight = in_flight

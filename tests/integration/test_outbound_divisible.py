@@ -74,7 +74,7 @@ async def test_it_does_not_leave_while_the_platform_is_given_up(
     assert len(platform.requests) == asked
 
 
-async def test_its_good_answer_shows_that_the_platform_is_back(
+async def test_its_good_answer_leaves_it_to_others_to_show_that_they_are_answered(
     platform: Platform, world: World
 ) -> None:
     clock = FakeClock()
@@ -87,8 +87,32 @@ async def test_its_good_answer_shows_that_the_platform_is_back(
     platform.says(says(200))
 
     await client.request(MANY)
+    after_many = client.gate.breaker.state
+    await client.request(ONE)
 
-    assert client.gate.breaker.state is BreakerState.CLOSED
+    assert (after_many, client.gate.breaker.state) == (BreakerState.HALF_OPEN, BreakerState.CLOSED)
+
+
+async def test_good_answers_to_it_do_not_hide_that_everything_else_is_blocked(
+    platform: Platform, world: World
+) -> None:
+    clock = FakeClock()
+    client = await world.client(clock)
+    openings = []
+    for round_number in range(3):
+        for number in range(5):
+            platform.says(says(200))
+            await client.request(MANY)
+            platform.says(says(403))
+            with pytest.raises(PlatformBlocked):
+                await client.request(Request(segments=("users", f"{round_number}-{number}")))
+            if client.gate.breaker.state is BreakerState.OPEN:
+                break
+        openings.append(client.gate.breaker.openings)
+        await clock.advance(3_600)
+
+    assert openings == [1, 2, 3]
+    assert platform.paths.count("/api/graphql") == 5 + 1 + 1
 
 
 async def test_path_may_begin_above_the_end_of_the_base_url(

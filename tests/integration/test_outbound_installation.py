@@ -16,6 +16,7 @@ from syncd.config.models import PlatformSettings
 from syncd.errors import CredentialsRejected, PlatformDown, RateLimited
 from syncd.model.account import Account, AccountId
 from syncd.model.profile import Fetched
+from syncd.outbound.urgency import Urgency, current_urgency
 from syncd.platforms.base import Platform
 from syncd.platforms.github import GitHub
 from syncd.sandbox.faults import instead, latency, server_error, too_many
@@ -151,6 +152,56 @@ async def test_a_token_that_is_refused_is_renewed_once_and_the_request_repeated(
     assert answer.profile.handle
     assert (standin.counters.unauthorised, standin.credentials.tokens_made(34)) == (1, 2)
     assert told == []
+
+
+async def test_token_is_made_although_nothing_is_left_of_what_profiles_draw_on(
+    base_url: str, clock: FakeClock, bus: Bus, population: Population, standin: GitHubStandIn
+) -> None:
+    platform = connect(base_url, clock, bus, quota="2/h")
+    account = Account(id=AccountId(1), user_key="u", platform="github", handle=population.login(1))
+    async with platform.client:
+        caller = Caller(platform, population, clock)
+        for index in (1, 2):
+            await caller.read(index)
+        standin.credentials.revoke_tokens(34)
+
+        swept = await clock.run(platform.sweep([account]))
+
+        assert swept.digests == {}
+        assert platform.client.gate.quota.left() == 0
+    assert standin.credentials.tokens_made(34) == 2
+
+
+async def test_schedule_that_makes_a_token_is_not_told_to_leave_the_reserve_alone(
+    base_url: str, clock: FakeClock, bus: Bus, population: Population, standin: GitHubStandIn
+) -> None:
+    platform = connect(base_url, clock, bus, quota="10/h", reserve=0.8)
+    async with platform.client:
+        caller = Caller(platform, population, clock)
+        for index in (1, 2):
+            await caller.read(index)
+        standin.credentials.revoke_tokens(34)
+        scheduled = asyncio.ensure_future(caller.fetch(3))
+        current_urgency.set(Urgency.MANUAL)
+        answer = await clock.run(caller.fetch(4))
+        with pytest.raises(RateLimited, match="reserve for manual triggers"):
+            await scheduled
+
+    assert answer.profile.handle
+
+
+async def test_refusal_tells_of_the_quota_of_our_address_and_not_of_ours(
+    caller: Caller, standin: GitHubStandIn, clock: FakeClock
+) -> None:
+    await caller.read(1)
+    await clock.advance(600)  # the window of the address begins later, and ends later
+    standin.credentials.revoke_tokens(34)
+
+    await caller.read(2)
+
+    quota = caller.platform.client.gate.quota
+    assert standin.counters.unauthorised == 1
+    assert (quota.size(), quota.left() > 4_900) == (5_000, True)
 
 
 async def test_twenty_requests_refused_at_once_make_one_new_token(

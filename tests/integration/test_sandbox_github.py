@@ -166,13 +166,13 @@ async def test_values_that_utf8_cannot_hold_arrive_as_json_escapes(caller: Calle
     assert body["bio"] == "\x00 and \ud83d alone"
 
 
-async def test_revoked_token_is_401_and_touches_no_quota(caller: Caller) -> None:
+async def test_revoked_token_is_401_and_counts_for_the_address(caller: Caller) -> None:
     caller.standin.revoke("one")
 
     status, headers, body = await caller.profile(5)
 
     assert (status, body["message"]) == (401, "Bad credentials")
-    assert "X-RateLimit-Remaining" not in headers
+    assert (headers["X-RateLimit-Limit"], headers["X-RateLimit-Remaining"]) == ("60", "59")
     assert caller.standin.counters.unauthorised == 1
 
 

@@ -20,6 +20,7 @@ ECHOES = {
     5: http(b"{}", "X-Echo: " + GITHUB_TOKEN + "x" * 10_000),
     6: b"HTTP/1.1 200 OK\r\nX-Echo " + ECHO + b"\r\n\r\n",
     7: http(ECHO, JSON, "Content-Encoding: gzip"),
+    8: http(b'{"id": ["Bearer %s"]}' % ECHO, JSON),
 }
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncd.config.listen import is_loopback, is_public, split_listen
+from syncd.config.listen import is_loopback, split_listen
 
 
 @pytest.mark.parametrize(
@@ -34,26 +34,3 @@ def test_what_is_no_address_with_a_port_is_refused(text: str) -> None:
 )
 def test_only_what_this_machine_alone_can_reach_is_loopback(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
-
-
-@pytest.mark.parametrize(
-    ("host", "public"),
-    [
-        ("api.github.com", True),
-        ("140.82.112.6", True),
-        ("127.0.0.1", False),
-        ("127.1", False),
-        ("2130706433", False),
-        ("10.0.0.1", False),
-        ("100.64.0.1", False),
-        ("169.254.169.254", False),
-        ("224.0.0.1", False),
-        ("::1", False),
-        ("fd00::1", False),
-        ("localhost", False),
-        ("localhost.", False),
-        ("api.localhost", False),
-    ],
-)
-def test_private_and_local_addresses_are_not_public(host: str, public: bool) -> None:
-    assert is_public(host) is public

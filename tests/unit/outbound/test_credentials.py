@@ -24,7 +24,7 @@ def test_the_anonymous_credential_sends_nothing() -> None:
 
     assert credential.is_anonymous
     assert credential.headers() == {}
-    assert credential.redact("text") == "text"
+    assert credential.redact(b"text", "") == b"text"
 
 
 def test_neither_its_text_nor_its_fingerprint_tell_the_token() -> None:
@@ -54,7 +54,7 @@ def test_what_cannot_stand_in_a_header_is_refused_without_being_told(token: str)
 def test_a_token_that_a_server_echoes_is_blanked() -> None:
     credential = Credential.bearer("main", TOKEN)
 
-    assert credential.redact(f"bad token {TOKEN}!") == "bad token ***!"
+    assert credential.redact(f"bad token {TOKEN}!".encode(), "") == b"bad token ***!"
 
 
 def test_an_oauth_app_is_proven_by_its_id_and_secret() -> None:
@@ -63,7 +63,7 @@ def test_an_oauth_app_is_proven_by_its_id_and_secret() -> None:
     code = base64.b64encode(f"Iv1.ab:{TOKEN}".encode()).decode()
     assert credential.headers() == {"Authorization": f"Basic {code}"}
     assert (credential.scheme, credential.has_etags) == (Scheme.BASIC, True)
-    assert credential.redact(f"{TOKEN} {code}") == "*** ***"
+    assert credential.redact(f"{TOKEN} {code}".encode(), "") == b"*** ***"
     assert TOKEN not in f"{credential!r}"
     assert code not in f"{credential!r}"
 

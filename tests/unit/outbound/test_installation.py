@@ -31,6 +31,7 @@ class Server:
         self.lifetime = HOUR
         self.proofs: list[str] = []
         self.status = 201
+        self.date = ""
         self.believes: Callable[[dict[str, Any]], bool] = lambda claims: True
         self.body: Any = None
         self.holding: asyncio.Event | None = None
@@ -50,7 +51,7 @@ class Server:
         made = {"token": f"t{number}", "expires_at": f"{ends_at:%Y-%m-%dT%H:%M:%SZ}"}
         return Response(
             status=status,
-            headers={"Date": format_datetime(self.now(), usegmt=True)},
+            headers={"Date": self.date or format_datetime(self.now(), usegmt=True)},
             body=b"",
             data=made if self.body is None else self.body,
             received_at=self.clock.now(),
@@ -166,6 +167,54 @@ async def test_a_proof_that_is_too_old_for_the_server_is_dated_by_the_server(
     assert (len(server.proofs), tokens.headers()) == (2, bearer(2))
 
 
+async def test_server_of_the_year_9999_is_not_believed(
+    tokens: InstallationTokens, server: Server
+) -> None:
+    server.status, server.date = 401, "Fri, 31 Dec 9999 23:59:59 -1200"
+
+    with pytest.raises(CredentialsRejected, match="HTTP 401"):
+        await tokens.keep(server.ask)
+
+    assert len(server.proofs) == 1
+
+
+async def test_renewal_that_fails_does_no_harm_while_the_token_is_good(
+    tokens: InstallationTokens, server: Server, clock: FakeClock
+) -> None:
+    await tokens.keep(server.ask)
+    await clock.advance(55 * 60)
+    server.status, asked = 404, []
+    for _ in range(47):
+        await tokens.keep(server.ask)
+        asked.append((len(server.proofs), tokens.headers()))
+        await clock.advance(5)
+
+    assert asked[-1] == (1 + 8, bearer(1))
+    await clock.advance(5)
+    with pytest.raises(CredentialsRejected):
+        await tokens.keep(server.ask)
+    server.status = 201
+    await tokens.keep(server.ask)
+    assert tokens.headers() == bearer(11)
+
+
+async def test_nobody_waits_for_a_renewal_while_the_token_is_good(
+    tokens: InstallationTokens, server: Server, clock: FakeClock
+) -> None:
+    await tokens.keep(server.ask)
+    await clock.advance(55 * 60)
+    server.holding = asyncio.Event()
+    first = asyncio.ensure_future(tokens.keep(server.ask))
+    await clock.settle()
+
+    await asyncio.wait_for(tokens.keep(server.ask), 1)
+    meanwhile = tokens.headers()
+    server.holding.set()
+    await first
+
+    assert (meanwhile, tokens.headers(), len(server.proofs)) == (bearer(1), bearer(2), 2)
+
+
 async def test_many_who_need_a_token_share_one_request(
     tokens: InstallationTokens, server: Server, clock: FakeClock
 ) -> None:
@@ -254,15 +303,3 @@ async def test_an_answer_without_a_token_is_a_failure_that_may_pass(
 
     with pytest.raises(PlatformDown, match="the answer holds none"):
         await tokens.keep(server.ask)
-
-
-async def test_the_token_and_the_one_before_are_blanked_out_of_foreign_text(
-    tokens: InstallationTokens, server: Server
-) -> None:
-    before = tokens.redact("nothing to hide")
-    await tokens.keep(server.ask)
-    tokens.discard(bearer(1))
-    await tokens.keep(server.ask)
-
-    assert before == "nothing to hide"
-    assert tokens.redact("t1 and t2") == "*** and ***"

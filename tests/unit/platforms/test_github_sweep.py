@@ -186,6 +186,16 @@ def test_refusal_of_the_question_is_told_as_one(response: Response) -> None:
         read_sweep(response, linked(1, 2))
 
 
+def test_words_of_a_refusal_are_escaped_and_no_more_than_a_beginning() -> None:
+    response = answer(403, {"errors": [{"message": "no\x1b[2J\u202e" + "x" * 5_000}]})
+
+    with pytest.raises(SweepRefused) as refusal:
+        read_sweep(response, linked(1))
+
+    assert str(refusal.value).startswith(r"github refuses GraphQL: HTTP 403: no\x1b[2J\u202exxx")
+    assert len(str(refusal.value)) < 250
+
+
 @pytest.mark.parametrize("kind", ["RATE_LIMITED", "RATE_LIMIT"])
 def test_quota_that_is_used_up_is_a_pause_until_it_resets(kind: str) -> None:
     data = {"errors": [{"type": kind, "message": "API rate limit exceeded"}]}
