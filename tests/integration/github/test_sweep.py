@@ -99,16 +99,33 @@ async def test_sweep_alone_makes_nobody_gone_the_single_question_does(
     world: Syncing, standin: GitHubStandIn, population: Population
 ) -> None:
     population.vanish(7)
+    population.change(8)
 
     first = await world.run()
     once = await world.account("u7")
     await world.pass_time(hours=12)
+    population.change(8)
     await world.run()
     twice = await world.account("u7")
 
     assert first.report.failures == {"not_found": 1}
     assert (once["state"], once["outcome"], twice["state"]) == ("active", "not_found", "gone")
     assert standin.counters.by_status[404] == 2
+
+
+async def test_nobody_is_gone_while_only_sweeps_are_answered(
+    world: Syncing, standin: GitHubStandIn, population: Population
+) -> None:
+    population.change_some(0.5)
+    standin.faults.add(instead('{"message": "Not Found"}', status=404), path="/user/*")
+
+    first = await world.run()
+    await world.pass_time(hours=12, minutes=1)
+    await world.run()
+
+    states = await world.fetch("SELECT DISTINCT state FROM accounts")
+    assert first.report.failures == {"not_found": USERS // 2}
+    assert [row["state"] for row in states] == ["active"]
 
 
 async def test_user_who_became_an_organization_is_quarantined(
