@@ -114,10 +114,10 @@ async def test_vanished_user_is_gone_after_a_second_look_twelve_hours_later(
 ) -> None:
     kept = await world.account("ada")
     population.vanish(1)
-    await world.run()
+    await world.run(full=True)
 
     await world.pass_time(hours=12)
-    await world.run()
+    await world.run(full=True)
 
     after = await world.account("ada")
     assert after["state"] == "gone"
@@ -145,15 +145,14 @@ async def test_second_look_counts_only_while_others_are_answered(
     world: Syncing, population: Population, standin: GitHubStandIn
 ) -> None:
     population.vanish(1)
-    await world.run()
-    for path in (f"/user/{population.account_id(2)}", "/graphql"):
-        standin.faults.add(server_error(), path=path)
+    await world.run(full=True)
+    standin.faults.add(server_error(), path=f"/user/{population.account_id(2)}")
 
     await world.pass_time(hours=13)
-    await world.run()
+    await world.run(full=True)
     while_down = await world.account("ada")
     standin.faults.clear()
-    await world.run()
+    await world.run(full=True)
 
     assert while_down["state"] == "active"
     assert (await world.account("ada"))["state"] == "gone"
@@ -163,9 +162,9 @@ async def test_user_who_comes_back_is_followed_again(
     world: Syncing, population: Population
 ) -> None:
     population.vanish(1)
-    await world.run()
+    await world.run(full=True)
     await world.pass_time(hours=13)
-    await world.run()
+    await world.run(full=True)
     gone = await world.account("ada")
 
     population.restore(1)
