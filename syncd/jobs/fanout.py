@@ -133,6 +133,7 @@ class Fanout:
         """Commit whom a sweep found unchanged."""
         try:
             await self._commit(unchanged)
+            self._work.budget.use(len(unchanged))
         finally:
             self._pages.release(item.account.id for item in unchanged)
 
@@ -158,8 +159,14 @@ class Fanout:
         try:
             answers = await self._lanes.work_through(lanes, page) if page else ()
             await self._commit([item for item in answers if item is not None])
-            unasked = [claim for claim, item in zip(page, answers, strict=True) if item is None]
-            self._work.budget.give_back(sum(not claim.attempts for claim in unasked))
+            # What was tried before is paid for.
+            was_asked = [
+                item is not None
+                for claim, item in zip(page, answers, strict=True)
+                if not claim.attempts
+            ]
+            self._work.budget.use(sum(was_asked))
+            self._work.budget.give_back(len(was_asked) - sum(was_asked))
         finally:
             self._pages.release([claim.account.id for claim in page])
 
