@@ -13,7 +13,7 @@ import traceback
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
-from syncd.errors import ItemError, PlatformError
+from syncd.errors import ItemError, PlatformError, WrongAccount
 from syncd.jobs.base import RunContext
 from syncd.jobs.judgement import Judge
 from syncd.jobs.lanes import Lanes
@@ -29,14 +29,14 @@ from syncd.model.profile import Alike
 from syncd.outbound.meter import Meter, current_meter
 from syncd.outbound.urgency import current_urgency, urgency_of
 from syncd.store.sync import Batch
-from syncd.telemetry.events import ItemFailed
+from syncd.telemetry.events import ItemFailed, WrongAccountAnswered
 
 
 class Fanout:
     """Works through one credential's due accounts; `run` may be called again after a halt.
 
     After `run`, `halted_by` tells what the platform said to stop it; None: nothing is left, or the
-    run should stop.
+    run should stop. `alarm` is the first answer about somebody else.
     """
 
     def __init__(self, context: RunContext, work: Work, progress: Progress) -> None:
@@ -54,6 +54,7 @@ class Fanout:
         self._sweep = Sweep(context, work)
         self._meter = Meter()
         self._has_skipped = False
+        self.alarm: WrongAccount | None = None
         self.halted_by: PlatformError | None = None
 
     async def run(self) -> None:
@@ -200,7 +201,21 @@ class Fanout:
             self.halted_by = self.halted_by or halting
             return None
         self._tell_failure(claim, error.outcome, str(error), stack="")
+        if isinstance(error, WrongAccount) and self.alarm is None:
+            self.alarm = error
+            self._tell_alarm(claim, error)
         return item
+
+    def _tell_alarm(self, claim: Claim, error: WrongAccount) -> None:
+        self._around.bus.emit(
+            WrongAccountAnswered(
+                run_id=self._context.run.id,
+                job=self._context.run.job,
+                platform=self._work.platform.name,
+                account=claim.account.handle,
+                error=str(error),
+            )
+        )
 
     def _unforeseen(self, claim: Claim, error: Exception) -> Item:
         text = f"unforeseen {type(error).__name__} while reading {claim.account.handle!r}"

@@ -336,7 +336,11 @@ async def test_used_up_points_hold_the_sweep_alone_and_are_not_refused_twice(
     assert len(told) == 1
     assert told[0] is not None
     assert told[0] > 60
-    assert (later.report.unchanged, standin.counters.graphql, standin.counters.rest) == (USERS, 2, 0)
+    assert (later.report.unchanged, standin.counters.graphql, standin.counters.rest) == (
+        USERS,
+        2,
+        0,
+    )
 
 
 async def test_revoked_credential_ends_the_pass_at_the_sweep_and_touches_nobody(
