@@ -183,6 +183,10 @@ class BadPayload(ItemError):
     outcome = "schema_error"
 
 
+class WrongAccount(BadPayload):
+    """The answer is about somebody else than was asked for: a person should know of it."""
+
+
 class BadInput(SyncdError):
     """Something a person gave us (request body, import file, argument) cannot be used.
 

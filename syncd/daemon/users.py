@@ -15,6 +15,7 @@ from syncd.errors import AlreadyRunning, BadInput, ConsentWithdrawn, NotKnown, T
 from syncd.model.account import AccountId, UserEntry
 from syncd.model.run import Run, RunOptions
 from syncd.outbound.pause import wall
+from syncd.schedule.roster import Schedule
 from syncd.store.users import PutResult
 
 _NO_TIME = timedelta(0)
@@ -134,15 +135,18 @@ class UserDesk:
             )
 
     def _jobs_reading(self, linked: set[str]) -> list[str]:
-        """Choose jobs that together read these platforms, each platform once."""
+        """Choose jobs that together read these platforms, each once; those not paused first."""
         chosen: list[str] = []
         left = set(linked)
-        for schedule in self._core.scheduler.schedules():
+        for schedule in sorted(self._core.scheduler.schedules(), key=self._is_paused):
             reads = left & set(schedule.job.work.platforms)
             if reads and schedule.job.enabled:
                 chosen.append(schedule.job.name)
                 left -= reads
         return chosen
+
+    def _is_paused(self, schedule: Schedule) -> bool:
+        return self._around.admission.holding_job(schedule.job.name) is not None
 
     def _started(self, run: Run) -> Json:
         return run_answer(run, {}, self._core.clock.now())

@@ -2,7 +2,8 @@
 
 Several pages are under way at a time, together at most `claim` accounts. Whom a sweep found
 unchanged is stored at once, the others are asked for one by one. A pass ends when nothing is left,
-when the run should stop, or when the platform asks for a pause; what was not asked stays due.
+when the run should stop, or when the platform asks for a pause; what was not asked stays due. While
+a person holds the job or the platform, nothing is held for it: other runs may ask for it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import traceback
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
-from syncd.errors import ItemError, PlatformError
+from syncd.errors import ItemError, PlatformError, WrongAccount
 from syncd.jobs.base import RunContext
 from syncd.jobs.judgement import Judge
 from syncd.jobs.lanes import Lanes
@@ -23,18 +24,19 @@ from syncd.jobs.sweep import Sweep
 from syncd.jobs.work import Work
 from syncd.model.account import Account, AccountId
 from syncd.model.item import Claim, Failure, Item, Success, Withdrawn
+from syncd.model.pause import Pause
 from syncd.model.profile import Alike
 from syncd.outbound.meter import Meter, current_meter
 from syncd.outbound.urgency import current_urgency, urgency_of
 from syncd.store.sync import Batch
-from syncd.telemetry.events import ItemFailed
+from syncd.telemetry.events import ItemFailed, WrongAccountAnswered
 
 
 class Fanout:
     """Works through one credential's due accounts; `run` may be called again after a halt.
 
     After `run`, `halted_by` tells what the platform said to stop it; None: nothing is left, or the
-    run should stop.
+    run should stop. `alarm` is the first answer about somebody else.
     """
 
     def __init__(self, context: RunContext, work: Work, progress: Progress) -> None:
@@ -51,6 +53,8 @@ class Fanout:
         self._pages = Pages(context, work, progress, self._may_go_on)
         self._sweep = Sweep(context, work)
         self._meter = Meter()
+        self._has_skipped = False
+        self.alarm: WrongAccount | None = None
         self.halted_by: PlatformError | None = None
 
     async def run(self) -> None:
@@ -63,14 +67,20 @@ class Fanout:
         try:
             async with asyncio.TaskGroup() as group:
                 watcher = group.create_task(self._cancel_after_grace())
-                await self._work_through(self._pages.due(), group)
-                await self._work_through(self._pages.retries(), group)
+                await self._pass(group)
+                while self._has_skipped and not self._should_end:
+                    await self._pass(group)
                 watcher.cancel()
         finally:
             # What was taken and not committed is free again, also of pages that never began.
             self._pages.release_all()
             self._lanes.cancel()
             self._asking.clear()
+
+    async def _pass(self, lanes: asyncio.TaskGroup) -> None:
+        self._has_skipped = False
+        await self._work_through(self._pages.due(), lanes)
+        await self._work_through(self._pages.retries(), lanes)
 
     async def _work_through(
         self, hauls: AsyncIterator[Sequence[Claim]], lanes: asyncio.TaskGroup
@@ -124,6 +134,7 @@ class Fanout:
         """Commit whom a sweep found unchanged."""
         try:
             await self._commit(unchanged)
+            self._work.budget.use(len(unchanged))
         finally:
             self._pages.release(item.account.id for item in unchanged)
 
@@ -133,27 +144,39 @@ class Fanout:
 
     async def _may_go_on(self) -> bool:
         """Wait while a person holds the job or the platform; False when the pass should end."""
-        admission, name = self._around.admission, self._work.platform.name
         while not self._should_end:
-            pause = admission.holding(self._context.run.job, name)
+            pause = self._holding()
             if pause is None:
                 return True
             self._progress.wait(f"paused by a person: {pause.why or pause.scope}")
-            await admission.wait_for_change()
+            await self._around.admission.wait_for_change()
         return False
+
+    def _holding(self) -> Pause | None:
+        return self._around.admission.holding(self._context.run.job, self._work.platform.name)
 
     async def _settle(self, page: Sequence[Claim], lanes: asyncio.TaskGroup) -> None:
         """Ask for the accounts of a page and commit what came of them."""
         try:
             answers = await self._lanes.work_through(lanes, page) if page else ()
             await self._commit([item for item in answers if item is not None])
-            unasked = [claim for claim, item in zip(page, answers, strict=True) if item is None]
-            self._work.budget.give_back(sum(not claim.attempts for claim in unasked))
+            # What was tried before is paid for.
+            was_asked = [
+                item is not None
+                for claim, item in zip(page, answers, strict=True)
+                if not claim.attempts
+            ]
+            self._work.budget.use(sum(was_asked))
+            self._work.budget.give_back(len(was_asked) - sum(was_asked))
         finally:
             self._pages.release([claim.account.id for claim in page])
 
     async def _ask_in_turn(self, claim: Claim) -> Item | None:
         """Ask for one account when it is its turn; None when it was not asked and stays due."""
+        # A dry run marks nobody, so that it could not tell later whom it skipped: it waits here.
+        if self._holding() is not None and not self._context.run.options.dry_run:
+            self._has_skipped = True
+            return None
         if not await self._may_go_on():
             return None
         if not self._around.admission.admits(claim.account):
@@ -178,7 +201,21 @@ class Fanout:
             self.halted_by = self.halted_by or halting
             return None
         self._tell_failure(claim, error.outcome, str(error), stack="")
+        if isinstance(error, WrongAccount) and self.alarm is None:
+            self.alarm = error
+            self._tell_alarm(claim, error)
         return item
+
+    def _tell_alarm(self, claim: Claim, error: WrongAccount) -> None:
+        self._around.bus.emit(
+            WrongAccountAnswered(
+                run_id=self._context.run.id,
+                job=self._context.run.job,
+                platform=self._work.platform.name,
+                account=claim.account.handle,
+                error=str(error),
+            )
+        )
 
     def _unforeseen(self, claim: Claim, error: Exception) -> Item:
         text = f"unforeseen {type(error).__name__} while reading {claim.account.handle!r}"

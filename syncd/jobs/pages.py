@@ -42,7 +42,7 @@ class Pages:
         """Claim haul after haul, oldest attempt first."""
         position, work = START, self._work
         while await self._may_go_on():
-            wanted = work.budget.take(await self._room())
+            wanted = await work.budget.take(await self._room())
             if not wanted:
                 return
             busy = frozenset(self._in_flight)

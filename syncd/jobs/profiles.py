@@ -61,11 +61,15 @@ class _Pass:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _End:
-    """How it ended with one credential; `error` None: nothing kept it from being finished."""
+    """How it ended with one credential; `error` None: nothing kept it from being finished.
+
+    `alarm` is the first answer about somebody else.
+    """
 
     platform: Platform
     due: int
     error: SyncdError | None = None
+    alarm: SyncdError | None = None
 
 
 class Profiles(JobKind[ProfilesOptions]):
@@ -165,7 +169,7 @@ class Profiles(JobKind[ProfilesOptions]):
         error = await self._pass_after_pass(context, fanout, progress, platform)
         if not context.run.options.dry_run:
             await self._confirm_missing(context, work.selection, platform.name)
-        return _End(platform=platform, due=due, error=error)
+        return _End(platform=platform, due=due, error=error, alarm=fanout.alarm)
 
     def _sweeps(self, context: RunContext, platform: Platform) -> bool:
         """Tell whether to sweep: not where a person wants answers about these accounts now."""
@@ -252,15 +256,17 @@ def _ending(ends: Sequence[_End]) -> Ending:
     """Tell how the run ended: failed where everybody refused, partial where one did."""
     halted = [end for end in ends if end.error is not None]
     errors = [end.error for end in halted if end.error is not None]
+    alarms = [end.platform.naming(str(end.alarm)) for end in ends if end.alarm is not None]
     if not errors:
-        return Ending(outcome=Outcome.SUCCEEDED)
+        # Who failed makes the run partial; what is alarming about it is said in words.
+        return Ending(outcome=Outcome.SUCCEEDED, error="; ".join(alarms))
     refused = [error for error in errors if not isinstance(error, RateLimited)]
     # Who had nothing to ask for has proved nothing.
     asked = [end for end in ends if end.due or end.error is not None]
     hints = [error.hint for error in errors if error.hint]
     return Ending(
         outcome=Outcome.FAILED if len(refused) == len(asked) else Outcome.PARTIAL,
-        error="; ".join(_in_words(end) for end in halted),
+        error="; ".join([*map(_in_words, halted), *alarms]),
         hint=hints[0] if hints else "what was not asked stays due",
     )
 

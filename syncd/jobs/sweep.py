@@ -3,7 +3,8 @@
 What a sweep does not tell (an account it does not know, that errored twice, or that nothing could
 be said about) is asked for alone, as if there were no sweep: it never decides that somebody is
 gone. Trouble halves the question, whatever was answered is kept, and a sweep that fails even for
-two accounts one by one rests while the others are asked for alone.
+two accounts one by one rests while the others are asked for alone. So it does while only its own
+quota is used up: what is asked for alone draws on another one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from syncd.errors import (
     PlatformBlocked,
     PlatformDown,
     PlatformError,
+    RateLimited,
     SweepRefused,
 )
 from syncd.jobs.base import RunContext
@@ -39,6 +41,7 @@ class Sweep:
         self._run = context.run
         self._clock = context.around.clock
         self._bus = context.around.bus
+        self._admission = context.around.admission
         self._stop = context.stop
         self._platform = work.platform
         self._lane = work.platform.lane
@@ -76,7 +79,8 @@ class Sweep:
     @property
     def _may_ask(self) -> bool:
         is_stopped = self.halted_by is not None or self._stop.is_requested
-        return not is_stopped and self._clock.monotonic() >= self._rests_until
+        is_held = self._admission.holding(self._run.job, self._platform.name) is not None
+        return not (is_stopped or is_held) and self._clock.monotonic() >= self._rests_until
 
     async def _ask_once(self, batch: Sequence[Account]) -> Swept:
         """Ask one question; whatever goes wrong, those it is about were not answered."""
@@ -104,6 +108,10 @@ class Sweep:
                 return True
             case SweepRefused() | PlatformBlocked(until=None):
                 self.give_up(str(error))
+            case RateLimited(until=until) if self._platform.paused_until() is None:
+                seconds = max((until - self._clock.now()).total_seconds(), 0.0)
+                self._rest(seconds)
+                self._tell_suspended(seconds, str(error))
             case _:
                 self.halted_by = error
         return False
@@ -114,10 +122,13 @@ class Sweep:
         if self._failed_alone >= _ENOUGH:
             self._rests += 1
             seconds = DOWN.seconds(self._rests)
-            self._rests_until = self._clock.monotonic() + seconds
+            self._rest(seconds)
             if self._rests == 1:
                 self._tell_suspended(seconds, error)
         return Swept(errored=frozenset(account.id for account in batch), is_strained=True)
+
+    def _rest(self, seconds: float) -> None:
+        self._rests_until = self._clock.monotonic() + seconds
 
     def _tell_suspended(self, seconds: float | None, error: str, stack: str = "") -> None:
         self._bus.emit(

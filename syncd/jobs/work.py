@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from dataclasses import dataclass
 
@@ -13,21 +14,38 @@ _PAGE_SECONDS = 2.0
 
 
 class Budget:
-    """How many items a run may still take on; None means any number."""
+    """How many items a run may still take on; None means any number.
+
+    Whoever took some either uses them or gives them back: the others wait for that.
+    """
 
     def __init__(self, left: int | None) -> None:
         self.left = left
+        self._held = 0
+        self._changed = asyncio.Event()
 
-    def take(self, wanted: int) -> int:
-        """Take up to `wanted` and return how many there were."""
-        taken = wanted if self.left is None else min(wanted, self.left)
-        self.give_back(-taken)
+    async def take(self, wanted: int) -> int:
+        """Take up to `wanted` and return how many there were; 0: there will be none."""
+        if self.left is None:
+            return wanted
+        while not self.left and self._held:
+            self._changed.clear()
+            await self._changed.wait()
+        taken = min(wanted, self.left)
+        self.left -= taken
+        self._held += taken
         return taken
+
+    def use(self, count: int) -> None:
+        """Note that so many that were taken are used up."""
+        self._held -= count
+        self._changed.set()
 
     def give_back(self, count: int) -> None:
         """Return what was taken and not used."""
         if self.left is not None:
             self.left += count
+        self.use(count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

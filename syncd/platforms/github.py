@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from syncd.config.models import PlatformSettings
-from syncd.errors import AccountNotFound, AccountUnsuitable, BadPayload, ItemError
+from syncd.errors import AccountNotFound, AccountUnsuitable, BadPayload, ItemError, WrongAccount
 from syncd.model.account import Account
 from syncd.model.profile import Fetched, Profile, Unchanged
 from syncd.model.scheme import Scheme
@@ -212,16 +212,17 @@ def to_profile(data: Any, account: Account) -> Profile:
     """Map an answer to a profile.
 
     Raises:
-        BadPayload: a needed key is missing or wrong, or the answer is about somebody else.
+        BadPayload: a needed key is missing or wrong.
+        WrongAccount: the answer is about somebody else.
         AccountUnsuitable: an organization, or a suspended user of an Enterprise Server.
     """
     if not isinstance(data, dict):
         raise BadPayload(f"{_name(account)}: the answer is no object but {type(data).__name__}")
     number, login = _required(data, account, "id", int), _required(data, account, "login", str)
     if account.external_id and str(number) != account.external_id:
-        raise BadPayload(f"{_name(account)}: github answered about id {number}")
+        raise WrongAccount(f"{_name(account)}: github answered about id {number}")
     if not account.external_id and login.lower() != account.handle.lower():
-        raise BadPayload(f"{_name(account)}: github answered about {login[:_SHOWN]!r}")
+        raise WrongAccount(f"{_name(account)}: github answered about {login[:_SHOWN]!r}")
     if data.get("type") == "Organization":
         raise AccountUnsuitable(f"{_name(account)} is an organization, not a person")
     if data.get("suspended_at") is not None:

@@ -56,6 +56,8 @@ _SHARED = (
 _LIMITED = frozenset({"RATE_LIMITED", "RATE_LIMIT"})
 _REFUSED = frozenset({"FORBIDDEN", "INSUFFICIENT_SCOPES"})
 _UNKNOWN = "NOT_FOUND"
+# So few may all be accounts that are kept from us; of more it is the credential.
+_FEW = 5
 
 
 def question(accounts: Sequence[Account]) -> dict[str, Any]:
@@ -154,8 +156,14 @@ def _is_too_much(error: Mapping[str, Any]) -> bool:
 def _check_rights(errors: Sequence[Mapping[str, Any]], nodes: Sequence[Any]) -> None:
     """Raise where nobody was answered because of us or of our question."""
     refused = [error for error in errors if error.get("type") in _REFUSED or _is_misasked(error)]
-    if refused and not any(isinstance(node, dict) for node in nodes):
+    is_about_us = len(nodes) > _FEW or not all(map(_is_kept_from_us, refused))
+    if refused and is_about_us and not any(isinstance(node, dict) for node in nodes):
         raise SweepRefused(f"github refuses GraphQL{_words(refused)}")
+
+
+def _is_kept_from_us(error: Mapping[str, Any]) -> bool:
+    """Tell whether an error may be about one account alone."""
+    return error.get("type") == "FORBIDDEN" and _is_about_one(error)
 
 
 def _is_misasked(error: Mapping[str, Any]) -> bool:

@@ -19,6 +19,7 @@ from fakes.waiting import until
 
 from syncd.errors import BadInput, ConsentWithdrawn, NotKnown
 from syncd.model.account import UserEntry
+from syncd.model.pause import PauseScope
 from syncd.model.run import RunOptions
 from syncd.sandbox.faults import latency
 from syncd.sandbox.github import GitHubStandIn
@@ -62,6 +63,48 @@ async def test_a_user_is_synced_beside_a_running_job_and_nobody_is_asked_twice(
     assert standin.counters.fetched(at_least=2) == []
     job = await desk.control.job(JOB)
     assert job["last_run"]["id"] == whole["id"]
+
+
+async def test_a_paused_job_keeps_nobody_from_another_one(
+    database: Database,
+    base_url: str,
+    tmp_path: Path,
+    population: Population,
+    standin: GitHubStandIn,
+) -> None:
+    settings = database.settings
+    text = text_for(settings.address, settings.schema, base_url)
+    text += '\n[jobs.other]\nkind = "profiles"\nplatforms = ["github"]\n'
+    standin.faults.add(latency(0.2))
+    async with controlled(text, tmp_path) as desk:
+        await desk.core.health.ready.wait()
+        await desk.link(**{f"u{n}": population.login(n) for n in range(60)})
+        held = await desk.control.trigger(JOB, RunOptions(), None)
+
+        async def is_asking() -> bool:
+            await desk.clock.advance(0.05)
+            return standin.counters.requests >= 5
+
+        await until(is_asking, what="the run to ask")
+        await desk.control.pause(PauseScope.JOB, JOB, why="", until=None, actor="me")
+
+        async def holds_nobody() -> bool:
+            await desk.clock.advance(0.05)
+            return not desk.core.around.in_flight["profiles"]
+
+        await until(holds_nobody, what="what was under way to be stored")
+        other = await desk.control.trigger("other", RunOptions(), None)
+        whole = await desk.end(other["id"])
+        alone = await desk.control.sync_user("u59")
+        synced = await desk.end(alone["runs"][0]["id"])
+        await desk.control.resume(PauseScope.JOB, JOB, actor="me")
+        ended = await desk.end(held["id"])
+
+    assert whole["outcome"] == "succeeded"
+    assert whole["seen"] + ended["seen"] >= 60
+    assert whole["seen"] > 40
+    assert (synced["job"], synced["outcome"], synced["seen"]) == ("other", "succeeded", 1)
+    assert ended["outcome"] == "succeeded"
 
 
 async def test_a_user_is_synced_once_in_a_while_also_over_a_restart(

@@ -95,10 +95,10 @@ async def link(desk: Desk, population: Population) -> None:
     await desk.link(**{f"u{number}": population.login(number) for number in range(USERS)})
 
 
-async def run(desk: Desk) -> dict[str, Any]:
+async def run(desk: Desk, **options: Any) -> dict[str, Any]:
     """Run the job to its end within a few virtual seconds."""
     await desk.clock.advance(1)
-    started = await desk.control.trigger(JOB, RunOptions(), None)
+    started = await desk.control.trigger(JOB, RunOptions(**options), None)
 
     async def ended() -> dict[str, Any] | None:
         await desk.clock.advance(0.05)
@@ -337,6 +337,17 @@ async def test_a_refused_credential_is_named_and_the_others_go_on(
     assert name in ended["hint"]
     assert {"what": ended["error"], "hint": ended["hint"]} in status["problems"]
     assert held == {name}
+
+
+async def test_limit_that_a_refused_credential_cannot_use_is_used_by_the_other(
+    house: House, population: Population, standin: GitHubStandIn
+) -> None:
+    revoke(standin)
+    async with house.syncd(TOKEN, OTHER) as desk:
+        await link(desk, population)
+        limited = await run(desk, limit=10)
+
+    assert (limited["outcome"], limited["created"], limited["seen"]) == ("partial", 10, 10)
 
 
 async def missing(desk: Desk) -> int:

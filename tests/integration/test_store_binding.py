@@ -149,7 +149,7 @@ async def test_what_one_credential_cannot_see_is_not_missing_because_another_one
         await world.rows(
             "UPDATE sync_state SET attempted_at = $1::timestamptz, outcome = CASE credential "
             "WHEN 'a' THEN 'not_found' ELSE 'unchanged' END, "
-            "succeeded_at = CASE credential WHEN 'b' THEN $1::timestamptz END",
+            "detailed_at = CASE credential WHEN 'b' THEN $1::timestamptz END",
             past,
         )
         for name in ("a", "b"):

@@ -211,9 +211,11 @@ ON CONFLICT (run_id, account_id) DO UPDATE
 SET outcome = EXCLUDED.outcome, error = EXCLUDED.error, at = EXCLUDED.at;
 
 -- name: confirm_missing
--- After a run in which the platform answered others: note the first "not found", and call an account
--- gone, set aside or not, when a second one came at least $4 later; a letter about it is over. What one credential ($5)
--- is told proves nothing of what another one cannot see. Repeating it changes nothing.
+-- After a run in which the platform answered others who were asked for alone (a sweep comes from
+-- another API, and proves nothing of this one): note the first "not found", and call an account gone,
+-- set aside or not, when a second one came at least $4 later; a letter about it is over. What one
+-- credential ($5) is told proves nothing of what another one cannot see. Repeating it changes
+-- nothing.
 WITH missing AS (
     SELECT sync_state.account_id, sync_state.not_found_since, sync_state.attempted_at
     FROM sync_state
@@ -222,7 +224,7 @@ WITH missing AS (
         AND ($5::text IS NULL OR sync_state.credential = $5)
         AND EXISTS (
             SELECT 1 FROM sync_state AS healthy
-            WHERE healthy.kind = $1 AND healthy.platform = $2 AND healthy.succeeded_at >= $3
+            WHERE healthy.kind = $1 AND healthy.platform = $2 AND healthy.detailed_at >= $3
                 AND ($5::text IS NULL OR healthy.credential = $5)
         )
 ), first AS (

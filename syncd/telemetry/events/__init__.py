@@ -39,6 +39,7 @@ from syncd.telemetry.events.runs import (
     RunProgressed,
     RunStarted,
     SweepSuspended,
+    WrongAccountAnswered,
 )
 
 __all__ = [
@@ -71,4 +72,5 @@ __all__ = [
     "StoreLost",
     "StoreRecovered",
     "SweepSuspended",
+    "WrongAccountAnswered",
 ]

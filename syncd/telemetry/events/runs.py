@@ -113,6 +113,20 @@ class ItemFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WrongAccountAnswered(Event):
+    """A platform answered about somebody else: refused, and told once a run and credential."""
+
+    name: ClassVar[str] = "platform.wrong_account"
+    level: ClassVar[Level] = Level.ERROR
+    run_id: int
+    job: str
+    platform: str
+    account: str
+    error: str
+    hint: str = "nothing of it was stored; see whether a proxy or cache stands before base_url"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterWritten(Event):
     """An item's attempts are used up, again perhaps: `letter` waits for a person."""
 

@@ -8,11 +8,11 @@ from fakes.clock import FakeClock
 from fakes.syncing import Syncing, syncing
 
 from syncd.model.run import Outcome
-from syncd.sandbox.faults import server_error
+from syncd.sandbox.faults import server_error, with_values
 from syncd.sandbox.github import GitHubStandIn
 from syncd.sandbox.population import Population
 from syncd.store.database import Database
-from syncd.telemetry.events import AccountChanged
+from syncd.telemetry.events import AccountChanged, WrongAccountAnswered
 
 
 async def test_renamed_user_is_followed_by_id_and_keeps_one_row(
@@ -114,10 +114,10 @@ async def test_vanished_user_is_gone_after_a_second_look_twelve_hours_later(
 ) -> None:
     kept = await world.account("ada")
     population.vanish(1)
-    await world.run()
+    await world.run(full=True)
 
     await world.pass_time(hours=12)
-    await world.run()
+    await world.run(full=True)
 
     after = await world.account("ada")
     assert after["state"] == "gone"
@@ -145,15 +145,14 @@ async def test_second_look_counts_only_while_others_are_answered(
     world: Syncing, population: Population, standin: GitHubStandIn
 ) -> None:
     population.vanish(1)
-    await world.run()
-    for path in (f"/user/{population.account_id(2)}", "/graphql"):
-        standin.faults.add(server_error(), path=path)
+    await world.run(full=True)
+    standin.faults.add(server_error(), path=f"/user/{population.account_id(2)}")
 
     await world.pass_time(hours=13)
-    await world.run()
+    await world.run(full=True)
     while_down = await world.account("ada")
     standin.faults.clear()
-    await world.run()
+    await world.run(full=True)
 
     assert while_down["state"] == "active"
     assert (await world.account("ada"))["state"] == "gone"
@@ -163,9 +162,9 @@ async def test_user_who_comes_back_is_followed_again(
     world: Syncing, population: Population
 ) -> None:
     population.vanish(1)
-    await world.run()
+    await world.run(full=True)
     await world.pass_time(hours=13)
-    await world.run()
+    await world.run(full=True)
     gone = await world.account("ada")
 
     population.restore(1)
@@ -174,6 +173,22 @@ async def test_user_who_comes_back_is_followed_again(
     after = await world.account("ada")
     assert gone["state"] == "gone"
     assert (after["state"], after["not_found_since"]) == ("active", None)
+
+
+async def test_answer_about_somebody_else_is_told_as_an_error_once_and_in_the_run(
+    world: Syncing, standin: GitHubStandIn
+) -> None:
+    before = await world.account("ada")
+    standin.faults.add(with_values({"id": 999}), path="/user/*")
+    await world.fetch("UPDATE sync_state SET etag = ''")
+
+    run = await world.run(full=True)
+
+    told = [event for event in world.events if isinstance(event, WrongAccountAnswered)]
+    assert (run.outcome, run.report.failures) == (Outcome.PARTIAL, {"schema_error": 2})
+    assert [(event.level, event.error) for event in told] == [("error", run.error)]
+    assert "github answered about id 999" in run.error
+    assert (await world.account("ada"))["raw"] == before["raw"]
 
 
 async def test_second_pass_costs_no_quota(world: Syncing, standin: GitHubStandIn) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -99,16 +100,33 @@ async def test_sweep_alone_makes_nobody_gone_the_single_question_does(
     world: Syncing, standin: GitHubStandIn, population: Population
 ) -> None:
     population.vanish(7)
+    population.change(8)
 
     first = await world.run()
     once = await world.account("u7")
     await world.pass_time(hours=12)
+    population.change(8)
     await world.run()
     twice = await world.account("u7")
 
     assert first.report.failures == {"not_found": 1}
     assert (once["state"], once["outcome"], twice["state"]) == ("active", "not_found", "gone")
     assert standin.counters.by_status[404] == 2
+
+
+async def test_nobody_is_gone_while_only_sweeps_are_answered(
+    world: Syncing, standin: GitHubStandIn, population: Population
+) -> None:
+    population.change_some(0.5)
+    standin.faults.add(instead('{"message": "Not Found"}', status=404), path="/user/*")
+
+    first = await world.run()
+    await world.pass_time(hours=12, minutes=1)
+    await world.run()
+
+    states = await world.fetch("SELECT DISTINCT state FROM accounts")
+    assert first.report.failures == {"not_found": USERS // 2}
+    assert [row["state"] for row in states] == ["active"]
 
 
 async def test_user_who_became_an_organization_is_quarantined(
@@ -290,7 +308,7 @@ async def test_pause_that_a_sweep_is_asked_for_is_kept_and_nobody_is_lost(
     assert (run.report.unchanged, run.report.calls) == (USERS, 3)
 
 
-async def test_used_up_points_are_waited_for_without_a_refusal_twice(
+async def test_used_up_points_hold_the_sweep_alone_and_are_not_refused_twice(
     database: Database, tmp_path: Path, clock: FakeClock, population: Population
 ) -> None:
     standin = GitHubStandIn(population, clock=clock)
@@ -301,12 +319,28 @@ async def test_used_up_points_are_waited_for_without_a_refusal_twice(
         await world.link({f"u{n}": population.login(n) for n in range(USERS)})
         await world.run()
         exhausted = '{"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}'
-        standin.faults.add(instead(exhausted), path="/graphql", times=1)
+        standin.faults.add(instead(exhausted), path="/graphql")
 
         run = await world.run()
 
-    assert (run.outcome, run.report.unchanged) == (Outcome.SUCCEEDED, USERS)
-    assert standin.counters.graphql == 3
+        standin.faults.clear()
+        told = [event.seconds for event in world.events if isinstance(event, SweepSuspended)]
+        standin.counters.clear()
+        await world.pass_time(hours=1)
+        later = await world.run()
+
+    assert (run.outcome, run.report.unchanged, run.report.saved) == ("succeeded", USERS, USERS)
+    assert run.finished_at is not None
+    assert run.started_at is not None
+    assert run.finished_at - run.started_at < timedelta(minutes=5)
+    assert len(told) == 1
+    assert told[0] is not None
+    assert told[0] > 60
+    assert (later.report.unchanged, standin.counters.graphql, standin.counters.rest) == (
+        USERS,
+        2,
+        0,
+    )
 
 
 async def test_revoked_credential_ends_the_pass_at_the_sweep_and_touches_nobody(

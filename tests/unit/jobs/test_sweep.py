@@ -24,6 +24,7 @@ from syncd.jobs.sweep import Sweep
 from syncd.jobs.work import Budget, Work
 from syncd.model.account import Account
 from syncd.model.address import PostgresAddress
+from syncd.model.pause import Pause, PauseScope
 from syncd.model.sweep import Swept
 from syncd.store.accounts import Selection
 from syncd.store.database import Database, DatabaseSettings
@@ -218,7 +219,6 @@ async def test_a_refused_sweep_is_given_up_for_the_run_and_told_once(
 @pytest.mark.parametrize(
     "error",
     [
-        RateLimited("quota", until=FakeClock().now()),
         CredentialsRejected("HTTP 401"),
         PlatformDown("open", until=FakeClock().now()),
         PlatformBlocked("open", until=FakeClock().now()),
@@ -239,6 +239,59 @@ async def test_what_is_about_the_platform_halts_the_pass_and_keeps_what_was_answ
     assert sweep.halted_by is error
     assert set(digests) == set(range(1, 101))
     assert (platform.sizes, platform.lane.size) == ([100, 100], 100)
+
+
+async def test_a_pause_of_the_whole_platform_halts_the_pass(
+    sweep: Sweep, platform: SweepingPlatform, clock: FakeClock
+) -> None:
+    async def answer(accounts: Sequence[Account]) -> Swept:
+        platform.client.gate.pauses.pause(900, "secondary limit")
+        raise error
+
+    error = RateLimited("secondary limit", until=clock.now() + timedelta(seconds=900))
+    platform.sweeping = answer
+
+    await sweep.ask(numbered(300))
+
+    assert (sweep.halted_by, platform.sizes) == (error, [100])
+
+
+async def test_a_pause_of_its_own_quota_rests_the_sweep_until_then_and_halts_nothing(
+    sweep: Sweep, platform: SweepingPlatform, world: Running, clock: FakeClock
+) -> None:
+    until = clock.now() + timedelta(seconds=900)
+
+    async def answer(accounts: Sequence[Account]) -> Swept:
+        if clock.now() < until:
+            raise RateLimited("graphql quota used up", until=until)
+        return all_of(accounts)
+
+    platform.sweeping = answer
+
+    at_once = await sweep.ask(numbered(300))
+    await clock.advance(899)
+    resting = await sweep.ask(numbered(300))
+    await clock.advance(1)
+    later = await sweep.ask(numbered(300))
+
+    assert (len(at_once), len(resting), len(later)) == (0, 0, 300)
+    assert (platform.sizes, sweep.halted_by) == ([100] * 4, None)
+    assert suspensions(world.events) == [900.0]
+
+
+async def test_a_person_who_pauses_the_job_is_heard_before_the_next_question(
+    world: Running, platform: SweepingPlatform, sweep: Sweep, clock: FakeClock
+) -> None:
+    async def answer(accounts: Sequence[Account]) -> Swept:
+        pause = Pause(scope=PauseScope.PLATFORM, key="play", paused_at=clock.now())
+        world.around.admission.pause(pause)
+        return all_of(accounts)
+
+    platform.sweeping = answer
+
+    digests = await sweep.ask(numbered(300))
+
+    assert (platform.sizes, len(digests), sweep.halted_by) == ([100], 100, None)
 
 
 async def test_a_stop_ends_it_after_the_question_under_way(

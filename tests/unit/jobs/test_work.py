@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -43,9 +44,18 @@ def test_haul_is_a_page_where_nothing_is_swept(work: Work) -> None:
     assert replace(work, sweeps=False).haul == work.page == 20
 
 
-def test_budget_hands_out_what_is_left_and_takes_back_what_was_not_used() -> None:
+async def test_budget_hands_out_what_is_left_and_what_others_give_back() -> None:
     budget, endless = Budget(10), Budget(None)
+    taken = [await budget.take(7), await budget.take(7)]
 
-    assert (budget.take(7), budget.take(7), budget.take(7)) == (7, 3, 0)
+    waiting = [asyncio.create_task(budget.take(7)) for _ in range(2)]
+    await asyncio.sleep(0)
+    budget.use(8)
+    await asyncio.sleep(0)
+    ended_early = [task.done() for task in waiting]
     budget.give_back(2)
-    assert (budget.take(7), endless.take(7)) == (2, 7)
+    later = await waiting[0]
+    budget.use(2)
+
+    assert (taken, ended_early, later, await waiting[1]) == ([7, 3], [False, False], 2, 0)
+    assert (await endless.take(7), await endless.take(7)) == (7, 7)

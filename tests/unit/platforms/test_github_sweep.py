@@ -196,6 +196,17 @@ def test_words_of_a_refusal_are_escaped_and_no_more_than_a_beginning() -> None:
     assert len(str(refusal.value)) < 250
 
 
+def test_few_accounts_that_are_all_kept_from_us_are_no_refusal_many_are() -> None:
+    def kept_from_us(count: int) -> Response:
+        return told([None] * count, *(error("FORBIDDEN", "nodes", n) for n in range(count)))
+
+    swept = read_sweep(kept_from_us(2), linked(1, 2))
+    with pytest.raises(SweepRefused):
+        read_sweep(kept_from_us(100), linked(*range(100)))
+
+    assert (swept.digests, swept.errored, swept.is_strained) == ({}, {101, 102}, False)
+
+
 @pytest.mark.parametrize("kind", ["RATE_LIMITED", "RATE_LIMIT"])
 def test_quota_that_is_used_up_is_a_pause_until_it_resets(kind: str) -> None:
     data = {"errors": [{"type": kind, "message": "API rate limit exceeded"}]}
