@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Any
 
@@ -30,27 +29,6 @@ class Expects(StrEnum):
 
     JSON = "json"
     TEXT = "text"
-
-
-async def read_body(aim: str, read: Callable[[], Awaitable[bytes]], limit_bytes: int) -> bytes:
-    """Collect a body, decompressed already, of at most `limit_bytes`.
-
-    Args:
-        aim: what was attempted, the beginning of the error's message.
-        read: returns what has come since it was last called; nothing at the end.
-        limit_bytes: how much there may be.
-
-    Raises:
-        BadPayload: there is more; the rest is not read.
-    """
-    parts: list[bytes] = []
-    left = limit_bytes
-    while chunk := await read():
-        left -= len(chunk)
-        if left < 0:
-            raise BadPayload(f"{aim}: the answer is larger than {limit_bytes} bytes")
-        parts.append(chunk)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def parse_json(body: bytes) -> Any:
