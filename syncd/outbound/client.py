@@ -23,8 +23,9 @@ from syncd.errors import (
 from syncd.outbound.answers import Classifier, Kind, Response, Verdict
 from syncd.outbound.breaker import BreakerState
 from syncd.outbound.credentials import Credential
-from syncd.outbound.gate import Charge, Gate, Passage
+from syncd.outbound.gate import Gate, Passage
 from syncd.outbound.installation import InstallationTokens
+from syncd.outbound.meter import Charge
 from syncd.outbound.reader import Expects, excerpt, find_failure
 from syncd.outbound.request import Endpoint, Request
 from syncd.outbound.resource import WAIT_THROUGH_SECONDS
