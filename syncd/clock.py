@@ -34,9 +34,8 @@ class SystemClock:
         """Return the wall-clock time, aware and in UTC."""
         return datetime.now(UTC)
 
-    def monotonic(self) -> float:
-        """Return seconds of the system's monotonic clock."""
-        return time.monotonic()
+    monotonic = staticmethod(time.monotonic)
+    """Return seconds of the system's monotonic clock."""
 
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds`; a negative wait still lets others run once."""

@@ -64,6 +64,9 @@ class Fanout:
             StoreUnavailable: PostgreSQL broke off; what was committed stays, the rest is due.
         """
         self.halted_by = None
+        # All tasks of the pass take these over.
+        meter = current_meter.set(self._meter)
+        urgency = current_urgency.set(urgency_of(self._context.run.cause))
         try:
             async with asyncio.TaskGroup() as group:
                 watcher = group.create_task(self._cancel_after_grace())
@@ -76,6 +79,8 @@ class Fanout:
             self._pages.release_all()
             self._lanes.cancel()
             self._asking.clear()
+            current_meter.reset(meter)
+            current_urgency.reset(urgency)
 
     async def _pass(self, lanes: asyncio.TaskGroup) -> None:
         self._has_skipped = False
@@ -120,8 +125,6 @@ class Fanout:
         return rest, unchanged
 
     async def _look(self, accounts: Sequence[Account]) -> Mapping[AccountId, bytes]:
-        current_meter.set(self._meter)
-        current_urgency.set(urgency_of(self._context.run.cause))
         try:
             digests = await self._sweep.ask(accounts)
         except Exception as error:  # a bug of the sweep must not stop what works without it
@@ -184,8 +187,6 @@ class Fanout:
         return await self._ask(claim)
 
     async def _ask(self, claim: Claim) -> Item | None:
-        current_meter.set(self._meter)
-        current_urgency.set(urgency_of(self._context.run.cause))
         try:
             answer = await self._work.platform.fetch(claim.account)
         except (ItemError, PlatformError) as error:

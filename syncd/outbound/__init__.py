@@ -7,8 +7,8 @@ own through the same gate: nobody waits for one with a slot in hand.
 - `client` asks: one per (platform, credential), shared by all jobs. It follows redirects within
   the origin only, and remembers (`standing`) that the credential is refused until it is accepted
   again. `request` says where and what, `transport` sets aiohttp's connections up (TLS always
-  verified) and puts its errors into our words, `wire` sends and receives over them, within one
-  deadline.
+  verified) and puts its errors into our words, `wire` writes requests and keeps connections,
+  `talk` speaks on one of them, within one deadline, and collects at most so many bytes.
 - `retry` sits outside the gate, so nobody sleeps holding a slot or a token.
 - `gate` is what a request passes before it leaves: `pause` (what the server asked for), `resource`
   (a `quota` over a long window, ours and the server's, and the reserve of it that only manual
@@ -23,7 +23,7 @@ own through the same gate: nobody waits for one with a slot in hand.
 - `lane` is where one credential's big questions (a sweep) leave, one at a time and of a size that
   is borne. A failure of such a question is halved, not retried, and does not open the breaker.
 - `meter` tells what one caller's requests cost.
-- `reader` reads at most so many bytes and parses them strictly; `answers` holds what came back
+- `reader` parses what came strictly; `answers` holds what came back
   and the words in which a platform judges it (`Verdict`).
 - `credentials` and `addresses` say as whom and to whom we talk.
 

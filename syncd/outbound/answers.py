@@ -98,10 +98,14 @@ class Verdict:
 
 Classifier = Callable[[Response], Verdict]
 
+_GOOD = Verdict()
+
 
 def judge_by_status(response: Response) -> Verdict:
     """Judge an answer as plain HTTP means it: what a platform has no own rule for."""
     status = response.status
+    if status < 400:
+        return _GOOD
     if status == 429 or (status == 503 and response.retry_after_seconds is not None):
         seconds = response.retry_after_seconds
         return Verdict(kind=Kind.PAUSE, cause=f"HTTP {status}", pause_seconds=seconds)
@@ -111,4 +115,4 @@ def judge_by_status(response: Response) -> Verdict:
         return Verdict(kind=Kind.REJECTED, cause="HTTP 401")
     if status == 403:
         return Verdict(kind=Kind.BLOCKED, cause="HTTP 403")
-    return Verdict()
+    return _GOOD

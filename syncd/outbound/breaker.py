@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -60,6 +59,24 @@ _PATH = re.compile(r"^(cannot [A-Z]+) \S+ (on )")
 _EVERYBODY = 40
 # So many different addresses that failed before may fail their trial before it opens again.
 _MOST_TRIALS = 3
+
+
+class Judging:
+    """One request, the outcome of which is told to the breaker."""
+
+    __slots__ = ("_address", "_breaker", "_is_evidence")
+
+    def __init__(self, breaker: Breaker, address: Hashable, *, is_evidence: bool) -> None:
+        self._breaker = breaker
+        self._address = address
+        self._is_evidence = is_evidence
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Tell what came of it; what is raised then stands for the error."""
+        self._breaker.note(error, self._address, is_evidence=self._is_evidence)
 
 
 class Breaker:
@@ -144,9 +161,8 @@ class Breaker:
         hint = "nothing was changed; what was not asked stays due and is asked by itself"
         raise kind(f"{self.in_words()} ({self.error})", until=self.until, hint=hint)
 
-    @contextmanager
-    def judging(self, address: Hashable, *, is_evidence: bool = True) -> Iterator[None]:
-        """Learn from what comes of one request.
+    def judging(self, address: Hashable, *, is_evidence: bool = True) -> Judging:
+        """Learn from what comes of one request: the context manager to send it in.
 
         Args:
             address: what is asked for; equal where the same is asked again.
@@ -156,28 +172,24 @@ class Breaker:
             PlatformBlocked, PlatformDown: with `until` set, where this is the platform's failure
                 and no longer the request's.
         """
+        return Judging(self, address, is_evidence=is_evidence)
+
+    def note(self, error: BaseException | None, address: Hashable, *, is_evidence: bool) -> None:
+        """Learn what came of a request; `Judging` calls it."""
         if not is_evidence:
-            yield
             return
-        try:
-            yield
-        except PlatformTrouble as error:
+        if isinstance(error, PlatformTrouble):
             if error.until is None:
                 self._note_failure(error, address)
                 self.check()
-            raise
-        except CredentialsRejected:
-            self._note_good_answer(address)  # its API has answered, and clearly
-            raise
-        except RateLimited:
-            raise  # the pause decides when the next one is tried
-        except (BadPayload, PlatformError) as error:
+        elif error is None or isinstance(error, CredentialsRejected):
+            self._note_good_answer(address)  # refused: its API has answered, and clearly
+        elif isinstance(error, RateLimited):
+            return  # the pause decides when the next one is tried
+        elif isinstance(error, BadPayload | PlatformError) and self.state is BreakerState.HALF_OPEN:
             # Such an answer says nothing against a platform that is well; who is tried after it
             # failed everybody has not shown yet that it is.
-            if self.state is BreakerState.HALF_OPEN:
-                self._note_failure(error, address)
-            raise
-        self._note_good_answer(address)
+            self._note_failure(error, address)
 
     def begin_trial(self) -> bool:
         """Take the turn of the one that is tried; False where nobody must be."""
@@ -229,6 +241,8 @@ class Breaker:
         return enough or everybody
 
     def _note_good_answer(self, address: Hashable) -> None:
+        if not (self._row or self._suspects or self._doubted or self.openings):
+            return  # as nearly always
         self._suspect(*self._row)
         self._suspects.pop(address, None)
         self._begin_row()

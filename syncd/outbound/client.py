@@ -23,8 +23,9 @@ from syncd.errors import (
 from syncd.outbound.answers import Classifier, Kind, Response, Verdict
 from syncd.outbound.breaker import BreakerState
 from syncd.outbound.credentials import Credential
-from syncd.outbound.gate import Charge, Gate, Passage
+from syncd.outbound.gate import Gate, Passage
 from syncd.outbound.installation import InstallationTokens
+from syncd.outbound.meter import Charge
 from syncd.outbound.reader import Expects, excerpt, find_failure
 from syncd.outbound.request import Endpoint, Request
 from syncd.outbound.resource import TOKENS, WAIT_THROUGH_SECONDS
@@ -69,7 +70,8 @@ class PlatformClient:
         self._random = random
         self._budget = RetryBudget()
         self._base = endpoint.base_url.rstrip("/")
-        self._origin = URL(self._base).origin()
+        self._url = URL(self._base)
+        self._path = self._url.raw_path.rstrip("/")
         self._authorization = credential.headers()
         installed = credential.installation
         self._tokens = None if installed is None else InstallationTokens(installed, clock)
@@ -119,25 +121,28 @@ class PlatformClient:
             PlatformError: no trusted connection; a person must look.
             BadPayload: the answer is too large, empty or not what was expected.
         """
-        base = self._base.rsplit("/", request.up)[0]
-        target = request.target()
-        url = URL(base + target, encoded=True)
+        target = self._target(request)
         self._budget.earn()
         # What has a body is no question about the same thing again: new evidence each time.
         address = target if request.json is None else object()
         try:
             with self.gate.breaker.judging(address, is_evidence=not request.is_divisible):
-                response = await self._try_again_and_again(request, url)
+                response = await self._try_again_and_again(request, target)
         except CredentialsRejected as error:
             raise self._standing.note_refused(error) from None
         self._standing.note_accepted()
         return response
 
-    async def _try_again_and_again(self, request: Request, url: URL) -> Response:
+    def _target(self, request: Request) -> str:
+        """Return the encoded path and query of a request."""
+        target = self._path.rsplit("/", request.up)[0] + request.target()
+        return target if target.startswith("/") else f"/{target}"
+
+    async def _try_again_and_again(self, request: Request, target: str) -> Response:
         attempt = 1
         while True:
             try:
-                return await self._follow(request, url)
+                return await self._follow(request, target)
             except (RateLimited, PlatformDown) as error:
                 if request.is_divisible and isinstance(error, PlatformDown):
                     raise  # the next attempt is about less
@@ -159,37 +164,32 @@ class PlatformClient:
             return None
         return self._endpoint.retry.delay_seconds(attempt, self._random)
 
-    async def _follow(self, request: Request, url: URL) -> Response:
+    async def _follow(self, request: Request, target: str) -> Response:
         """Send, and follow redirects within the origin; each of them passes the gate."""
         for _ in range(MAX_REDIRECTS + 1):
-            response = await self._send(request, url)
+            response = await self._attempt(request, target, is_last=self._tokens is None)
+            if response is None:  # the token turned out to be good no more
+                response = await self._attempt(request, target, is_last=True)
+            assert response is not None, "the last attempt ends with an answer or an error"
             if response.status not in REDIRECTS or "Location" not in response.headers:
                 return response
-            url = self._target_of(request, url, response.headers["Location"])
-        raise PlatformBlocked(f"{self._aim(request, url)}: more than {MAX_REDIRECTS} redirects")
+            target = self._target_of(request, target, response.headers["Location"])
+        raise PlatformBlocked(f"{self._aim(request, target)}: more than {MAX_REDIRECTS} redirects")
 
-    def _target_of(self, request: Request, url: URL, location: str) -> URL:
+    def _target_of(self, request: Request, target: str, location: str) -> str:
         try:
-            target = url.join(URL(location))
-            is_ours = target.origin() == self._origin and not target.user
+            url = self._url.join(URL(target, encoded=True)).join(URL(location))
+            is_ours = url.origin() == self._url.origin() and not url.user
         except ValueError:
             is_ours = False
         if not is_ours:
             raise PlatformBlocked(
-                f"{self._aim(request, url)}: redirected to another origin",
+                f"{self._aim(request, target)}: redirected to another origin",
                 hint="check base_url; redirects are followed within its origin only",
             )
-        return target
+        return url.raw_path_qs
 
-    async def _send(self, request: Request, url: URL) -> Response:
-        """Send once; a second time where a token turned out to be good no more."""
-        response = await self._attempt(request, url, is_last=self._tokens is None)
-        if response is None:
-            response = await self._attempt(request, url, is_last=True)
-        assert response is not None, "the last attempt ends with an answer or an error"
-        return response
-
-    async def _attempt(self, request: Request, url: URL, *, is_last: bool) -> Response | None:
+    async def _attempt(self, request: Request, target: str, *, is_last: bool) -> Response | None:
         """Pass the gate as somebody; None where the token was refused and this is not the last."""
         while True:
             # Before the gate: who waits for a token, or makes one, holds no slot.
@@ -200,7 +200,7 @@ class PlatformClient:
                 if headers is None:  # it ended while we stood in the line
                     passage.charge = Charge.UNSENT
                     continue
-                response, verdict = await self._answer(passage, request, url, headers)
+                response, verdict = await self._answer(passage, request, target, headers)
                 told = None if verdict.kind is Kind.REJECTED else verdict.quota
                 if told is not None and told.resource in {"", request.resource}:
                     passage.resource.quota.note(told)
@@ -208,28 +208,27 @@ class PlatformClient:
                     self._tokens.discard(headers)
                     return None
                 # Still inside, so that the next in line sees a pause before it leaves.
-                self._heed(verdict, self._aim(request, url), request, response)
+                self._heed(verdict, request, target, response)
             return response
 
     async def _ask_for_token(self, path: tuple[str, ...], headers: Headers) -> Response:
         """Ask for an installation token; a person may be among those who wait for it."""
         request = Request(method="POST", segments=path, resource=TOKENS)
-        url = URL(self._base + request.target(), encoded=True)
+        target = self._target(request)
         resource = self.gate.resources.named(TOKENS)
         async with Passage(self.gate, resource, Urgency.MANUAL) as passage:
-            response, verdict = await self._answer(passage, request, url, headers)
+            response, verdict = await self._answer(passage, request, target, headers)
             if verdict.kind is not Kind.REJECTED:
-                self._heed(verdict, self._aim(request, url), request, response)
+                self._heed(verdict, request, target, response)
         return response
 
     async def _answer(
-        self, passage: Passage, request: Request, url: URL, headers: Headers
+        self, passage: Passage, request: Request, target: str, headers: Headers
     ) -> tuple[Response, Verdict]:
-        aim = self._aim(request, url)
         try:
-            response = await self._connection.exchange(request, url, aim, headers)
+            response = await self._connection.exchange(request, target, headers)
         except TRANSPORT_ERRORS as error:
-            failure = describe(aim, error)
+            failure = describe(self._aim(request, target), error)
             if failure.never_left:
                 passage.charge = Charge.UNSENT
             # What aiohttp says of a malformed answer holds our headers, the token among them.
@@ -240,14 +239,14 @@ class PlatformClient:
             passage.charge = Charge.SAVED
         return response, verdict
 
-    def _heed(self, verdict: Verdict, aim: str, request: Request, response: Response) -> None:
+    def _heed(self, verdict: Verdict, request: Request, target: str, response: Response) -> None:
         """Act on a verdict: return if it is good, else raise what it means."""
-        reason = f"{aim}: {verdict.cause}"
+        if verdict.kind is Kind.OK:
+            self._check_readable(request, target, response)
+            self.gate.note_good_answer(request.resource)
+            return
+        reason = f"{self._aim(request, target)}: {verdict.cause}"
         match verdict.kind:
-            case Kind.OK:
-                if failure := self._find_failure(aim, request, response):
-                    raise failure
-                self.gate.note_good_answer(request.resource)
             case Kind.PAUSE:
                 resource = self.gate.resources.named(request.resource)
                 pauses = resource.used_up if verdict.is_used_up else self.gate.pauses
@@ -267,18 +266,20 @@ class PlatformClient:
             case _:
                 assert_never(verdict.kind)
 
-    def _find_failure(self, aim: str, request: Request, response: Response) -> SyncdError | None:
+    def _check_readable(self, request: Request, target: str, response: Response) -> None:
         is_readable = response.data is not None or request.expects is not Expects.JSON
         if is_readable or not response.is_success or response.status in WITHOUT_BODY:
-            return None
+            return
         content_type = response.headers.get("Content-Type", "")
-        failure = find_failure(aim, content_type, response.body)
+        failure = find_failure(self._aim(request, target), content_type, response.body)
         if isinstance(failure, ItemError):
             failure.sample = excerpt(response.body)
-        return failure
+        if failure is not None:
+            raise failure
 
-    def _aim(self, request: Request, url: URL) -> str:
-        return f"cannot {request.method} {url.raw_path[:200]} on {self._endpoint.platform}"
+    def _aim(self, request: Request, target: str) -> str:
+        path = target.partition("?")[0][:200]
+        return f"cannot {request.method} {path} on {self._endpoint.platform}"
 
     def _tell_retried(self, attempt: int, delay: float, error: SyncdError) -> None:
         self._bus.emit(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from functools import partial
 from typing import Self
 
@@ -16,7 +15,7 @@ from syncd.model.gate import GateState
 from syncd.outbound.breaker import Breaker
 from syncd.outbound.limiter import TokenBucket
 from syncd.outbound.line import Lines
-from syncd.outbound.meter import current_meter
+from syncd.outbound.meter import Charge, current_meter
 from syncd.outbound.pause import Pause, Pauses, wall
 from syncd.outbound.quota import Quota
 from syncd.outbound.resource import CORE, WAIT_THROUGH_SECONDS, Resource, Resources
@@ -48,14 +47,6 @@ class Limits:
     timeout_seconds: float = 30.0
 
 
-class Charge(StrEnum):
-    """What a request cost the platform's quota."""
-
-    SPENT = "spent"
-    SAVED = "saved"
-    UNSENT = "unsent"
-
-
 class Passage:
     """One request on its way, as an async context manager: it is in flight as long as that lasts.
 
@@ -79,7 +70,8 @@ class Passage:
             RateLimited: nothing of its kind may leave for more than a minute.
             PlatformDown, PlatformBlocked: the breaker is open.
         """
-        await self._gate.admit(self)
+        if (turn := self._gate.admit(self)) is not None:
+            await turn
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -157,11 +149,16 @@ class Gate:
         """Return the way through for a request that draws on a resource."""
         return Passage(self, self.resources.named(resource), current_urgency.get())
 
-    async def admit(self, passage: Passage) -> None:
-        """Wait until a request may leave; `Passage` calls it."""
+    def admit(self, passage: Passage) -> Awaitable[None] | None:
+        """Let a request leave, or return what lets it leave when it is its turn; for `Passage`."""
         # Also behind others: what is too long to wait for is refused at once.
         if self._own_wait(passage) or self._lines.waiting or self._shared_wait():
-            await self._lines.stand(passage.line, partial(self._wait_as_head, passage))
+            return self._stand(passage)
+        self._let_leave(passage)
+        return None
+
+    async def _stand(self, passage: Passage) -> None:
+        await self._lines.stand(passage.line, partial(self._wait_as_head, passage))
         self._let_leave(passage)
 
     def release(self, passage: Passage) -> None:
@@ -178,8 +175,7 @@ class Gate:
             return
         self.saved += charge is Charge.SAVED
         if (meter := current_meter.get()) is not None:
-            meter.calls += 1
-            meter.saved += charge is Charge.SAVED
+            meter.count(charge)
 
     def note_good_answer(self, resource: str) -> None:
         """End the conditions that a good answer proves to be over."""
@@ -247,7 +243,8 @@ class Gate:
             RateLimited: it is too long to wait through here.
             PlatformDown, PlatformBlocked: the breaker is open.
         """
-        self.breaker.check()
+        if self.breaker.openings:
+            self.breaker.check()
         if pause := self.pauses.left_seconds():
             return self._bearable(pause, self.pauses.cause)
         wait = passage.resource.wait_seconds(passage.urgency)

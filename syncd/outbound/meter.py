@@ -8,6 +8,15 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Charge(StrEnum):
+    """What a request cost the platform's quota."""
+
+    SPENT = "spent"
+    SAVED = "saved"
+    UNSENT = "unsent"
 
 
 @dataclass(slots=True)
@@ -16,6 +25,11 @@ class Meter:
 
     calls: int = 0
     saved: int = 0
+
+    def count(self, charge: Charge) -> None:
+        """Count a request that left."""
+        self.calls += 1
+        self.saved += charge is Charge.SAVED
 
     def take(self) -> tuple[int, int]:
         """Return what was counted and begin anew."""

@@ -79,6 +79,8 @@ class Quota:
 
     def reserved(self) -> int:
         """Return how many requests of a window are the reserve."""
+        if not self._reserve:
+            return 0
         size = self.size()
         return 0 if size == math.inf else int(size * self._reserve)
 
@@ -148,6 +150,8 @@ class Quota:
         self._report = None
 
     def _forget(self) -> None:
+        if not self._spent and self._report is None:
+            return
         now = self._clock.monotonic()
         while self._spent and self._spent[0][0] <= now:
             self._count -= self._spent.popleft()[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Any
 
@@ -30,27 +30,6 @@ class Expects(StrEnum):
 
     JSON = "json"
     TEXT = "text"
-
-
-async def read_body(aim: str, read: Callable[[], Awaitable[bytes]], limit_bytes: int) -> bytes:
-    """Collect a body, decompressed already, of at most `limit_bytes`.
-
-    Args:
-        aim: what was attempted, the beginning of the error's message.
-        read: returns what has come since it was last called; nothing at the end.
-        limit_bytes: how much there may be.
-
-    Raises:
-        BadPayload: there is more; the rest is not read.
-    """
-    parts: list[bytes] = []
-    left = limit_bytes
-    while chunk := await read():
-        left -= len(chunk)
-        if left < 0:
-            raise BadPayload(f"{aim}: the answer is larger than {limit_bytes} bytes")
-        parts.append(chunk)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def parse_json(body: bytes) -> Any:
@@ -114,15 +93,16 @@ def excerpt(body: bytes) -> str:
 
 
 def _holds_infinity(data: Any) -> bool:
-    rest = [data]
-    for value in rest:
-        kind = type(value)  # three times as fast as isinstance, and the parser makes no subclasses
-        if kind is dict:
-            rest.extend(value.values())
-        elif kind is list:
-            rest.extend(value)
-        elif kind is float and math.isinf(value):
+    rest: list[Collection[Any]] = [(data,)]
+    for values in rest:
+        # Of exact types: three times as fast, and the parser makes no subclasses.
+        kinds = set(map(type, values))
+        if float in kinds and any(type(value) is float and math.isinf(value) for value in values):
             return True
+        if dict in kinds:
+            rest.extend(value.values() for value in values if type(value) is dict)
+        if list in kinds:
+            rest.extend(value for value in values if type(value) is list)
     return False
 
 

@@ -91,7 +91,7 @@ class Request:
         Raises:
             BadInput: a segment is empty, a dot or two, or holds a slash or a control character.
         """
-        path = "".join(f"/{_encode(segment)}" for segment in self.segments)
+        path = "".join([f"/{_encode(segment)}" for segment in self.segments])
         return f"{path}?{urlencode(self.params)}" if self.params else path
 
 

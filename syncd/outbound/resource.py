@@ -142,9 +142,11 @@ class Resource:
         return wait
 
     def _wait_for_turn(self, kept: int, unsent: float) -> float:
-        low = (self.quota.size() - kept) * _LOW_SHARE
         last = self._left_at
-        if unsent >= low or last == -math.inf:
+        if last == -math.inf:
+            return 0.0
+        low = (self.quota.size() - kept) * _LOW_SHARE
+        if unsent >= low:
             return 0.0
         spread = self.quota.spread(kept, unsent, low)
         turn_at = max(

@@ -11,14 +11,14 @@ from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from syncd.clock import Clock
-from syncd.errors import PlatformDown, PlatformError, SyncdError
+from syncd.errors import BadPayload, PlatformDown, PlatformError, SyncdError
 from syncd.outbound.addresses import PublicResolver
 from syncd.outbound.answers import Response
 from syncd.outbound.reader import Expects, parse_leniently
 from syncd.outbound.request import Endpoint, Request
-from syncd.outbound.wire import Sending, Wire
+from syncd.outbound.talk import TooLarge
+from syncd.outbound.wire import Wire
 
-KEEPALIVE_SECONDS = 30.0
 DNS_SECONDS = 60
 
 # aiohttp's own, and those of sockets that it lets through.
@@ -51,30 +51,21 @@ class Connection:
             await self._wire.close()
 
     async def exchange(
-        self, request: Request, url: URL, aim: str, authorization: Mapping[str, str]
+        self, request: Request, target: str, authorization: Mapping[str, str]
     ) -> Response:
         """Send a request and read its answer whole; redirects are not followed.
 
         Raises:
             TRANSPORT_ERRORS: for `describe`.
-            BadPayload: the answer is larger than the endpoint allows.
         """
         assert self._wire is not None, "the client is used outside its context"
-        received = await self._wire.exchange(
-            Sending(
-                method=request.method,
-                url=url,
-                headers={**request.headers, **authorization},
-                json=request.json,
-                aim=aim,
-            )
-        )
+        message, answered = await self._wire.exchange(request, target, authorization)
         # Nobody reads, keeps or tells what we are known by, wherever in the answer it stands.
         sent = authorization.get("Authorization", "")
-        body = self._endpoint.credential.redact(received.body, sent)
+        body = self._endpoint.credential.redact(answered, sent)
         return Response(
-            status=received.status,
-            headers=received.headers,
+            status=message.code,
+            headers=message.headers,
             body=body,
             data=parse_leniently(body) if body and request.expects is Expects.JSON else None,
             received_at=self._clock.now(),
@@ -91,10 +82,9 @@ def _open_wire(endpoint: Endpoint) -> Wire:
     if not endpoint.allow_private:
         resolver = PublicResolver(resolver)
     connector = aiohttp.TCPConnector(
-        limit=endpoint.limits.slots,
+        limit=0,  # the gate knows how many
         resolver=resolver,
         ttl_dns_cache=DNS_SECONDS,
-        keepalive_timeout=KEEPALIVE_SECONDS,
     )
     return Wire(
         URL(endpoint.base_url).origin(),
@@ -131,8 +121,10 @@ def describe(aim: str, error: BaseException) -> Failure:
             reason = f"{aim}: no whole answer in time"
             return Failure(error=PlatformDown(reason), never_left=False)
         case aiohttp.ClientPayloadError():
-            reason = f"{aim}: the answer was cut off"
-            return Failure(error=PlatformDown(reason), never_left=False)
+            cut_off = PlatformDown(f"{aim}: the answer was cut off")
+            too_large = BadPayload(f"{aim}: {error}")
+            is_too_large = isinstance(error, TooLarge)
+            return Failure(error=too_large if is_too_large else cut_off, never_left=False)
         case _:
             reason = f"{aim}: connection failed: {type(error).__name__}"
             return Failure(error=PlatformDown(reason), never_left=False)

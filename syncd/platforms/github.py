@@ -45,8 +45,14 @@ _PRIMARY = "rate limit exceeded"
 _LARGEST = 2**63 - 1
 _WHOLE = re.compile(r"\d{1,12}", re.ASCII)
 _SHOWN = 50
-_COUNTS = ("followers", "following", "public_repos")
-_TEXTS = ("name", "avatar_url", "bio")
+_MAPPED = {
+    "name": str,
+    "avatar_url": str,
+    "bio": str,
+    "followers": int,
+    "following": int,
+    "public_repos": int,
+}
 
 
 class GitHub(Platform):
@@ -151,14 +157,9 @@ def judge(response: Response, *, is_authorized: bool) -> Verdict:
     if plain.kind is Kind.OK and response.status >= 400 and not _is_object(response):
         # A proxy's words, or base_url leads elsewhere: nobody is "not found" because of that.
         return Verdict(kind=Kind.BLOCKED, cause=f"HTTP {response.status} that is not the API's")
-    is_free = response.status == 304 and is_authorized
-    return Verdict(
-        kind=plain.kind,
-        cause=plain.cause,
-        pause_seconds=plain.pause_seconds,
-        quota=quota,
-        is_free=is_free,
-    )
+    if plain.kind is Kind.OK:
+        return Verdict(quota=quota, is_free=response.status == 304 and is_authorized)
+    return replace(plain, quota=quota)
 
 
 def _judge_refusal(response: Response, quota: QuotaReport | None) -> Verdict:
@@ -195,7 +196,8 @@ def _wait_seconds(quota: QuotaReport | None) -> float | None:
 def _quota(response: Response) -> QuotaReport | None:
     """Return what the headers say about the resource that was drawn on."""
     headers = response.headers
-    remaining, reset = (headers.get(f"x-ratelimit-{key}", "") for key in ("remaining", "reset"))
+    remaining = headers.get("x-ratelimit-remaining", "")
+    reset = headers.get("x-ratelimit-reset", "")
     if not _WHOLE.fullmatch(remaining) or not _WHOLE.fullmatch(reset):
         return None
     resets_in = max(response.seconds_until(int(reset)), 0.0)
@@ -227,34 +229,30 @@ def to_profile(data: Any, account: Account) -> Profile:
         raise AccountUnsuitable(f"{_name(account)} is an organization, not a person")
     if data.get("suspended_at") is not None:
         raise AccountUnsuitable(f"{_name(account)} is suspended on github")
-    return Profile(
-        external_id=str(number),
-        handle=login,
-        **{key: _optional(data, account, key, str) for key in _TEXTS},
-        **{key: _optional(data, account, key, int) for key in _COUNTS},
-        raw=data,
-    )
+    mapped: dict[str, Any] = {key: data.get(key) for key in _MAPPED}
+    for key, kind in _MAPPED.items():
+        _check(mapped[key], account, key, kind)
+    return Profile(external_id=str(number), handle=login, **mapped, raw=data)
 
 
 def _required(data: dict[str, Any], account: Account, key: str, kind: type) -> Any:
-    value = _optional(data, account, key, kind)
+    value = data.get(key)
+    _check(value, account, key, kind)
     if not value:
         raise BadPayload(f"{_name(account)}: $.{key} is missing")
     return value
 
 
-def _optional(data: dict[str, Any], account: Account, key: str, kind: type) -> Any:
-    """Return a value of the wanted type; a wrong type is an odd answer, never a zero."""
-    value = data.get(key)
+def _check(value: Any, account: Account, key: str, kind: type[Any]) -> None:
+    """Accept a value of the wanted type or none; a wrong type is an odd answer, never a zero."""
     if value is None:
-        return None
+        return
     if type(value) is not kind:
         raise BadPayload(
             f"{_name(account)}: $.{key} is no {kind.__name__}: {str(value)[:_SHOWN]!r}"
         )
     if isinstance(value, int) and not 0 <= value <= _LARGEST:
         raise BadPayload(f"{_name(account)}: $.{key} is out of range: {str(value)[:_SHOWN]}")
-    return value
 
 
 def _name(account: Account) -> str:

@@ -9,8 +9,7 @@ quota stands in the headers, as it does of REST.
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from syncd.errors import SweepRefused
@@ -52,6 +51,8 @@ _SHARED = (
     ("following", "following"),
     ("public_repos", "repositories"),
 )
+
+_REST, _GRAPHQL = zip(*_SHARED, strict=True)
 
 _LIMITED = frozenset({"RATE_LIMITED", "RATE_LIMIT"})
 _REFUSED = frozenset({"FORBIDDEN", "INSUFFICIENT_SCOPES"})
@@ -106,23 +107,25 @@ def mark_of(profile: Mapping[str, Any]) -> SweepMark | None:
     key = profile.get("node_id")
     if not isinstance(key, str) or not key or profile.get("type", "User") != "User":
         return None
-    return SweepMark(key=key, digest=_digest(profile.get(rest) for rest, _ in _SHARED))
+    return SweepMark(key=key, digest=_digest([profile.get(name) for name in _REST]))
 
 
 def _digest_by_id(node: Mapping[str, Any], account: Account) -> dict[AccountId, bytes]:
     """Return the digest of a user, nothing of a bot, an organization or somebody else."""
     if str(node.get("databaseId")) != account.external_id:
         return {}
-    values = (node.get(name) for _, name in _SHARED)
-    plain = (value.get("totalCount") if isinstance(value, dict) else value for value in values)
+    values = [node.get(name) for name in _GRAPHQL]
+    plain = [value.get("totalCount") if isinstance(value, dict) else value for value in values]
     return {account.id: _digest(plain)}
 
 
-def _digest(values: Iterable[Any]) -> bytes:
+def _digest(values: Sequence[Any]) -> bytes:
     """Hash values that mean the same to the same: REST says "" where GraphQL says null."""
-    same = [" ".join(value.split()) if isinstance(value, str) else value for value in values]
-    text = json.dumps([None if value == "" else value for value in same])
-    return hashlib.sha256(text.encode()).digest()[:16]
+    same = [
+        " ".join(value.split()) or None if isinstance(value, str) else value for value in values
+    ]
+    # How Python writes a list says where each value ends, and of which kind it is.
+    return hashlib.blake2b(repr(same).encode(), digest_size=16).digest()
 
 
 def _errors(data: Any) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ _HOLDERS = (dict, list)
 
 def to_columns(profiles: Sequence[tuple[AccountId, Profile]]) -> list[list[Any]]:
     """Turn profiles into the arrays that `upsert_profiles` unnests, in its order."""
-    mapped = [[getattr(profile, name) for _, profile in profiles] for name in _MAPPED]
+    mapped = [_column(name, profiles) for name in _MAPPED]
     written = [_canonical(profile.raw) for _, profile in profiles]
     return [
         [number for number, _ in profiles],
@@ -38,6 +38,12 @@ def to_columns(profiles: Sequence[tuple[AccountId, Profile]]) -> list[list[Any]]
             for (_, profile), text in zip(profiles, written, strict=True)
         ],
     ]
+
+
+def _column(name: str, profiles: Sequence[tuple[AccountId, Profile]]) -> list[Any]:
+    """Return a field of all profiles; nothing where nobody has it, which `unnest` makes NULLs."""
+    values = [getattr(profile, name) for _, profile in profiles]
+    return [] if values.count(None) == len(values) else values
 
 
 def hash_answer(profile: Profile) -> bytes:

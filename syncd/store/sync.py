@@ -175,7 +175,6 @@ class SyncStore:
             batch.kind,
             batch.at,
             [item.account.id for item in items],
-            [words[item.account.id] != "unchanged" for item in items],
             [words[item.account.id] for item in items],
             *zip(*(_memory_of(item) for item in items), strict=True),
         )

@@ -263,11 +263,11 @@ async def test_a_used_up_quota_and_the_reserve_are_kept_over_a_restart(
             async with gate.passage():
                 pass
         with pytest.raises(RateLimited, match="reserve"):
-            await gate.admit(gate.passage())
+            await gate.passage().__aenter__()
     async with house.syncd() as desk:
         gate = desk.core.around.platforms["github"][0].client.gate
         with pytest.raises(RateLimited, match="reserve"):
-            await gate.admit(gate.passage())
+            await gate.passage().__aenter__()
         words = (await platform(desk))["waits_for"]
         current_urgency.set(Urgency.MANUAL)
         async with gate.passage():

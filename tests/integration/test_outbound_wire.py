@@ -21,7 +21,7 @@ from syncd.outbound.answers import Response, judge_by_status
 from syncd.outbound.client import PlatformClient
 from syncd.outbound.credentials import Credential
 from syncd.outbound.gate import Limits
-from syncd.outbound.request import Endpoint, Request
+from syncd.outbound.request import MAX_BODY_BYTES, Endpoint, Request
 from syncd.outbound.retry import RetryPolicy
 from syncd.telemetry.bus import Bus
 from syncd.telemetry.events import Event, RequestRetried
@@ -202,6 +202,42 @@ async def test_a_body_without_end_is_refused_at_the_limit() -> None:
         asked = await ask(port)
 
     assert isinstance(asked.error, BadPayload)
+
+
+@pytest.mark.parametrize("head", ["X-Plain: 1", "Content-Encoding: gzip"])
+async def test_a_body_may_be_as_large_as_the_limit_and_not_a_byte_larger(head: str) -> None:
+    async def answer_to(size: int) -> Asked:
+        body = b'"' + b"a" * (size - 2) + b'"'
+        sent = gzip.compress(body, 1) if "gzip" in head else body
+        async with raw_server(http(sent, JSON, head)) as port:
+            return await ask(port, attempts=1)
+
+    whole, larger = await answer_to(MAX_BODY_BYTES), await answer_to(MAX_BODY_BYTES + 1)
+
+    assert whole.response is not None
+    assert len(whole.response.body) == MAX_BODY_BYTES
+    assert isinstance(larger.error, BadPayload)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 5_000])
+async def test_a_body_in_many_pieces_arrives_whole(chunk: int) -> None:
+    body = b'{"a": "' + b"b" * 5_000 + b'"}'
+
+    async def drip(writer: asyncio.StreamWriter) -> None:
+        writer.write(CHUNKED)
+        for start in range(0, len(body), chunk):
+            part = body[start : start + chunk]
+            writer.write(b"%x\r\n%b\r\n" % (len(part), part))
+            if start % 500 == 0:
+                await writer.drain()
+                await asyncio.sleep(0)
+        writer.write(b"0\r\n\r\n")
+
+    async with raw_server(drip) as port:
+        asked = await ask(port)
+
+    assert asked.response is not None
+    assert asked.response.body == body
 
 
 async def test_broken_compression_is_a_cut_off_answer() -> None:

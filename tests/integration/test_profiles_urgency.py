@@ -49,7 +49,7 @@ async def test_a_manual_run_uses_what_scheduled_requests_must_leave(database: Da
 
         world.platform.answering = answer
         with pytest.raises(RateLimited, match="reserve for manual triggers"):
-            await gate.admit(gate.passage())
+            await gate.passage().__aenter__()
         run = await world.run()
 
     assert (run.outcome, run.report.created) == ("succeeded", 5)

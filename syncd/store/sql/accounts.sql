@@ -157,16 +157,15 @@ RETURNING account_id, (xmax = 0) AS is_new;
 -- or digest) stays as it is.
 UPDATE sync_state
 SET attempted_at = $2, succeeded_at = $2,
-    changed_at = CASE WHEN given.changed THEN $2 ELSE sync_state.changed_at END,
+    changed_at = CASE WHEN given.outcome <> 'unchanged' THEN $2 ELSE sync_state.changed_at END,
     due_at = NULL, retry_run = NULL, attempts = 0, fail_streak = 0, outcome = given.outcome,
     failing_since = NULL, error = '', not_found_since = NULL, etag = given.etag, etag_credential = given.etag_credential,
     sweep_key = COALESCE(NULLIF(given.sweep_key, ''), sync_state.sweep_key),
     sweep_digest = COALESCE(NULLIF(given.sweep_digest, ''), sync_state.sweep_digest),
     detailed_at = CASE WHEN given.is_detailed THEN $2 ELSE sync_state.detailed_at END
-FROM unnest($3::bigint[], $4::boolean[], $5::text[], $6::text[], $7::text[], $8::text[],
-        $9::bytea[], $10::boolean[])
-    AS given (account_id, changed, outcome, etag, etag_credential, sweep_key, sweep_digest,
-        is_detailed)
+FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[],
+        $9::boolean[])
+    AS given (account_id, outcome, etag, etag_credential, sweep_key, sweep_digest, is_detailed)
 WHERE sync_state.account_id = given.account_id AND sync_state.kind = $1;
 
 -- name: revive_accounts

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -10,27 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.errors import BadPayload, PlatformBlocked, PlatformDown
-from syncd.outbound.reader import excerpt, find_failure, is_html, parse_json, read_body
-
-
-def pieces(*parts: bytes) -> Callable[[], Awaitable[bytes]]:
-    left = iter(parts)
-
-    async def read() -> bytes:
-        return next(left, b"")
-
-    return read
-
-
-async def test_a_body_is_read_up_to_its_limit() -> None:
-    body = await read_body("cannot read", pieces(b"abc", b"de"), 5)
-
-    assert body == b"abcde"
-
-
-async def test_one_byte_more_than_the_limit_is_too_many() -> None:
-    with pytest.raises(BadPayload, match="cannot read: the answer is larger than 5 bytes"):
-        await read_body("cannot read", pieces(b"abc", b"def"), 5)
+from syncd.outbound.reader import excerpt, find_failure, is_html, parse_json
 
 
 @pytest.mark.parametrize(
