@@ -267,7 +267,8 @@ def _problems(
     for job in jobs:
         last = verdicts.get(job["name"])
         if last is not None and last["outcome"] in _TROUBLE:
-            cause = last["error"] or _failures_in_words(last)
+            failures = _failures_in_words(last) if last["failed"] else ""
+            cause = "; ".join(filter(None, (last["error"], failures)))
             what = f"{job['name']}: run {last['id']} was {last['outcome']}: {cause}"
             hint = last["hint"] or f"see `syncd show {last['id']}`"
             problems.append({"what": what, "hint": hint})

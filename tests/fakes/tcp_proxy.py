@@ -48,11 +48,17 @@ class TcpProxy:
 
     async def cut(self) -> None:
         """Close every connection and refuse new ones."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        server, self._server = self._server, None
+        # Asked before it closes; later it would not wait for anybody.
+        gone = asyncio.ensure_future(_all_gone(server))
+        await asyncio.sleep(0)
+        if server is not None:
+            server.close()
         for writer in tuple(self._writers):
             writer.transport.abort()
+        # Also of those who are still greeting each other in TLS, whom nobody else knows.
+        await asyncio.wait([gone], timeout=5)
+        gone.cancel()
 
     def go_silent(self) -> None:
         """Keep every connection, accept new ones, and pass nothing on: a black hole."""
@@ -114,6 +120,11 @@ class TcpProxy:
         await self._flows.wait()
         writer.write(data)
         await writer.drain()
+
+
+async def _all_gone(server: asyncio.Server | None) -> None:
+    if server is not None:
+        await server.wait_closed()
 
 
 async def _until_first(*works: Coroutine[Any, Any, object]) -> None:
