@@ -10,8 +10,8 @@ inv     share of the grants that came after a later caller's
 us      CPU of a grant; at 50/s mostly the making of 1,000 waiters
 Jain    how evenly the waiters were served, 1: as evenly as can be
 
-One process, ways in turns, medians. Peers that are packages (`pip install aiolimiter
-pyrate-limiter`) are left out where they are not installed.
+One process, ways in turns, medians. aiolimiter and pyrate-limiter are of the extra `dev`; where
+they are not installed they are left out.
 """
 
 from __future__ import annotations
