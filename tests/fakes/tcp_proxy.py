@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
@@ -34,6 +35,7 @@ class TcpProxy:
         self._flows.set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
+        self._cuts = 0
         self.delay_seconds = 0.0
         self.port = 0
 
@@ -41,13 +43,13 @@ class TcpProxy:
         """Listen on the port (the same as before, if there was one) and let bytes flow."""
         self._flows.set()
         if self._server is None:
-            self._server = await asyncio.start_server(
-                self._serve, "127.0.0.1", self.port, ssl=self.tls
-            )
+            serve = functools.partial(self._serve, self._cuts)
+            self._server = await asyncio.start_server(serve, "127.0.0.1", self.port, ssl=self.tls)
             self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
         """Close every connection and refuse new ones."""
+        self._cuts += 1
         server, self._server = self._server, None
         # Asked before it closes; later it would not wait for anybody.
         gone = asyncio.ensure_future(_all_gone(server))
@@ -74,11 +76,17 @@ class TcpProxy:
             return await asyncio.open_unix_connection(self._target)
         return await asyncio.open_connection("127.0.0.1", self._target)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(
+        self, cuts: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         try:
             behind_reader, behind_writer = await self._connect()
         except OSError:
             writer.transport.abort()
+            return
+        if cuts != self._cuts:  # cut while this was still connecting
+            writer.transport.abort()
+            behind_writer.transport.abort()
             return
         pair = {writer, behind_writer}
         self._writers |= pair
