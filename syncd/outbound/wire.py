@@ -30,7 +30,7 @@ class Wire:
         origin: any address of the origin.
         connector: makes the connections, as many as are asked for.
         headers: go with every request.
-        seconds: how long connecting may take, and how long an answer.
+        seconds: how long connecting and the answer may take together.
         limit_bytes: the largest body, unpacked.
     """
 
@@ -70,8 +70,9 @@ class Wire:
     ) -> Answer:
         """Send a request and read its answer whole; redirects are not followed.
 
-        A connection that the server has closed meanwhile is noticed only when it is used: the
-        request, which must be safe to repeat, is sent again, once, as browsers do.
+        A kept connection that the server has closed meanwhile is noticed only when it is used: the
+        request, which must be safe to repeat, is then sent again, once, on a new one. What fails on
+        a new one has left, and counts against the platform's limits: that is not repeated here.
 
         Args:
             request: what to ask for.
@@ -84,19 +85,18 @@ class Wire:
         """
         data = self._bytes_of(request, target, authorization)
         has_body = request.method != "HEAD"
-        try:
-            return await self._in_time(data, has_body=has_body)
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-            if isinstance(error, aiohttp.ClientConnectorError):
-                raise  # it was not even connected
-        return await self._in_time(data, has_body=has_body)
+        talk = self._kept()
+        if talk is not None:
+            try:
+                return await self._on(talk, data, self._seconds, has_body=has_body)
+            except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+                pass  # closed meanwhile
+        began = self._loop.time()
+        talk = await self._begin()
+        left = self._seconds - (self._loop.time() - began)
+        return await self._on(talk, data, left, has_body=has_body)
 
-    async def _in_time(self, data: bytes, *, has_body: bool) -> Answer:
-        talk, seconds = self._kept(), self._seconds
-        if talk is None:
-            began = self._loop.time()
-            talk = await self._begin()
-            seconds -= self._loop.time() - began
+    async def _on(self, talk: Talk, data: bytes, seconds: float, *, has_body: bool) -> Answer:
         try:
             answer = await talk.ask(data, seconds, has_body=has_body)
         except HttpProcessingError as error:

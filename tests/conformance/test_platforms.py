@@ -25,6 +25,7 @@ from syncd.errors import (
     PlatformDown,
     PlatformError,
     RateLimited,
+    SweepRefused,
 )
 from syncd.model.account import Account, AccountId
 from syncd.model.profile import Fetched, Unchanged
@@ -311,11 +312,13 @@ async def test_error_never_tells_the_credential_even_if_the_platform_does(
     assert TOKEN not in " ".join(told)
 
 
-async def test_sweep_tells_of_whoever_was_fetched_what_the_fetch_foretold(
+async def test_sweep_tells_what_the_fetch_foretold_or_says_that_there_is_none(
     platform: Platform, account: Account, clock: FakeClock
 ) -> None:
     if not platform.can_sweep:
-        pytest.skip(f"{platform.name} has no sweep")
+        with pytest.raises(SweepRefused):
+            await platform.sweep([account])
+        return
     fetched = await clock.run(platform.fetch(account))
     assert isinstance(fetched, Fetched)
     assert fetched.mark is not None

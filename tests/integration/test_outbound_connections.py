@@ -109,7 +109,7 @@ async def test_a_kept_connection_that_the_server_gives_up_costs_no_attempt(metho
     assert [len(heard) for heard in server.connections] == [2, 2]
 
 
-async def test_what_is_never_answered_is_sent_again_only_once_behind_our_back() -> None:
+async def test_what_is_dropped_on_a_new_connection_leaves_no_oftener_than_the_gate_counts() -> None:
     server = Server()
 
     async def never(connection: int, number: int) -> bytes | None:
@@ -118,11 +118,28 @@ async def test_what_is_never_answered_is_sent_again_only_once_behind_our_back() 
 
     server.answers = never
 
-    async with talking(server) as client:
+    async with talking(server, attempts=3) as client:
         with pytest.raises(PlatformDown):
-            await client.request(Request(segments=("graphql",), method="POST"))
+            await client.request(ASK)
 
-    assert len(server.connections) == 2
+        counted = client.gate.calls
+    assert sum(len(heard) for heard in server.connections) == counted == 3
+
+
+async def test_what_is_dropped_on_a_kept_connection_is_sent_again_only_once() -> None:
+    server = Server()
+
+    async def answers_the_first_alone(connection: int, number: int) -> bytes | None:
+        return GOOD if (connection, number) == (1, 1) else None
+
+    server.answers = answers_the_first_alone
+
+    async with talking(server) as client:
+        await client.request(ASK)
+        with pytest.raises(PlatformDown):
+            await client.request(ASK)
+
+    assert [len(heard) for heard in server.connections] == [2, 1]
 
 
 async def test_an_answer_with_connection_close_ends_the_connection() -> None:
