@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import click
 
+from syncd.cli.base import Command
 from syncd.cli.console import Console
 from syncd.cli.reach import connect
 from syncd.cli.words import counted
@@ -36,13 +38,14 @@ def known_names() -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """Letters by number, or the open ones of a job, a platform, an error class, or all.
+class Decide(Command, ABC):
+    """Decide about letters by number, or the open ones of a job, platform, error class, or all.
 
     Raises:
         UsageError: it is none of them, or numbers and something else.
     """
 
+    parameters = PARAMETERS
     numbers: tuple[int, ...]
     job: str | None
     platform: str | None
