@@ -140,7 +140,7 @@ def _surroundings(
         stores=Stores(
             database=database,
             runs=runs,
-            accounts=AccountStore(database),
+            accounts=AccountStore(database, runs.fence),
             sync=SyncStore(database, runs),
             mirror=MirrorStore(database, runs, users),
         ),

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID, uuid4
 
-from syncd.errors import LeaseLost
+from syncd.errors import LeaseLost, StoreUnavailable
 from syncd.model.run import Cause, Outcome, Report, Run, RunId, RunOptions, SkipReason
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Connection, Database, Row
+from syncd.store.fence import Fence
 
 # One "sync now" starts a run per job; this many go back beyond the last one.
 _SYNCS = 20
@@ -18,14 +20,24 @@ _SYNCS = 20
 class RunStore:
     """Owns the tables `runs`, `jobs` and the reading of `item_outcomes`.
 
+    Every write is refused with `LeaseLost`, and nothing written, once somebody else leads.
+
     Args:
-        holder: names this process; only runs it began accept its counts and its end.
+        process: names this process; only runs it began accept its counts and its end.
+        fence: tells in which epoch it leads.
     """
 
-    def __init__(self, database: Database, holder: str) -> None:
+    def __init__(self, database: Database, process: str, fence: Fence | None = None) -> None:
         self._database = database
-        self._holder = holder
+        self._process = process
+        self.fence = fence or Fence()
+        self._unsure: set[UUID] = set()
         self._sql = load_blocks("runs")
+
+    @property
+    def _holder(self) -> str:
+        """Name this process in this epoch: what it began in another one is not its any more."""
+        return f"{self._process} #{self.fence.epoch}"
 
     async def claim_fire(self, run: Run, *, skip_reason: SkipReason | None = None) -> RunId | None:
         """Claim `run.fire_time` of `run.job`, or note why it does not run.
@@ -34,7 +46,7 @@ class RunStore:
         others get None. Safe to repeat after a crash or a lost reply.
         """
         outcome = Outcome.SKIPPED if skip_reason else Outcome.CLAIMED
-        async with self._database.connection() as connection:
+        async with self.fence.transaction(self._database) as connection:
             number = await connection.fetchval(
                 self._sql["claim_fire"],
                 run.job,
@@ -50,8 +62,22 @@ class RunStore:
         return None if number is None else RunId(number)
 
     async def create(self, run: Run) -> RunId:
-        """Add a run that no fire time asked for (manual, retry) and return its number."""
-        async with self._database.connection() as connection:
+        """Add a run that no fire time asked for (manual, retry) and return its number.
+
+        A lost reply is asked for again and leaves no second row; when PostgreSQL then is away, the
+        row that may be there goes with `drop_unsure`.
+        """
+        key = uuid4()
+        self._unsure.add(key)
+        try:
+            number = await self._create(run, key)
+        except StoreUnavailable:
+            number = await self._create(run, key)
+        self._unsure.discard(key)
+        return number
+
+    async def _create(self, run: Run, key: UUID) -> RunId:
+        async with self.fence.transaction(self._database) as connection:
             number = await connection.fetchval(
                 self._sql["create_run"],
                 run.job,
@@ -59,8 +85,18 @@ class RunStore:
                 run.cause,
                 _options_to_json(run.options),
                 run.claimed_at,
+                key,
             )
         return RunId(number)
+
+    async def drop_unsure(self) -> None:
+        """Remove rows that `create` may have left: who ordered them was told that it failed."""
+        keys = set(self._unsure)
+        if not keys:
+            return
+        async with self.fence.transaction(self._database) as connection:
+            await connection.execute(self._sql["drop_orders"], list(keys))
+        self._unsure -= keys
 
     async def begin(self, run_id: RunId, at: datetime) -> Run:
         """Mark a claimed or interrupted run as running in this process; safe to repeat.
@@ -68,7 +104,7 @@ class RunStore:
         Raises:
             LeaseLost: it runs or ended elsewhere.
         """
-        async with self._database.transaction() as connection:
+        async with self.fence.transaction(self._database) as connection:
             row = await connection.fetchrow(self._sql["begin_run"], run_id, self._holder, at)
             if row is None:
                 raise LeaseLost(f"run {run_id} is no longer waiting to start")
@@ -84,6 +120,7 @@ class RunStore:
         Raises:
             LeaseLost: the run is not ours any more; the transaction must not commit.
         """
+        await self.fence.show(connection)
         number = await connection.fetchval(
             self._sql["add_report"],
             run_id,
@@ -109,7 +146,7 @@ class RunStore:
 
         Safe to repeat.
         """
-        async with self._database.transaction() as connection:
+        async with self.fence.transaction(self._database) as connection:
             ended = await connection.fetchval(
                 self._sql["finish_run"], run_id, self._holder, outcome, at, error, hint
             )
@@ -123,19 +160,19 @@ class RunStore:
 
         Safe to repeat.
         """
-        async with self._database.transaction() as connection:
+        async with self.fence.transaction(self._database) as connection:
             found = await connection.fetchval(self._sql["interrupt_run"], run_id, self._holder)
             row = await connection.fetchrow(self._sql["read_run"], run_id)
             return _to_run(row) if found is not None and row is not None else None
 
     async def abandon(self, run_id: RunId, at: datetime, why: str) -> None:
         """End a run that nobody will go on with."""
-        async with self._database.connection() as connection:
+        async with self.fence.transaction(self._database) as connection:
             await connection.execute(self._sql["abandon_run"], run_id, at, why)
 
     async def recover(self) -> Sequence[Run]:
         """Mark what a dead process left running as interrupted; return all that waits to go on."""
-        async with self._database.transaction() as connection:
+        async with self.fence.transaction(self._database) as connection:
             await connection.execute(self._sql["interrupt_left_runs"], self._holder)
             rows = await connection.fetch(self._sql["open_runs"])
         return [_to_run(row) for row in rows]
@@ -191,7 +228,7 @@ class RunStore:
 
     async def anchor(self, job: str, now: datetime) -> datetime:
         """Return the instant from which `every` counts; the first call sets it to `now`."""
-        async with self._database.connection() as connection:
+        async with self.fence.transaction(self._database) as connection:
             anchor: datetime = await connection.fetchval(self._sql["anchor_job"], job, now)
         return anchor
 

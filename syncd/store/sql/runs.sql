@@ -9,9 +9,15 @@ WHERE runs.outcome = 'claimed' AND runs.holder = EXCLUDED.holder
 RETURNING id;
 
 -- name: create_run
-INSERT INTO runs (job, kind, cause, outcome, options, claimed_at)
-VALUES ($1, $2, $3, 'claimed', $4, $5)
+-- Who asks again with the same key gets the same row: a reply may have been lost.
+INSERT INTO runs (job, kind, cause, outcome, options, claimed_at, order_key)
+VALUES ($1, $2, $3, 'claimed', $4, $5, $6)
+ON CONFLICT (order_key) WHERE order_key IS NOT NULL DO UPDATE SET order_key = EXCLUDED.order_key
 RETURNING id;
+
+-- name: drop_orders
+-- Rows whose numbers nobody was told; one that was begun after all is left alone.
+DELETE FROM runs WHERE order_key = ANY($1::uuid[]) AND outcome = 'claimed';
 
 -- name: begin_run
 -- started_at is kept when a run is resumed: what was read since then is not read again. Who holds
@@ -23,7 +29,7 @@ WHERE id = $1 AND (outcome IN ('claimed', 'interrupted') OR (outcome = 'running'
 RETURNING started_at, resumed;
 
 -- name: add_report
--- The fence: a run that is no longer ours gets no counts, and its transaction is rolled back.
+-- A run that is no longer ours gets no counts, and its transaction is rolled back.
 UPDATE runs
 SET created = created + $3, updated = updated + $4, unchanged = unchanged + $5,
     deleted = deleted + $6, skipped = skipped + $7, failed = failed + $8,
