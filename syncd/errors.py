@@ -65,6 +65,12 @@ class StoreUnavailable(SyncdError):
     retryable = True
 
 
+class NotLeading(SyncdError):
+    """Reaches one call: another syncd on the same database leads; this one changes nothing."""
+
+    retryable = True
+
+
 class CacheUnavailable(SyncdError):
     """Reaches the run: Redis cannot be reached or broke off."""
 

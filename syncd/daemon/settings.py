@@ -26,6 +26,10 @@ from syncd.store.database import DatabaseSettings
 from syncd.telemetry.events import Level
 from syncd.telemetry.logs import LogSettings
 
+# A transaction that a frozen process left open must be gone before the lease has ended.
+_LONGEST_IDLE = timedelta(seconds=20)
+_IDLE_SHARE = 2 / 3
+
 
 def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     """Load config.toml with every check there is.
@@ -89,6 +93,7 @@ def to_database(config: Config, address: PostgresAddress) -> DatabaseSettings:
         pool=config.database.pool,
         connect_timeout=config.database.connect_timeout,
         command_timeout=config.database.command_timeout,
+        idle_timeout=min(_LONGEST_IDLE, config.daemon.lease * _IDLE_SHARE),
     )
 
 

@@ -18,8 +18,8 @@ class Candidate:
     """
 
     holder: str
-    instance: str
-    listen: str
+    instance: str = ""
+    listen: str = ""
     version: str
 
 

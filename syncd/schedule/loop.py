@@ -65,6 +65,8 @@ class Scheduler(Roster):
         Raises:
             StoreUnavailable: only before anything was started; repeat it then.
         """
+        self._agenda.clear()
+        self._ended.clear()
         async with self._turn:
             await self._prepare()
         while True:

@@ -24,6 +24,7 @@ Row = asyncpg.Record
 _T = TypeVar("_T")
 
 _TRIES = 5
+_MILLISECOND = timedelta(milliseconds=1)
 
 _BROKEN = (
     OSError,
@@ -59,7 +60,9 @@ class DatabaseSettings:
 
     `pool` is the most connections kept; `connect_timeout` bounds a connection attempt and the wait
     for a free one, `command_timeout` each statement. Without it a black-holed connection would hold
-    its caller for minutes whatever timeout stands outside.
+    its caller for minutes whatever timeout stands outside. `idle_timeout` is how long PostgreSQL
+    leaves a transaction open in which nothing happens: a process that was frozen inside one must
+    not keep the next leader from taking over.
     """
 
     address: PostgresAddress
@@ -67,6 +70,7 @@ class DatabaseSettings:
     pool: int = 8
     connect_timeout: timedelta = timedelta(seconds=10)
     command_timeout: timedelta = timedelta(seconds=30)
+    idle_timeout: timedelta = timedelta(seconds=20)
 
 
 class RowRefused(SyncdError):
@@ -228,7 +232,7 @@ class Database:
                 "application_name": "syncd",
                 "timezone": "UTC",
                 "lock_timeout": "10s",
-                "idle_in_transaction_session_timeout": "60s",
+                "idle_in_transaction_session_timeout": f"{settings.idle_timeout / _MILLISECOND:.0f}",
             },
         )
 

@@ -232,6 +232,12 @@ class RunStore:
             anchor: datetime = await connection.fetchval(self._sql["anchor_job"], job, now)
         return anchor
 
+    async def anchors(self, jobs: Sequence[str]) -> dict[str, datetime]:
+        """Return the instants from which `every` counts, of jobs that have one."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(self._sql["read_anchors"], jobs)
+        return {row["job"]: row["anchor_at"] for row in rows}
+
     async def items(self, run_id: int, outcome: str | None, limit: int) -> list[dict[str, Any]]:
         """Return the items a run changed, skipped or failed, oldest first."""
         async with self._database.connection() as connection:

@@ -16,7 +16,7 @@ SELECT epoch FROM leases WHERE name = $1 FOR UPDATE;
 UPDATE leases
 SET holder = $2, instance = $3, listen = $4, version = $5, epoch = epoch + 1,
     taken_at = clock_timestamp(), expires_at = clock_timestamp() + $6::interval
-WHERE name = $1 AND (expires_at <= clock_timestamp() OR instance = $3)
+WHERE name = $1 AND (expires_at <= clock_timestamp() OR (instance = $3 AND $3 <> ''))
 RETURNING epoch;
 
 -- name: renew_lease

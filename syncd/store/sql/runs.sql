@@ -126,6 +126,9 @@ INSERT INTO jobs (job, anchor_at) VALUES ($1, $2)
 ON CONFLICT (job) DO UPDATE SET anchor_at = jobs.anchor_at
 RETURNING anchor_at;
 
+-- name: read_anchors
+SELECT job, anchor_at FROM jobs WHERE job = ANY($1::text[]);
+
 -- name: run_items
 SELECT platform, user_key, handle, outcome, error, at
 FROM item_outcomes
