@@ -10,6 +10,7 @@ from syncd.daemon.answers import (
     Json,
     freshness_answer,
     job_state,
+    leader_answer,
     pause_answer,
     run_answer,
     schedule_answer,
@@ -54,32 +55,47 @@ class Control(UserDesk, LetterDesk):
             self._progress.pop(event.run.id, None)
 
     def is_ready(self) -> tuple[bool, str]:
-        """Tell whether runs can start: PostgreSQL was reached and answers."""
+        """Tell whether runs can start: PostgreSQL answers, and nobody else leads."""
         if self.is_stopping:
             return False, "syncd is stopping"
+        why = self._core.health.error or self._core.leadership.refusal
+        return self._is_store_up() and not why, why
+
+    def is_standby(self) -> bool:
+        """Tell whether all is well but for another syncd leading."""
+        leader = self._core.leadership.leader
+        return self._is_store_up() and leader is not None and not self._core.leadership.is_leading
+
+    def check_may_change(self) -> None:
+        """Refuse a change where another syncd leads."""
+        self._core.leadership.check()
+
+    def _is_store_up(self) -> bool:
         health = self._core.health
-        return health.ready.is_set() and not health.error, health.error
+        return health.ready.is_set() and not health.error
 
     async def status(self) -> Json:
         """Return the first screen; it answers also while the database does not."""
         ready, why = self.is_ready()
         database = await self._database_answer()
-        jobs = await self.jobs() if database["ok"] and ready else []
+        answers = database["ok"] and self._is_store_up()
+        jobs = await self.jobs() if answers else []
         verdicts = await self._verdicts(jobs)
         log_dir: Path | None = self._core.config.logging.dir
-        platforms = await self.platforms() if database["ok"] and ready else []
-        letters = await self._core.letters.count_open() if database["ok"] and ready else []
+        platforms = await self.platforms() if answers else []
+        letters = await self._core.letters.count_open() if answers else []
         return {
             "version": __version__,
             "started_at": self._started_at,
             "uptime_seconds": (self._core.clock.now() - self._started_at).total_seconds(),
             "ready": ready,
             "why": why,
+            "leader": leader_answer(self._core.leadership),
             "config": str(self._core.config.path),
             "listen": self.listen,
             "database": database,
             "redis": await self._redis_answer(),
-            "users": await self._core.users.count() if database["ok"] and ready else 0,
+            "users": await self._core.users.count() if answers else 0,
             "freshness": total_freshness([job["freshness"] for job in jobs]),
             "jobs": jobs,
             "platforms": platforms,

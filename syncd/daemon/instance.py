@@ -74,7 +74,9 @@ def read_instance(state_dir: Path) -> str:
     try:
         found = path.read_text("ascii").strip() if path.exists() else ""
     except (OSError, ValueError) as error:
-        raise StartError(f"cannot read {path}: {error}", hint="remove it, or mend its mode") from error
+        raise StartError(
+            f"cannot read {path}: {error}", hint="remove it, or mend its mode"
+        ) from error
     return found or make_instance(state_dir)
 
 

@@ -14,7 +14,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from syncd.clock import Clock
 from syncd.errors import LeaseLost, NotLeading, StoreUnavailable
@@ -140,7 +140,10 @@ class Leadership:
                 self.leader = None
                 await self._clock.sleep(_LOOK_SECONDS)
                 continue
-            await self._step_down(await self._lead(lead))
+            try:
+                await race(self._stay(lead), self._lose())
+            except LeaseLost as error:
+                await self._step_down(str(error))
 
     async def lead_once(self, work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """Do some work as the leader, and release the lease afterwards.
@@ -153,19 +156,12 @@ class Leadership:
         self._fence.close()
         if not await self._take():
             raise self._not_leading()
-        working = asyncio.ensure_future(work())
-        losing = asyncio.ensure_future(self._loss())
         try:
-            await asyncio.wait({working, losing}, return_when=asyncio.FIRST_COMPLETED)
-            if not working.done():
-                await self._step_down(losing.result())
-                raise LeaseLost(
-                    "another syncd leads now and goes on with this: " + self.refusal,
-                    hint="ask there, or wait until it is through",
-                )
-            return working.result()
+            return await race(work(), self._lose())
+        except LeaseLost as error:
+            await self._step_down(str(error))
+            raise
         finally:
-            await _end(working, losing)
             await self.release()
 
     async def release(self) -> None:
@@ -204,33 +200,15 @@ class Leadership:
     def _trust(self, asked_at: float) -> None:
         self._trusted_until = asked_at + self._ttl.total_seconds() * _TRUSTED_SHARE
 
-    async def _lead(self, lead: Step) -> str:
-        """Lead as long as we may, and return why not any longer."""
-        leading = asyncio.ensure_future(lead())
-        losing = asyncio.ensure_future(self._loss())
-        try:
-            await asyncio.wait({leading, losing}, return_when=asyncio.FIRST_COMPLETED)
-            if leading.done():
-                leading.result()
-            return await losing
-        finally:
-            if losing.done():
-                self._fence.close()
-            await _end(leading, losing)
+    async def _stay(self, lead: Step) -> NoReturn:
+        """Begin what a leader does; once that has ended, lead all the same."""
+        await lead()
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
 
-    async def _loss(self) -> str:
-        """Renew the lease until we may lead no more; return why."""
-        ways = [
-            asyncio.ensure_future(way)
-            for way in (self._renew(), self._distrust(), self._be_refused())
-        ]
-        try:
-            done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            return done.pop().result()
-        finally:
-            # Not waited for: what asks a silent server may take its time to be gone.
-            for way in ways:
-                way.cancel()
+    async def _lose(self) -> NoReturn:
+        """Renew the lease until we may lead no more."""
+        raise LeaseLost(await race(self._renew(), self._distrust(), self._be_refused()))
 
     async def _renew(self) -> str:
         interval = self._ttl.total_seconds() / _RENEWALS_PER_LEASE
@@ -255,6 +233,8 @@ class Leadership:
     async def _distrust(self) -> str:
         while (left := self._trusted_until - self._clock.monotonic()) > 0:
             await self._clock.sleep(left)
+        # At once: what is ended next may take its time.
+        self._fence.close()
         return "the lease could not be renewed in time"
 
     async def _be_refused(self) -> str:
@@ -282,15 +262,20 @@ class Leadership:
     def _not_leading(self) -> NotLeading:
         where = self.leader.listen if self.leader is not None else ""
         hint = f"ask the one that leads: its control port is {where}" if where else None
-        return NotLeading(self.refusal, hint=hint or "try again in a moment")
+        return NotLeading(self.refusal, leader=where, hint=hint or "try again in a moment")
 
 
 def _named(lease: Lease) -> str:
     return f"{lease.holder} ({lease.listen})" if lease.listen else lease.holder
 
 
-async def _end(*tasks: asyncio.Future[Any]) -> None:
-    """Cancel what still goes on, and wait for its end."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
+async def race(*works: Coroutine[Any, Any, _T]) -> _T:
+    """Return or raise what the first of some works does, once the others were cancelled."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return next(task for task in tasks if task.done()).result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

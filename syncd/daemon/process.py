@@ -19,6 +19,7 @@ from syncd.daemon.control import Control
 from syncd.daemon.core import Core, assemble
 from syncd.daemon.credentials import watch_credentials
 from syncd.daemon.instance import introduce, only_instance
+from syncd.daemon.leadership import race
 from syncd.daemon.settings import secrets_of, to_logs, to_schedules
 from syncd.errors import LeaseLost, StartError, StoreUnavailable, SyncdError
 from syncd.telemetry.bus import Bus
@@ -168,10 +169,10 @@ class Daemon:
 
     async def _lead(self, core: Core) -> None:
         """Fire as long as we lead, until the daemon ends; a lost database does not end it."""
-        async with asyncio.TaskGroup() as group:
-            firing = group.create_task(self._fire(core))
-            await self._ending.wait()
-            firing.cancel()
+        await race(self._fire(core), self._ended())
+
+    async def _ended(self) -> None:
+        await self._ending.wait()
 
     async def _fire(self, core: Core) -> None:
         with contextlib.suppress(LeaseLost):  # told where the lease is kept

@@ -80,7 +80,7 @@ class LocalEngine(Engine):
             order.stop.request(StopReason.DRAIN, seconds * _GRACE_SHARE)
 
     async def abort(self, seconds: float) -> None:
-        """Cancel every run at once and wait at most `seconds` for them; their rows stay as they are."""
+        """Cancel every run and wait at most `seconds` for them; their rows stay as they are."""
         tasks = [task for _, task in self._active.values()]
         for task in tasks:
             task.cancel()

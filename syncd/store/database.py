@@ -213,6 +213,7 @@ class Database:
 
     async def _open(self) -> asyncpg.Pool:
         settings, address = self.settings, self.settings.address
+        idle_milliseconds = settings.idle_timeout // _MILLISECOND
         timeout = settings.connect_timeout.total_seconds()
         return await asyncpg.create_pool(
             host=address.host,
@@ -232,7 +233,7 @@ class Database:
                 "application_name": "syncd",
                 "timezone": "UTC",
                 "lock_timeout": "10s",
-                "idle_in_transaction_session_timeout": f"{settings.idle_timeout / _MILLISECOND:.0f}",
+                "idle_in_transaction_session_timeout": str(idle_milliseconds),
             },
         )
 

@@ -1,4 +1,4 @@
-"""The fence: a transaction that writes for a run shows the epoch of the lease, or writes nothing."""
+"""The fence: what writes for a run shows the epoch of the lease, or writes nothing."""
 
 from __future__ import annotations
 

@@ -131,6 +131,12 @@ class Metrics:
             (),
             {(): reading.is_store_up},
         )
+        yield _gauge(
+            "syncd_leader",
+            "Whether this process leads (1) or stands by (0).",
+            (),
+            {(): reading.is_leader},
+        )
         yield from _of_gates(reading.gates)
         if reading.store is not None:
             yield from self._of_store(reading.store, reading.at)

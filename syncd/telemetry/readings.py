@@ -58,3 +58,4 @@ class Reading:
     gates: Sequence[GateReading]
     store: StoreReading | None
     lines_dropped: int
+    is_leader: bool = False

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 
 from syncd.errors import (
     AlreadyRunning,
+    NotLeading,
     BadInput,
     NotKnown,
     StoreUnavailable,
@@ -191,6 +192,8 @@ def _error_of(status: int, answer: Json) -> SyncdError:
             return NotKnown(message, hint=hint)
         case 409 if "run_id" in answer:
             return AlreadyRunning(message, run_id=int(answer["run_id"]), hint=hint)
+        case 409 if "leader" in answer:
+            return NotLeading(message, leader=str(answer["leader"]), hint=hint)
         case 400 | 413 | 422:
             return BadInput(*answer.get("problems", [message]), hint=hint)
         case 503:
