@@ -21,6 +21,7 @@ from syncd.daemon.letters import LetterDesk, letter_problems
 from syncd.daemon.metrics import Scraper
 from syncd.daemon.platform_answers import platform_answer
 from syncd.daemon.settings import fresh_for
+from syncd.daemon.standing import Standing
 from syncd.daemon.users import UserDesk
 from syncd.errors import CacheUnavailable, NotKnown, StoreUnavailable
 from syncd.model.pause import Pause, PauseScope
@@ -31,7 +32,7 @@ from syncd.telemetry.events import Event, RunFinished, RunProgressed
 _TROUBLE = {Outcome.PARTIAL, Outcome.FAILED, Outcome.HELD, Outcome.ABANDONED}
 
 
-class Control(UserDesk, LetterDesk):
+class Control(UserDesk, LetterDesk, Standing):
     """The daemon's side of `web.service.Service`; users and dead letters have desks of their own.
 
     It listens to the bus for how far runs are; everything else it asks the parts.
@@ -44,7 +45,6 @@ class Control(UserDesk, LetterDesk):
         self._started_at = core.clock.now()
         self._progress: dict[int, dict[str, RunProgressed]] = {}
         self.listen = core.config.web.listen
-        self.is_stopping = False
 
     def note(self, event: Event) -> None:
         """Count what happens, and remember how far active runs are; a bus subscriber."""
@@ -54,31 +54,11 @@ class Control(UserDesk, LetterDesk):
         elif isinstance(event, RunFinished):
             self._progress.pop(event.run.id, None)
 
-    def is_ready(self) -> tuple[bool, str]:
-        """Tell whether runs can start: PostgreSQL answers, and nobody else leads."""
-        if self.is_stopping:
-            return False, "syncd is stopping"
-        why = self._core.health.error or self._core.leadership.refusal
-        return self._is_store_up() and not why, why
-
-    def is_standby(self) -> bool:
-        """Tell whether all is well but for another syncd leading."""
-        leader = self._core.leadership.leader
-        return self._is_store_up() and leader is not None and not self._core.leadership.is_leading
-
-    def check_may_change(self) -> None:
-        """Refuse a change where another syncd leads."""
-        self._core.leadership.check()
-
-    def _is_store_up(self) -> bool:
-        health = self._core.health
-        return health.ready.is_set() and not health.error
-
     async def status(self) -> Json:
         """Return the first screen; it answers also while the database does not."""
         ready, why = self.is_ready()
         database = await self._database_answer()
-        answers = database["ok"] and self._is_store_up()
+        answers = database["ok"] and self.is_store_up
         jobs = await self.jobs() if answers else []
         verdicts = await self._verdicts(jobs)
         log_dir: Path | None = self._core.config.logging.dir
