@@ -27,6 +27,7 @@ _T = TypeVar("_T")
 
 # Who stands by looks this often: a leader that stopped in order is followed at once.
 _LOOK_SECONDS = 1.0
+_LOOKS_PER_LESSON = 10
 _RENEWALS_PER_LEASE = 3
 # Of the lease, how long we believe in it; the rest is for stopping what runs.
 _TRUSTED_SHARE = 5 / 6
@@ -90,13 +91,14 @@ class Leadership:
         self._epoch: int | None = None
         self._trusted_until = 0.0
         self._has_begun = False
+        self._looks = 0
         self.candidate = candidate
         self.leader: Lease | None = None
         """Who leads, as far as is known."""
         self.on_renewed: Step = _nothing
         """What is done after each renewal: the database answers."""
         self.on_standby: Step = _nothing
-        """What is done when a leader was found that is not we."""
+        """What is done every ten seconds, and at first, while somebody else leads."""
         self.renew_instance: Callable[[], str] = lambda: self.candidate.instance
         """Makes a new name for our state directory: somebody uses a copy of it."""
 
@@ -185,10 +187,15 @@ class Leadership:
             if epoch is not None:
                 self._begin(epoch, asked_at, standing)
                 return True
-        if standing is not None and (self.leader is None or self.leader.epoch != standing.epoch):
-            await self.on_standby()
-        self.leader = standing
+        await self._stand_by(standing)
         return False
+
+    async def _stand_by(self, standing: Lease | None) -> None:
+        is_new = self.leader is None or standing is None or self.leader.epoch != standing.epoch
+        self._looks = 0 if is_new else self._looks + 1
+        self.leader = standing
+        if self._looks % _LOOKS_PER_LESSON == 0:
+            await self.on_standby()
 
     def _begin(self, epoch: int, asked_at: float, standing: Lease | None) -> None:
         self._epoch = epoch

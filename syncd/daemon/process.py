@@ -112,6 +112,7 @@ class Daemon:
         )
         control = Control(core)
         control.scraper.logs = self._logs
+        core.leadership.on_standby = core.settle
         token = load_or_create_token(self._config.web.token_file)
         settings = ControlSettings(
             host=self._config.web.host,

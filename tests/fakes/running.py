@@ -113,7 +113,7 @@ class Running:
             stores=Stores(
                 database=database,
                 runs=runs,
-                accounts=AccountStore(database),
+                accounts=AccountStore(database, runs.fence),
                 sync=SyncStore(database, runs),
                 mirror=MirrorStore(database, runs, self.users),
             ),
