@@ -117,12 +117,34 @@ async def test_a_run_is_asked_to_end_at_its_deadline(world: Running) -> None:
         await context.stop.wait()
         return DONE
 
-    deadline = world.clock.now() + timedelta(minutes=7)
-    run = await execute(world, work, deadline=deadline)
+    begun = world.clock.now()
+    run = await execute(world, work, deadline=world.clock.monotonic() + 420)
 
     assert run is not None
-    assert (run.outcome, run.finished_at) == (Outcome.PARTIAL, deadline)
+    assert (run.outcome, run.finished_at) == (Outcome.PARTIAL, begun + timedelta(minutes=7))
     assert "deadline" in run.error
+
+
+@pytest.mark.parametrize("hours", [-3, 2, 90_000])
+async def test_a_clock_that_jumps_neither_ends_a_run_nor_prolongs_it(
+    world: Running, hours: int
+) -> None:
+    begun = world.clock.monotonic()
+    asked_after: list[float] = []
+
+    async def work(context: RunContext) -> Ending:
+        await world.clock.sleep(60)
+        assert isinstance(world.clock, FakeClock)
+        world.clock.jump_wall(timedelta(hours=hours))
+        await context.stop.wait()
+        asked_after.append(world.clock.monotonic() - begun)
+        return DONE
+
+    run = await execute(world, work, deadline=begun + 420)
+
+    assert run is not None
+    assert run.outcome is Outcome.PARTIAL
+    assert asked_after == [420]
 
 
 async def test_a_run_that_was_taken_away_writes_nothing_more(
