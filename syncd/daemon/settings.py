@@ -22,7 +22,7 @@ from syncd.model.address import PostgresAddress
 from syncd.runs.job import Job
 from syncd.schedule.cron import CronSchedule, parse_cron
 from syncd.schedule.roster import Schedule
-from syncd.store.database import DatabaseSettings
+from syncd.store.pool import DatabaseSettings
 from syncd.telemetry.events import Level
 from syncd.telemetry.logs import LogSettings
 

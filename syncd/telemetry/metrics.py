@@ -137,6 +137,12 @@ class Metrics:
             (),
             {(): reading.is_leader},
         )
+        yield _counter(
+            "syncd_store_waits_given_up_total",
+            "Waits for one of all connections to PostgreSQL that took too long.",
+            (),
+            {(): reading.waits_given_up},
+        )
         yield from _of_gates(reading.gates)
         if reading.store is not None:
             yield from self._of_store(reading.store, reading.at)
