@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ from fakes.daemon_config import JOB, Tables, merged
 from fakes.daemon_process import DaemonProcess, daemon_process
 from fakes.oracle import Books
 from fakes.sandbox_process import SandboxProcess
-from fakes.tcp_proxy import TcpProxy
 from fakes.waiting import until
 
 from syncd.model.address import PostgresAddress
@@ -33,13 +32,16 @@ class Place:
 
     @contextlib.asynccontextmanager
     async def daemon(
-        self, name: str, tables: Tables | None = None, *, line: TcpProxy | None = None, **more: Any
+        self, name: str, tables: Tables | None = None, *, port: int | None = None, **more: Any
     ) -> AsyncIterator[DaemonProcess]:
-        """Configure a daemon with a folder of its own; it is not started yet."""
+        """Configure a daemon with a folder of its own; it is not started yet.
+
+        With `port` it reaches PostgreSQL by that port of this machine.
+        """
         (self.folder / name).mkdir()
         outside: dict[str, Any] = {"host": self.address.host, "schema": self.schema}
-        if line is not None:
-            outside |= {"host": "127.0.0.1", "port": line.port, "user": self.address.user}
+        if port is not None:
+            outside |= {"host": "127.0.0.1", "port": port, "user": self.address.user}
             outside |= {"database": self.address.database}
         usual = {
             "daemon": {"lease": f"{LEASE_SECONDS}s"},
@@ -93,8 +95,3 @@ async def standing_by(daemon: DaemonProcess) -> AsyncIterator[DaemonProcess]:
     answer = await daemon.api("GET", "/ready")
     assert (answer.status, answer.body["status"]) == (503, "standby"), answer
     yield daemon
-
-
-def through(address: PostgresAddress, port: int) -> PostgresAddress:
-    """Return the same database behind a port of this machine."""
-    return replace(address, host="127.0.0.1", port=port, ssl="disable")
