@@ -65,6 +65,20 @@ class StoreUnavailable(SyncdError):
     retryable = True
 
 
+class NotLeading(SyncdError):
+    """Reaches one call: another syncd on the same database leads; this one changes nothing.
+
+    Args:
+        leader: where its control port listens; empty where it has none or is not known.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, *, leader: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.leader = leader
+
+
 class CacheUnavailable(SyncdError):
     """Reaches the run: Redis cannot be reached or broke off."""
 

@@ -13,6 +13,7 @@ pytest_plugins = (
     "fakes.far_database",
     "fakes.mirroring",
     "fakes.payloads",
+    "fakes.pgbouncer",
     "fakes.postgres",
 )
 

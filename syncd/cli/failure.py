@@ -23,6 +23,7 @@ _EXITS: tuple[tuple[type[Exception], Exit], ...] = (
     (errors.PortTaken, Exit.UNREACHABLE),
     (errors.AlreadyRunning, Exit.RUNNING),
     (errors.SecondInstance, Exit.RUNNING),
+    (errors.NotLeading, Exit.RUNNING),
     (TokenRefused, Exit.TOKEN),
 )
 """The first class that matches decides; what is not listed has failed (1)."""

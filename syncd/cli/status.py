@@ -48,7 +48,7 @@ def _show(console: Console, status: _Json) -> None:
     now = _now(status)
     console.show(_headline(status))
     if not status["ready"]:
-        console.show(f"not ready: {status['why']}")
+        console.show(_why_not(status))
     if status["paused"]:
         console.show(f"everything is paused{_pause_in_words(status['paused'], now)}")
     if status["jobs"]:
@@ -65,6 +65,15 @@ def _show(console: Console, status: _Json) -> None:
         console.show(f"problem  {problem['what']}")
         if problem["hint"]:
             console.show(f"         -> {problem['hint']}")
+
+
+def _why_not(status: _Json) -> str:
+    leader = status["leader"]
+    if leader is None or leader["is_me"] or not status["database"]["ok"]:
+        return f"not ready: {status['why']}"
+    since = instant(leader["since"])
+    at = f" since {clock_time(since, UTC, _now(status))} UTC" if since else ""
+    return f"standby: {leader['holder']} leads{at}, its control port is {leader['listen'] or NONE}"
 
 
 def _now(status: _Json) -> datetime:

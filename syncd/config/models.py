@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from syncd.config.credential import Credential
 from syncd.config.dsn import parse_postgres, parse_redis
@@ -33,6 +34,15 @@ MIRROR = "users"
 Port = Annotated[int, Field(gt=0, lt=65_536)]
 
 
+_SHORTEST_LEASE = timedelta(seconds=3)
+
+
+def _long_enough(lease: timedelta) -> timedelta:
+    if lease < _SHORTEST_LEASE:
+        raise ValueError('must be at least "3s": it is renewed at a third of that')
+    return lease
+
+
 class Daemon(Section):
     """The process itself. `state_dir` is absolute."""
 
@@ -40,6 +50,7 @@ class Daemon(Section):
     timezone: Zone = "UTC"
     schedule: bool = True
     drain: Duration = parse_duration("30s")
+    lease: Annotated[Duration, AfterValidator(_long_enough)] = parse_duration("30s")
 
 
 class Database(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from syncd.daemon.leadership import Leadership
 from syncd.model.pause import Pause
 from syncd.model.run import Outcome, Run
 from syncd.schedule.roster import Schedule
@@ -122,6 +123,21 @@ def job_state(*, enabled: bool, paused: bool, running: bool, last: Run | None) -
     if last is None:
         return "never"
     return "ok" if last.outcome is Outcome.SUCCEEDED else str(last.outcome)
+
+
+def leader_answer(leadership: Leadership) -> Json | None:
+    """Say who leads, as far as is known."""
+    leader = leadership.leader
+    if leader is None:
+        return None
+    return {
+        "holder": leader.holder,
+        "listen": leader.listen,
+        "version": leader.version,
+        "since": leader.taken_at,
+        "epoch": leader.epoch,
+        "is_me": leadership.is_leading,
+    }
 
 
 def freshness_answer(rows: list[Json], age: timedelta) -> Json:

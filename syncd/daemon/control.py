@@ -10,6 +10,7 @@ from syncd.daemon.answers import (
     Json,
     freshness_answer,
     job_state,
+    leader_answer,
     pause_answer,
     run_answer,
     schedule_answer,
@@ -20,6 +21,7 @@ from syncd.daemon.letters import LetterDesk, letter_problems
 from syncd.daemon.metrics import Scraper
 from syncd.daemon.platform_answers import platform_answer
 from syncd.daemon.settings import fresh_for
+from syncd.daemon.standing import Standing
 from syncd.daemon.users import UserDesk
 from syncd.errors import CacheUnavailable, NotKnown, StoreUnavailable
 from syncd.model.pause import Pause, PauseScope
@@ -30,7 +32,7 @@ from syncd.telemetry.events import Event, RunFinished, RunProgressed
 _TROUBLE = {Outcome.PARTIAL, Outcome.FAILED, Outcome.HELD, Outcome.ABANDONED}
 
 
-class Control(UserDesk, LetterDesk):
+class Control(UserDesk, LetterDesk, Standing):
     """The daemon's side of `web.service.Service`; users and dead letters have desks of their own.
 
     It listens to the bus for how far runs are; everything else it asks the parts.
@@ -43,7 +45,6 @@ class Control(UserDesk, LetterDesk):
         self._started_at = core.clock.now()
         self._progress: dict[int, dict[str, RunProgressed]] = {}
         self.listen = core.config.web.listen
-        self.is_stopping = False
 
     def note(self, event: Event) -> None:
         """Count what happens, and remember how far active runs are; a bus subscriber."""
@@ -53,33 +54,28 @@ class Control(UserDesk, LetterDesk):
         elif isinstance(event, RunFinished):
             self._progress.pop(event.run.id, None)
 
-    def is_ready(self) -> tuple[bool, str]:
-        """Tell whether runs can start: PostgreSQL was reached and answers."""
-        if self.is_stopping:
-            return False, "syncd is stopping"
-        health = self._core.health
-        return health.ready.is_set() and not health.error, health.error
-
     async def status(self) -> Json:
         """Return the first screen; it answers also while the database does not."""
         ready, why = self.is_ready()
         database = await self._database_answer()
-        jobs = await self.jobs() if database["ok"] and ready else []
+        answers = database["ok"] and self.is_store_up
+        jobs = await self.jobs() if answers else []
         verdicts = await self._verdicts(jobs)
         log_dir: Path | None = self._core.config.logging.dir
-        platforms = await self.platforms() if database["ok"] and ready else []
-        letters = await self._core.letters.count_open() if database["ok"] and ready else []
+        platforms = await self.platforms() if answers else []
+        letters = await self._core.letters.count_open() if answers else []
         return {
             "version": __version__,
             "started_at": self._started_at,
             "uptime_seconds": (self._core.clock.now() - self._started_at).total_seconds(),
             "ready": ready,
             "why": why,
+            "leader": leader_answer(self._core.leadership),
             "config": str(self._core.config.path),
             "listen": self.listen,
             "database": database,
             "redis": await self._redis_answer(),
-            "users": await self._core.users.count() if database["ok"] and ready else 0,
+            "users": await self._core.users.count() if answers else 0,
             "freshness": total_freshness([job["freshness"] for job in jobs]),
             "jobs": jobs,
             "platforms": platforms,

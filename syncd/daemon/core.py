@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Self, cast
 
-from syncd import plugins
+from syncd import __version__, plugins
 from syncd.cache.connection import Cache
 from syncd.clock import Clock
 from syncd.config.models import Config
 from syncd.daemon.gates import GateKeeper
 from syncd.daemon.health import StoreHealth
+from syncd.daemon.leadership import Leadership
 from syncd.daemon.servers import Servers
 from syncd.daemon.settings import to_database, to_schedules
 from syncd.embedded.postgres import EmbeddedPostgres
@@ -25,6 +26,7 @@ from syncd.engine.local import LocalEngine
 from syncd.errors import NotKnown
 from syncd.jobs.admission import Admission
 from syncd.jobs.base import Stores, Surroundings
+from syncd.model.lease import Candidate
 from syncd.outbound.client import PlatformClient
 from syncd.platforms.base import Platform
 from syncd.runs.runner import Runner
@@ -33,6 +35,7 @@ from syncd.store.accounts import AccountStore
 from syncd.store.database import Database
 from syncd.store.freshness import FreshnessStore
 from syncd.store.gates import GateStore
+from syncd.store.leases import LeaseStore
 from syncd.store.letters import LetterStore
 from syncd.store.mirror import MirrorStore
 from syncd.store.pauses import PauseStore
@@ -61,6 +64,7 @@ class Core:
     around: Surroundings
     engine: LocalEngine
     scheduler: Scheduler
+    leadership: Leadership
     stack: contextlib.AsyncExitStack = field(repr=False)
 
     async def __aenter__(self) -> Self:
@@ -79,6 +83,19 @@ class Core:
     async def load_pauses(self) -> None:
         """Read from the database what a person paused."""
         self.around.admission.load(await self.pauses.read())
+
+    async def learn(self) -> None:
+        """Learn what another process decided while this one did not lead."""
+        await self.gates.restore()
+        await self.load_pauses()
+        await self.around.stores.runs.drop_unsure()
+
+    async def settle(self) -> None:
+        """Learn when jobs fire, while another process lets them."""
+        anchors = await self.around.stores.runs.anchors(self.scheduler.names())
+        for name, anchor in anchors.items():
+            self.scheduler.settle(name, anchor)
+        await self.load_pauses()
 
     def check_platform(self, name: str) -> None:
         """Refuse a platform that is not in config.toml.
@@ -105,6 +122,7 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     health = StoreHealth(database, clock, bus, at_first=gates.restore)
     gates.may_write = lambda: not health.error
     engine = LocalEngine(Runner(around))
+    leadership = _leadership(config, around, engine)
     return Core(
         config=config,
         clock=clock,
@@ -121,8 +139,28 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
         around=around,
         engine=engine,
         scheduler=Scheduler(to_schedules(config), engine, around, is_firing=is_firing),
+        leadership=leadership,
         stack=contextlib.AsyncExitStack(),
     )
+
+
+def _leadership(config: Config, around: Surroundings, engine: LocalEngine) -> Leadership:
+    runs, ttl = around.stores.runs, config.daemon.lease
+
+    async def let_go() -> None:
+        await engine.abort(ttl.total_seconds() / 3)
+
+    leadership = Leadership(
+        LeaseStore(around.stores.database),
+        runs.fence,
+        Candidate(holder=f"{socket.gethostname()}:{os.getpid()}", version=__version__),
+        ttl=ttl,
+        let_go=let_go,
+        clock=around.clock,
+        bus=around.bus,
+    )
+    leadership.on_renewed = runs.drop_unsure
+    return leadership
 
 
 def clients_of(around: Surroundings) -> Sequence[PlatformClient]:
@@ -140,7 +178,7 @@ def _surroundings(
         stores=Stores(
             database=database,
             runs=runs,
-            accounts=AccountStore(database),
+            accounts=AccountStore(database, runs.fence),
             sync=SyncStore(database, runs),
             mirror=MirrorStore(database, runs, users),
         ),

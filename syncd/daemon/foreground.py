@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 from syncd.clock import SystemClock
 from syncd.config.models import Config
 from syncd.daemon.core import Core, assemble
-from syncd.daemon.instance import only_instance
+from syncd.daemon.instance import introduce, only_instance
 from syncd.daemon.process import logging_to, watch_signals
 from syncd.errors import LeaseLost
 from syncd.model.run import Run, RunOptions
@@ -33,13 +34,18 @@ def run_once(
 
     Raises:
         SecondInstance: a daemon uses the state directory.
+        NotLeading: another syncd leads on the same database.
+        LeaseLost: another one took over before the run was through, and goes on with it.
         StartError, StoreUnavailable, NotKnown: it cannot be run here.
     """
 
     async def work(core: Core) -> Run:
         await migrate(core.database)
-        await core.gates.restore()
-        await core.load_pauses()
+        introduce(core.leadership, config.daemon.state_dir)
+        return await core.leadership.lead_once(partial(run_as_leader, core))
+
+    async def run_as_leader(core: Core) -> Run:
+        await core.learn()
         started = await core.scheduler.trigger(job, options)
         drain = config.daemon.drain.total_seconds()
         watch_signals(lambda: core.engine.ask_to_drain(drain))

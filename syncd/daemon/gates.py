@@ -69,15 +69,21 @@ class GateKeeper:
     async def restore(self) -> None:
         """Let every gate go on as it was; to be done before the first request leaves.
 
-        What belongs to a credential or an address that is another one now is left alone.
+        What belongs to a credential or an address that is another one now is left alone, and so is
+        what was told here and is not written yet.
 
         Raises:
             StoreUnavailable: PostgreSQL cannot be reached; to be tried again.
         """
         states = {(state.platform, state.credential): state for state in await self._store.read()}
         for client in self._clients:
-            state = states.get((client.gate.platform, client.credential.name))
-            if state is not None and state.fingerprint == _fingerprint(client):
+            name = (client.gate.platform, client.credential.name)
+            state = states.get(name)
+            if (
+                name not in self._unwritten
+                and state is not None
+                and state.fingerprint == _fingerprint(client)
+            ):
                 client.gate.restore(state)
 
     def lift(self, platform: str, credential: str = "") -> list[str]:

@@ -10,10 +10,12 @@ from syncd.errors import StoreUnavailable
 from syncd.store.database import Database
 from syncd.store.migrate import migrate
 from syncd.telemetry.bus import Bus
-from syncd.telemetry.events import StoreLost, StoreRecovered
+from syncd.telemetry.events import ConditionNoticed, StoreLost, StoreRecovered
 
 _ASK_EVERY_SECONDS = 10.0
 _BACKOFF_SECONDS = (1.0, 60.0)
+_POOLED = "PostgreSQL is reached through a pooler: every use is a transaction of its own"
+_POOLED_HINT = "it works, and takes more round trips; straight to PostgreSQL it is faster"
 
 
 class StoreHealth:
@@ -68,6 +70,8 @@ class StoreHealth:
         self._database.trouble.clear()
         self.latency_seconds = await self._database.ping()
         self.error = ""
+        if not self.ready.is_set() and self._database.is_pooled:
+            self._bus.emit(ConditionNoticed(condition=_POOLED, hint=_POOLED_HINT))
         if self._lost_at is not None:
             down = self._clock.monotonic() - self._lost_at
             self._lost_at = None

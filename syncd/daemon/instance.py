@@ -5,10 +5,16 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from syncd.daemon.leadership import Leadership
 from syncd.errors import SecondInstance, StartError
+
+_INSTANCE = "instance"
 
 
 @contextlib.contextmanager
@@ -43,3 +49,45 @@ def only_instance(state_dir: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def introduce(leadership: Leadership, state_dir: Path, listen: str = "") -> None:
+    """Tell by which name a held state directory leads, and where its control port is.
+
+    Raises:
+        StartError: the name cannot be read or written.
+    """
+    instance = read_instance(state_dir)
+    leadership.candidate = replace(leadership.candidate, instance=instance, listen=listen)
+    leadership.renew_instance = partial(make_instance, state_dir)
+
+
+def read_instance(state_dir: Path) -> str:
+    """Return the name of a state directory that this process holds; made at the first call.
+
+    Whoever had the name before is dead: the kernel's lock says so.
+
+    Raises:
+        StartError: it cannot be read or written.
+    """
+    path = state_dir / _INSTANCE
+    try:
+        found = path.read_text("ascii").strip() if path.exists() else ""
+    except (OSError, ValueError) as error:
+        raise StartError(
+            f"cannot read {path}: {error}", hint="remove it, or mend its mode"
+        ) from error
+    return found or make_instance(state_dir)
+
+
+def make_instance(state_dir: Path) -> str:
+    """Give a state directory a new name and return it."""
+    path, name = state_dir / _INSTANCE, secrets.token_hex(16)
+    try:
+        path.write_text(f"{name}\n", "ascii")
+    except OSError as error:
+        raise StartError(
+            f"cannot write {path}: {error.strerror}",
+            hint="set [daemon] state_dir to a directory this user may write",
+        ) from error
+    return name

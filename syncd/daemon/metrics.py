@@ -61,6 +61,8 @@ class Scraper:
                 for platform in each
             ],
             store=self._stored,
+            waits_given_up=self._core.database.waits_given_up,
+            is_leader=self._core.leadership.is_leading,
             lines_dropped=0 if self.logs is None else self.logs.lines_dropped,
         )
         return self._metrics.render(reading)

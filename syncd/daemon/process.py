@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
 
 import structlog
 
@@ -17,9 +18,10 @@ from syncd.daemon.collector import calm_collector
 from syncd.daemon.control import Control
 from syncd.daemon.core import Core, assemble
 from syncd.daemon.credentials import watch_credentials
-from syncd.daemon.instance import only_instance
+from syncd.daemon.instance import introduce, only_instance
+from syncd.daemon.leadership import race
 from syncd.daemon.settings import secrets_of, to_logs, to_schedules
-from syncd.errors import StartError, StoreUnavailable, SyncdError
+from syncd.errors import LeaseLost, StartError, StoreUnavailable, SyncdError
 from syncd.telemetry.bus import Bus
 from syncd.telemetry.event_log import EventLog
 from syncd.telemetry.events import (
@@ -110,6 +112,7 @@ class Daemon:
         )
         control = Control(core)
         control.scraper.logs = self._logs
+        core.leadership.on_standby = core.settle
         token = load_or_create_token(self._config.web.token_file)
         settings = ControlSettings(
             host=self._config.web.host,
@@ -126,6 +129,7 @@ class Daemon:
                 ControlServer(control, settings, bus=self._bus, clock=self._clock) as server,
             ):
                 control.listen = f"{self._config.web.host}:{server.port}"
+                introduce(core.leadership, self._config.daemon.state_dir, control.listen)
                 await self._live(core, control)
         self._bus.emit(DaemonStopped())
         if self._failure is not None:
@@ -147,25 +151,38 @@ class Daemon:
             await self._ending.wait()
             control.is_stopping = True
             await core.scheduler.close()
-            schedule.cancel()
             credentials.cancel()
             await self._drain(core)
+            # Not before: what is drained is still written as the leader.
+            schedule.cancel()
+            await core.leadership.release()
             health.cancel()
             gates.cancel()
             metrics.cancel()
 
     async def _schedule(self, core: Core, control: Control, servers_up: asyncio.Event) -> None:
-        """Start the servers, then fire for ever; a database that goes away does not end it."""
+        """Start the servers, then lead or stand by, for ever."""
         await core.servers.start()
         servers_up.set()
         self._tell_started(control)
         await core.health.ready.wait()
-        while True:
-            try:
-                await core.load_pauses()
-                await core.scheduler.run()
-            except StoreUnavailable:
-                await self._clock.sleep(_STORE_RETRY_SECONDS)
+        await core.leadership.keep(partial(self._lead, core))
+
+    async def _lead(self, core: Core) -> None:
+        """Fire as long as we lead, until the daemon ends; a lost database does not end it."""
+        await race(self._fire(core), self._ended())
+
+    async def _ended(self) -> None:
+        await self._ending.wait()
+
+    async def _fire(self, core: Core) -> None:
+        with contextlib.suppress(LeaseLost):  # told where the lease is kept
+            while True:
+                try:
+                    await core.learn()
+                    await core.scheduler.run()
+                except StoreUnavailable:
+                    await self._clock.sleep(_STORE_RETRY_SECONDS)
 
     async def _watch_health(self, core: Core, servers_up: asyncio.Event) -> None:
         await servers_up.wait()

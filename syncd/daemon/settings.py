@@ -23,9 +23,13 @@ from syncd.model.schedule import Misfire, Overlap
 from syncd.runs.job import Job
 from syncd.schedule.cron import CronSchedule, parse_cron
 from syncd.schedule.roster import Schedule
-from syncd.store.database import DatabaseSettings
+from syncd.store.pool import DatabaseSettings
 from syncd.telemetry.events import Level
 from syncd.telemetry.logs import LogSettings
+
+# A transaction that a frozen process left open must be gone before the lease has ended.
+_LONGEST_IDLE = timedelta(seconds=20)
+_IDLE_SHARE = 2 / 3
 
 
 def load_config(path: Path, environ: Mapping[str, str]) -> Config:
@@ -102,6 +106,7 @@ def to_database(config: Config, address: PostgresAddress) -> DatabaseSettings:
         pool=config.database.pool,
         connect_timeout=config.database.connect_timeout,
         command_timeout=config.database.command_timeout,
+        idle_timeout=min(_LONGEST_IDLE, config.daemon.lease * _IDLE_SHARE),
     )
 
 

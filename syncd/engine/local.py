@@ -79,6 +79,14 @@ class LocalEngine(Engine):
         for order, _ in self._active.values():
             order.stop.request(StopReason.DRAIN, seconds * _GRACE_SHARE)
 
+    async def abort(self, seconds: float) -> None:
+        """Cancel every run and wait at most `seconds` for them; their rows stay as they are."""
+        tasks = [task for _, task in self._active.values()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
+
     async def drain(self, seconds: float) -> None:
         """Ask every run to end and wait at most `seconds`; what is left is cancelled."""
         tasks = [task for _, task in self._active.values()]

@@ -58,12 +58,15 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """One run, as its job kind sees it. `deadline` None means that nothing waits behind it."""
+    """One run, as its job kind sees it.
+
+    `deadline` is on the monotonic clock; None means that nothing waits behind the run.
+    """
 
     run: Run
     around: Surroundings
     stop: Stop
-    deadline: datetime | None
+    deadline: float | None
     cycle_start: datetime | None = None
 
 

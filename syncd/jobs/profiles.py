@@ -249,7 +249,11 @@ def _is_lifted(platform: Platform, lifts_before: int) -> bool:
 
 
 def _ends_in_time(context: RunContext, until: datetime) -> bool:
-    return context.deadline is None or until < context.deadline
+    if context.deadline is None:
+        return True
+    clock = context.around.clock
+    left = (until - clock.now()).total_seconds()
+    return left < context.deadline - clock.monotonic()
 
 
 def _ending(ends: Sequence[_End]) -> Ending:

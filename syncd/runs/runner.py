@@ -6,7 +6,6 @@ import asyncio
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 import structlog
 
@@ -27,12 +26,16 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A run to execute: which job, until when, and what may ask it to stop."""
+    """A run to execute: which job, until when, and what may ask it to stop.
+
+    `deadline` is on the monotonic clock: should the wall clock jump, a run takes neither longer nor
+    shorter for that.
+    """
 
     run: Run
     job: Job
     stop: Stop
-    deadline: datetime | None = None
+    deadline: float | None = None
 
 
 class Runner:
@@ -142,8 +145,8 @@ class Runner:
         if order.deadline is None:
             return
         clock = self._around.clock
-        while (left := (order.deadline - clock.now()).total_seconds()) > 0:
-            await clock.sleep(min(left, 60.0))
+        while (left := order.deadline - clock.monotonic()) > 0:
+            await clock.sleep(left)
         order.stop.request(StopReason.DEADLINE, _DEADLINE_GRACE_SECONDS)
 
     def _failure(self, order: Order, run: Run, cause: BaseException) -> Ending | None:

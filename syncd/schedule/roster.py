@@ -178,15 +178,21 @@ class Roster:
         self._anchors[name] = anchor
         return timetable
 
-    def deadline(self, job: Job) -> datetime | None:
-        """Return when a run that starts now must have ended; None: nothing waits behind it."""
-        now = self._clock.now()
+    def deadline(self, job: Job) -> float | None:
+        """Return when a run that starts now must have ended; None: nothing waits behind it.
+
+        It is on the monotonic clock: should the wall clock jump, a run takes no longer for that.
+        """
+        left = self._time_for(job)
+        return None if left is None else self._clock.monotonic() + left.total_seconds()
+
+    def _time_for(self, job: Job) -> timedelta | None:
         if job.timeout is not None:
-            return now + job.timeout
+            return job.timeout
         if not job.work.is_item_driven:
-            return now + _DEFAULT_TIMEOUT
+            return _DEFAULT_TIMEOUT
         following = self.next_fire(job.name)
-        return None if following is None else max(following - _MARGIN, now + _MARGIN)
+        return None if following is None else max(following - self._clock.now() - _MARGIN, _MARGIN)
 
 
 def _followers(schedules: Sequence[Schedule]) -> Mapping[str, Sequence[Schedule]]:

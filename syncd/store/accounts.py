@@ -12,6 +12,7 @@ from syncd.model.account import Account, AccountId, SweepMark
 from syncd.model.item import Claim
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Database, Row
+from syncd.store.fence import Fence
 
 Outlet = tuple[str, str]
 """A platform and one of its credentials."""
@@ -49,10 +50,14 @@ START = Position(attempted_at=datetime.min, account_id=0)  # noqa: DTZ901 - asyn
 
 
 class AccountStore:
-    """Reads which accounts are due; `SyncStore` writes what came of them."""
+    """Reads which accounts are due; `SyncStore` writes what came of them.
 
-    def __init__(self, database: Database) -> None:
+    What it writes itself is refused with `LeaseLost` once somebody else leads.
+    """
+
+    def __init__(self, database: Database, fence: Fence | None = None) -> None:
         self._database = database
+        self._fence = fence or Fence()
         self._sql = load_blocks("accounts")
 
     async def enroll(self, kind: str, credentials: Sequence[Outlet]) -> None:
@@ -63,7 +68,7 @@ class AccountStore:
         columns = _columns(credentials)
 
         async def enroll() -> None:
-            async with self._database.connection() as connection:
+            async with self._fence.transaction(self._database) as connection:
                 await connection.execute(self._sql["enroll_accounts"], kind, *columns)
 
         await self._database.repeat(enroll)
@@ -138,7 +143,7 @@ class AccountStore:
         Does nothing unless the platform answered for somebody since the run began, asked with the
         same credential.
         """
-        async with self._database.transaction() as connection:
+        async with self._fence.transaction(self._database) as connection:
             rows = await connection.fetch(
                 self._sql["confirm_missing"],
                 selection.kind,

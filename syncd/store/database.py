@@ -4,128 +4,78 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Literal, Self, TypeVar, cast
+from typing import Any, Self, TypeVar
 
 import asyncpg
+import structlog
 
 from syncd.clock import Clock
-from syncd.errors import StoreUnavailable, SyncdError
-from syncd.model.address import PostgresAddress
+from syncd.errors import StoreUnavailable
 from syncd.store.blocks import load_blocks
+from syncd.store.pool import (
+    REFUSED_BY_POOLER,
+    DatabaseSettings,
+    PoolerFound,
+    open_direct,
+    open_pooled,
+)
+from syncd.store.translation import BROKEN, Collided, translated
 
 Connection = asyncpg.pool.PoolConnectionProxy
-SslMode = Literal["disable", "prefer", "allow", "require", "verify-ca", "verify-full"]
 Row = asyncpg.Record
 _T = TypeVar("_T")
 
 _TRIES = 5
 
-_BROKEN = (
-    OSError,
-    asyncio.TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.PostgresSystemError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.ReadOnlySQLTransactionError,
-)
-_COLLIDED = (
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.UniqueViolationError,
-    asyncpg.ForeignKeyViolationError,
-)
-_UNFIT = (asyncpg.DataError, asyncpg.CheckViolationError, asyncpg.ProgramLimitExceededError)
-_REFUSED = (
-    asyncpg.InvalidPasswordError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.InsufficientPrivilegeError,
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseSettings:
-    """How to reach PostgreSQL.
-
-    `pool` is the most connections kept; `connect_timeout` bounds a connection attempt and the wait
-    for a free one, `command_timeout` each statement. Without it a black-holed connection would hold
-    its caller for minutes whatever timeout stands outside.
-    """
-
-    address: PostgresAddress
-    schema: str = "syncd"
-    pool: int = 8
-    connect_timeout: timedelta = timedelta(seconds=10)
-    command_timeout: timedelta = timedelta(seconds=30)
-
-
-class RowRefused(SyncdError):
-    """PostgreSQL refused a value (NUL, overflow): the batch must be split to find the bad row."""
-
-
-class Collided(StoreUnavailable):
-    """Another transaction was in the way (locks, a row that came or went): nothing was written."""
-
-
-@contextlib.contextmanager
-def translated(address: PostgresAddress) -> Iterator[None]:
-    """Turn asyncpg's errors into ours; never repeat its texts, they may carry values."""
-    try:
-        yield
-    except _REFUSED as exc:
-        raise StoreUnavailable(
-            f"PostgreSQL {address} refused the connection: {type(exc).__name__}",
-            hint="check user, password_file, database and the grants of [database]",
-        ) from exc
-    except _UNFIT as exc:
-        raise RowRefused(f"PostgreSQL refused a value: {type(exc).__name__}") from exc
-    except _COLLIDED as exc:
-        raise Collided(f"PostgreSQL {address} undid a transaction: {type(exc).__name__}") from exc
-    except _BROKEN as exc:
-        if _is_unfit_here(exc):
-            raise RowRefused(f"asyncpg refused a value: {type(exc).__name__}") from exc
-        raise StoreUnavailable(
-            f"cannot use PostgreSQL {address}: {_cause(exc)}",
-            hint="check that the server runs and that [database] names it rightly",
-        ) from exc
+log = structlog.get_logger()
 
 
 @contextlib.contextmanager
 def _cut_when_cancelled(connection: Connection) -> Iterator[None]:
     """Drop a connection in the middle of whose use the caller went away.
 
-    Giving it back would wait for the end of what it does, on a silent server for ten seconds.
+    Giving it back would wait for the end of what it does, on a silent server for ten seconds. So is
+    one dropped that leads to a server which only reads, after a failover.
     """
     try:
         yield
-    except asyncio.CancelledError:
-        connection.terminate()
+    except (asyncio.CancelledError, asyncpg.ReadOnlySQLTransactionError):
+        _cut(connection)
         raise
 
 
-def _is_unfit_here(exc: BaseException) -> bool:
-    """Tell whether asyncpg's own check of an argument failed: an interface error by its class."""
-    is_value = isinstance(exc, asyncpg.InterfaceError) and isinstance(exc, ValueError)
-    return is_value and not isinstance(exc, asyncpg.ClientConfigurationError)
+def _cut(connection: Connection) -> None:
+    # One that is gone already says so by an error, which would hide why we are here.
+    with contextlib.suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
-def _cause(exc: BaseException) -> str:
-    """Say in a few words what broke; only texts that hold no values are repeated."""
-    if isinstance(exc, TimeoutError):
-        return "no answer in time"
-    if isinstance(exc, OSError):
-        return exc.strerror or type(exc).__name__
-    return type(exc).__name__
+async def undo(connection: Connection, transaction: Any) -> None:
+    """Roll back on the way out of an error; waits for nothing when the caller was cancelled.
+
+    That the connection is gone is no error: nothing of the transaction stays then either.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        _cut(connection)
+        return
+    with contextlib.suppress(*BROKEN):
+        await transaction.rollback()
+
+
+@contextlib.asynccontextmanager
+async def _transaction(connection: Connection) -> AsyncIterator[None]:
+    """Do all or nothing; an error inside leaves as it is, also where its connection is gone."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        yield
+    except BaseException:
+        await undo(connection, transaction)
+        raise
+    await transaction.commit()
 
 
 class Database:
@@ -140,6 +90,12 @@ class Database:
         self._clock = clock
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
+        self._holders: dict[int, tuple[str, float]] = {}
+        self._preambles: dict[str, str] = {}
+        self.is_pooled = False
+        """Whether a pooler stands before PostgreSQL: every use is one transaction then."""
+        self.waits_given_up = 0
+        """How often all connections were in use for longer than `connect_timeout`."""
         # Set by whoever finds that PostgreSQL does not answer; cleared by whoever watches it.
         self.trouble = asyncio.Event()
 
@@ -159,18 +115,24 @@ class Database:
         try:
             async with asyncio.timeout(2):
                 await pool.close()
-        except (TimeoutError, *_BROKEN):
+        except (TimeoutError, *BROKEN):
             pool.terminate()
 
     @contextlib.asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
-        """Lend a connection; asyncpg's errors leave as `StoreUnavailable` and kin."""
-        timeout = self.settings.connect_timeout.total_seconds()
+    async def connection(self, *, at_leisure: bool = False) -> AsyncIterator[Connection]:
+        """Lend a connection; asyncpg's errors leave as `StoreUnavailable` and kin.
+
+        Through a pooler it is lent inside a transaction, which may be idle only for a while, unless
+        `at_leisure` is set.
+        """
         try:
             with translated(self.settings.address):
-                pool = await self._opened()
-                async with pool.acquire(timeout=timeout) as connection:
-                    with _cut_when_cancelled(connection):
+                async with self._lent() as connection:
+                    if not self.is_pooled:
+                        yield connection
+                        return
+                    async with _transaction(connection):
+                        await self._begin(connection, at_leisure=at_leisure)
                         yield connection
         except StoreUnavailable:
             self.trouble.set()
@@ -179,8 +141,17 @@ class Database:
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """Lend a connection inside a transaction: all or nothing."""
-        async with self.connection() as connection, connection.transaction():
-            yield connection
+        async with self.connection() as connection:
+            if self.is_pooled:
+                yield connection
+                return
+            async with _transaction(connection):
+                yield connection
+
+    async def hasten(self, connection: Connection) -> None:
+        """Let a connection that was lent at leisure be idle inside a transaction no longer."""
+        if self.is_pooled:
+            await self._begin(connection, at_leisure=False)
 
     async def repeat(self, step: Callable[[], Awaitable[_T]]) -> _T:
         """Take a step, and again, five times at most, where another transaction was in its way."""
@@ -201,40 +172,72 @@ class Database:
             await connection.fetchval(load_blocks("database")["ping"])
         return self._clock.monotonic() - begun
 
+    @contextlib.asynccontextmanager
+    async def _lent(self) -> AsyncIterator[Connection]:
+        pool, connection = await self._acquired()
+        self._holders[id(connection)] = (_who(), self._clock.monotonic())
+        try:
+            with _cut_when_cancelled(connection):
+                yield connection
+        finally:
+            del self._holders[id(connection)]
+            await pool.release(connection)
+
+    async def _acquired(self) -> tuple[asyncpg.Pool, Connection]:
+        timeout = self.settings.connect_timeout.total_seconds()
+        pool = await self._opened()
+        is_pooled = self.is_pooled
+        try:
+            return pool, await pool.acquire(timeout=timeout)
+        except (PoolerFound, *REFUSED_BY_POOLER):
+            if is_pooled:
+                raise
+            await self._go_pooled()
+            return await self._acquired()
+        except TimeoutError as exc:
+            if len(self._holders) < self.settings.pool:
+                raise
+            raise self._exhausted() from exc
+
+    async def _go_pooled(self) -> None:
+        """Use the pooler that was found as one; several may find it at once."""
+        if not self.is_pooled:
+            self.is_pooled = True
+            await self.disconnect()
+
+    def _exhausted(self) -> StoreUnavailable:
+        """Say who keeps everybody else from PostgreSQL."""
+        self.waits_given_up += 1
+        now = self._clock.monotonic()
+        holders = ", ".join(f"{who} ({now - at:.0f} s)" for who, at in self._holders.values())
+        log.warning("store.exhausted", connections=self.settings.pool, holders=holders)
+        timeout = self.settings.connect_timeout.total_seconds()
+        return StoreUnavailable(
+            f"all {self.settings.pool} connections were in use for {timeout:g} s: {holders}"[:400],
+            hint="raise pool in [database], or see what takes them so long",
+        )
+
     async def _opened(self) -> asyncpg.Pool:
         async with self._opening:
             if self._pool is None:
-                self._pool = await self._open()
+                opener = open_pooled if self.is_pooled else open_direct
+                self._pool = await opener(self.settings)
             return self._pool
 
-    async def _open(self) -> asyncpg.Pool:
-        settings, address = self.settings, self.settings.address
-        timeout = settings.connect_timeout.total_seconds()
-        return await asyncpg.create_pool(
-            host=address.host,
-            port=address.port,
-            user=address.user,
-            password=address.password or None,
-            database=address.database,
-            ssl=cast("SslMode | None", address.ssl or None),
-            min_size=0,
-            max_size=settings.pool,
-            timeout=timeout,
-            command_timeout=settings.command_timeout.total_seconds(),
-            max_inactive_connection_lifetime=300,
-            init=_prepare_connection,
-            server_settings={
-                "search_path": settings.schema,
-                "application_name": "syncd",
-                "timezone": "UTC",
-                "lock_timeout": "10s",
-                "idle_in_transaction_session_timeout": "60s",
-            },
-        )
+    async def _begin(self, connection: Connection, *, at_leisure: bool) -> None:
+        """Bring along what a session of our own would have."""
+        idle = "0" if at_leisure else self.settings.idle_milliseconds
+        if idle not in self._preambles:
+            self._preambles[idle] = await connection.fetchval(
+                load_blocks("database")["preamble"], self.settings.schema, idle
+            )
+        await connection.execute(self._preambles[idle])
 
 
-async def _prepare_connection(connection: Any) -> None:
-    """Let jsonb columns be Python values, both ways."""
-    await connection.set_type_codec(
-        "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
-    )
+def _who() -> str:
+    """Name who takes a connection: the run, or else the task."""
+    bound = structlog.contextvars.get_contextvars()
+    if "run_id" in bound:
+        return f"run {bound['run_id']} of {bound.get('job', '')}"
+    task = asyncio.current_task()
+    return "nobody" if task is None else task.get_name()

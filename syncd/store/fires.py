@@ -6,24 +6,37 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID, uuid4
 
+from syncd.errors import StoreUnavailable
 from syncd.model.run import Run, RunId, RunOptions
 from syncd.model.schedule import Known, Registered
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Database
+from syncd.store.fence import Fence
 
 
 class FireStore:
     """Owns the table `jobs`, and the rows of `runs` until they begin.
 
+    Every write is refused with `LeaseLost`, and nothing written, once somebody else leads.
+
     Args:
-        holder: names this process; only runs it began accept its counts and its end.
+        process: names this process; only runs it began accept its counts and its end.
+        fence: tells in which epoch it leads.
     """
 
-    def __init__(self, database: Database, holder: str) -> None:
+    def __init__(self, database: Database, process: str, fence: Fence | None = None) -> None:
         self._database = database
-        self._holder = holder
+        self._process = process
+        self.fence = fence or Fence()
+        self._unsure: set[UUID] = set()
         self._sql = load_blocks("runs")
+
+    @property
+    def _holder(self) -> str:
+        """Name this process in this epoch: what it began in another one is not its any more."""
+        return f"{self._process} #{self.fence.epoch}"
 
     async def settle(
         self, jobs: Sequence[Registered], now: datetime, *, catch_up: Collection[str] = ()
@@ -39,7 +52,7 @@ class FireStore:
             [job.schedule for job in jobs],
             [job.enabled for job in jobs],
         ]
-        async with self._database.transaction() as connection:
+        async with self.fence.transaction(self._database) as connection:
             await connection.execute(self._sql["settle_jobs"], *columns, now, list(catch_up))
             await connection.execute(self._sql["switch_off_others"], columns[0])
             rows = await connection.fetch(self._sql["known_jobs"], columns[0], now)
@@ -60,7 +73,7 @@ class FireStore:
         """
         if not fires:
             return []
-        async with self._database.connection() as connection:
+        async with self.fence.transaction(self._database) as connection:
             rows = await connection.fetch(
                 self._sql["claim_fires"],
                 [run.job for run in fires],
@@ -82,8 +95,22 @@ class FireStore:
         ]
 
     async def create(self, run: Run) -> RunId:
-        """Add a run that nothing else in the ledger asked for and return its number."""
-        async with self._database.connection() as connection:
+        """Add a run that nothing else in the ledger asked for and return its number.
+
+        A lost reply is asked for again and leaves no second row; when PostgreSQL then is away, the
+        row that may be there goes with `drop_unsure`.
+        """
+        key = uuid4()
+        self._unsure.add(key)
+        try:
+            number = await self._create(run, key)
+        except StoreUnavailable:
+            number = await self._create(run, key)
+        self._unsure.discard(key)
+        return number
+
+    async def _create(self, run: Run, key: UUID) -> RunId:
+        async with self.fence.transaction(self._database) as connection:
             number = await connection.fetchval(
                 self._sql["create_run"],
                 run.job,
@@ -91,15 +118,31 @@ class FireStore:
                 run.cause,
                 options_to_json(run.options),
                 run.claimed_at,
+                key,
             )
         return RunId(number)
+
+    async def drop_unsure(self) -> None:
+        """Remove rows that `create` may have left: who ordered them was told that it failed."""
+        keys = set(self._unsure)
+        if not keys:
+            return
+        async with self.fence.transaction(self._database) as connection:
+            await connection.execute(self._sql["drop_orders"], list(keys))
+        self._unsure -= keys
+
+    async def anchors(self, jobs: Sequence[str]) -> dict[str, datetime]:
+        """Return the instants from which `every` counts, of jobs that have one."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(self._sql["read_anchors"], jobs)
+        return {row["job"]: row["anchor_at"] for row in rows}
 
     async def follow(self, run: Run) -> RunId | None:
         """Add a run that repeats or follows `run.origin`; None when there is one that began.
 
         With a skip reason it is only written down. Safe to repeat.
         """
-        async with self._database.connection() as connection:
+        async with self.fence.transaction(self._database) as connection:
             number = await connection.fetchval(
                 self._sql["follow_run"],
                 run.job,

@@ -17,9 +17,10 @@ from typing import Any
 from syncd.model.account import AccountId, UserEntry
 from syncd.model.run import Report, RunId
 from syncd.store.blocks import load_blocks
-from syncd.store.database import Collided, Connection, Database
+from syncd.store.database import Connection, Database, undo
 from syncd.store.orders import Notes
 from syncd.store.runs import RunStore
+from syncd.store.translation import Collided
 from syncd.store.users import SLICE, PutResult, UserStore, total
 
 _STAGES = ("stage_users", "stage_links", "stage_changes", "stage_plan")
@@ -74,12 +75,12 @@ class MirrorStore:
 
     @contextlib.asynccontextmanager
     async def _staged(self, notes: Notes) -> AsyncIterator[Stage]:
-        async with self._database.connection() as connection:
+        async with self._database.connection(at_leisure=True) as connection:
             try:
                 await connection.execute(self._sql["drop_stage"])
                 for name in _STAGES:
                     await connection.execute(self._sql[name])
-                yield Stage(connection, self._runs, self._users, notes)
+                yield Stage(connection, self._runs, self._users, notes, self._database)
                 await connection.execute(self._sql["drop_stage"])
             except BaseException:
                 # The temporary tables end with the connection, in whatever state it is.
@@ -91,9 +92,15 @@ class Stage:
     """What the query said, and what that changes. Steps in order: add, plan, weigh, apply."""
 
     def __init__(
-        self, connection: Connection, runs: RunStore, users: UserStore, notes: Notes
+        self,
+        connection: Connection,
+        runs: RunStore,
+        users: UserStore,
+        notes: Notes,
+        database: Database,
     ) -> None:
         self._connection = connection
+        self._database = database
         self._runs = runs
         self._users = users
         self._notes = notes
@@ -162,6 +169,7 @@ class Stage:
             LeaseLost: the run is not ours any more; nothing was written.
             Collided: another transaction was in the way; nothing was written.
         """
+        await self._database.hasten(self._connection)
         for _ in range(_TRIES - 1):
             with contextlib.suppress(_Overtaken):
                 return await self._apply_once(run_id, at, dry_run=dry_run)
@@ -178,8 +186,7 @@ class Stage:
                 await transaction.start()
             await self._runs.add_report(self._connection, run_id, mirrored.report, at)
         except BaseException:
-            if not self._connection.is_closed():
-                await transaction.rollback()
+            await undo(self._connection, transaction)
             raise
         await transaction.commit()
         return mirrored

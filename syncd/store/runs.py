@@ -24,7 +24,7 @@ class RunStore(FireStore):
         Raises:
             LeaseLost: it runs or ended elsewhere.
         """
-        async with self._database.transaction() as connection:
+        async with self.fence.transaction(self._database) as connection:
             row = await connection.fetchrow(self._sql["begin_run"], run_id, self._holder, at)
             if row is None:
                 raise LeaseLost(f"run {run_id} is no longer waiting to start")
@@ -40,6 +40,7 @@ class RunStore(FireStore):
         Raises:
             LeaseLost: the run is not ours any more; the transaction must not commit.
         """
+        await self.fence.show(connection)
         number = await connection.fetchval(
             self._sql["add_report"],
             run_id,
@@ -63,7 +64,7 @@ class RunStore(FireStore):
 
         Safe to repeat.
         """
-        async with self._database.transaction() as connection:
+        async with self.fence.transaction(self._database) as connection:
             ended = await connection.fetchval(
                 self._sql["finish_run"],
                 run_id,
@@ -84,19 +85,19 @@ class RunStore(FireStore):
 
         Safe to repeat.
         """
-        async with self._database.transaction() as connection:
+        async with self.fence.transaction(self._database) as connection:
             found = await connection.fetchval(self._sql["interrupt_run"], run_id, self._holder)
             row = await connection.fetchrow(self._sql["read_run"], run_id)
             return _to_run(row) if found is not None and row is not None else None
 
     async def abandon(self, run_id: RunId, at: datetime, why: str) -> None:
         """End a run that nobody will go on with."""
-        async with self._database.connection() as connection:
+        async with self.fence.transaction(self._database) as connection:
             await connection.execute(self._sql["abandon_run"], run_id, at, why)
 
     async def recover(self) -> Sequence[Run]:
         """Mark what a dead process left running as interrupted; return all that waits to go on."""
-        async with self._database.transaction() as connection:
+        async with self.fence.transaction(self._database) as connection:
             await connection.execute(self._sql["interrupt_left_runs"], self._holder)
             rows = await connection.fetch(self._sql["open_runs"])
         return [_to_run(row) for row in rows]

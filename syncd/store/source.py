@@ -15,7 +15,9 @@ from syncd.config.duration import format_duration
 from syncd.errors import RunError, SourceUnavailable, StoreUnavailable
 from syncd.model.address import PostgresAddress
 from syncd.store.blocks import load_blocks
-from syncd.store.database import Row, SslMode, translated
+from syncd.store.database import Row
+from syncd.store.pool import SslMode
+from syncd.store.translation import translated
 
 _CONNECT_SECONDS = 10.0
 _CLOSE_SECONDS = 2.0
@@ -109,6 +111,8 @@ class Source:
             database=address.database,
             ssl=cast("SslMode | None", address.ssl or None),
             timeout=_CONNECT_SECONDS,
+            # What is prepared by name stays behind in the connection of a pooler.
+            statement_cache_size=0,
             server_settings={"application_name": "syncd"},
         )
 
@@ -118,7 +122,7 @@ class Source:
         async with self._asking():
             await connection.transaction(isolation="repeatable_read", readonly=True).start()
             await connection.fetchval(self._sql["bound_statement"], str(round(seconds * 1000)))
-            self._statement = await connection.prepare(self._query.text)
+            self._statement = await connection.prepare(self._query.text, name="")
         if not self._statement.get_attributes():
             raise self._refused("is not a SELECT", _READS_ONLY)
         if self._statement.get_parameters():

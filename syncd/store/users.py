@@ -11,8 +11,9 @@ from typing import Any
 from syncd.errors import BadInput
 from syncd.model.account import AccountId, UserEntry
 from syncd.store.blocks import load_blocks
-from syncd.store.database import Connection, Database, Row, RowRefused
+from syncd.store.database import Connection, Database, Row, undo
 from syncd.store.orders import Orders
+from syncd.store.translation import RowRefused
 
 # What a statement takes at once; preparing more would hold up everything else on the loop.
 SLICE = 1_000
@@ -77,7 +78,7 @@ class UserStore:
                     for start in range(0, len(entries), SLICE)
                 ]
             except BaseException:
-                await transaction.rollback()
+                await undo(connection, transaction)
                 raise
             if dry_run:
                 await transaction.rollback()

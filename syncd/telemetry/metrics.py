@@ -144,6 +144,18 @@ class Metrics:
             (),
             {(): reading.is_store_up},
         )
+        yield _gauge(
+            "syncd_leader",
+            "Whether this process leads (1) or stands by (0).",
+            (),
+            {(): reading.is_leader},
+        )
+        yield _counter(
+            "syncd_store_waits_given_up_total",
+            "Waits for one of all connections to PostgreSQL that took too long.",
+            (),
+            {(): reading.waits_given_up},
+        )
         yield from _of_gates(reading.gates)
         if reading.store is not None:
             yield from self._of_store(reading.store, reading.at)

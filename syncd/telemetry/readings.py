@@ -51,10 +51,15 @@ class StoreReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What is measured at `at`, the moment of a scrape; `store` is what PostgreSQL said last."""
+    """What is measured at `at`, the moment of a scrape; `store` is what PostgreSQL said last.
+
+    `waits_given_up` counts how often no connection to it became free in time.
+    """
 
     at: datetime
     is_store_up: bool
     gates: Sequence[GateReading]
     store: StoreReading | None
     lines_dropped: int
+    is_leader: bool = False
+    waits_given_up: int = 0

@@ -17,6 +17,7 @@ from syncd.errors import (
     AlreadyRunning,
     BadInput,
     NotKnown,
+    NotLeading,
     StoreUnavailable,
     SyncdError,
 )
@@ -189,11 +190,19 @@ def _error_of(status: int, answer: Json) -> SyncdError:
             return TokenRefused(message, hint=hint)
         case 404:
             return NotKnown(message, hint=hint)
-        case 409 if "run_id" in answer:
-            return AlreadyRunning(message, run_id=int(answer["run_id"]), hint=hint)
+        case 409:
+            return _conflict_of(message, hint, answer)
         case 400 | 413 | 422:
             return BadInput(*answer.get("problems", [message]), hint=hint)
         case 503:
             return StoreUnavailable(message, hint=hint)
         case _:
             return SyncdError(message, hint=hint)
+
+
+def _conflict_of(message: str, hint: str | None, answer: Json) -> SyncdError:
+    if "run_id" in answer:
+        return AlreadyRunning(message, run_id=int(answer["run_id"]), hint=hint)
+    if "leader" in answer:
+        return NotLeading(message, leader=str(answer["leader"]), hint=hint)
+    return SyncdError(message, hint=hint)

@@ -20,6 +20,7 @@ from syncd.web.errors import Refused, status_of
 from syncd.web.probes import HAS_TOKEN
 from syncd.web.routes import Call, Input, Route, Routes
 from syncd.web.security import ACTOR, HEADERS, Guard, peer_of
+from syncd.web.service import Service
 
 ANSWER_SECONDS = 60.0
 KEY_LENGTH = 128
@@ -30,7 +31,8 @@ WHOLE_LENGTH = 80
 class Dispatcher:
     """Answers the routes' addresses, and turns every error into its answer."""
 
-    def __init__(self, guard: Guard, bus: Bus, *, body_seconds: float) -> None:
+    def __init__(self, service: Service, guard: Guard, bus: Bus, *, body_seconds: float) -> None:
+        self._service = service
         self._guard = guard
         self._bus = bus
         self._body_seconds = body_seconds
@@ -69,6 +71,8 @@ class Dispatcher:
         )
         status: int = HTTPStatus.INTERNAL_SERVER_ERROR
         try:
+            if route.changes:
+                self._service.check_may_change()
             async with asyncio.timeout(ANSWER_SECONDS):
                 body = await route.answer(call)
             status = route.status

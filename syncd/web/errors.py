@@ -13,6 +13,7 @@ STATUS_OF: tuple[tuple[type[errors.SyncdError], HTTPStatus], ...] = (
     (errors.BadInput, HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.AlreadyRunning, HTTPStatus.CONFLICT),
     (errors.WrongState, HTTPStatus.CONFLICT),
+    (errors.NotLeading, HTTPStatus.CONFLICT),
     (errors.TooSoon, HTTPStatus.TOO_MANY_REQUESTS),
     (errors.ConsentWithdrawn, HTTPStatus.CONFLICT),
     (errors.ItemError, HTTPStatus.BAD_GATEWAY),
@@ -61,6 +62,8 @@ def body_of(error: errors.SyncdError) -> Json:
     body: Json = {"error": str(error), "hint": error.hint or ""}
     if isinstance(error, errors.AlreadyRunning):
         body["run_id"] = error.run_id
+    if isinstance(error, errors.NotLeading):
+        body["leader"] = error.leader
     if isinstance(error, errors.BadInput):
         body["problems"] = _shortened(error.problems, PROBLEMS_SHOWN)
         body["error"] = "; ".join(_shortened(error.problems, PROBLEMS_IN_A_SENTENCE))

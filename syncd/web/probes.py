@@ -29,14 +29,20 @@ class Probes:
         return json_response({"status": "ok"})
 
     async def _ready(self, request: web.Request) -> web.Response:
-        return self._verdict(request, good="ready", bad="not ready")
+        is_standby_fine = request.query.get("standby") == "ok"
+        return self._verdict(request, ("ready", "not ready"), is_standby_fine=is_standby_fine)
 
     async def _health(self, request: web.Request) -> web.Response:
-        return self._verdict(request, good="ok", bad="degraded")
+        return self._verdict(request, ("ok", "degraded"), is_standby_fine=True)
 
-    def _verdict(self, request: web.Request, *, good: str, bad: str) -> web.Response:
+    def _verdict(
+        self, request: web.Request, words: tuple[str, str], *, is_standby_fine: bool
+    ) -> web.Response:
+        good, bad = words
         is_ready, why = self._service.is_ready()
-        body: Json = {"status": good if is_ready else bad}
+        is_standby = self._service.is_standby()
+        body: Json = {"status": "standby" if is_standby else good if is_ready else bad}
         if request[HAS_TOKEN]:
             body["why"] = why
-        return json_response(body, HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE)
+        is_fine = is_ready or (is_standby and is_standby_fine)
+        return json_response(body, HTTPStatus.OK if is_fine else HTTPStatus.SERVICE_UNAVAILABLE)

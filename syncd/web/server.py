@@ -109,7 +109,7 @@ class ControlServer:
             clock=clock,
             bus=self._bus,
         )
-        dispatcher = Dispatcher(guard, self._bus, body_seconds=settings.body_seconds)
+        dispatcher = Dispatcher(service, guard, self._bus, body_seconds=settings.body_seconds)
         app = web.Application(middlewares=[dispatcher.middleware()])
         app.on_response_prepare.append(add_headers)
         app.on_shutdown.append(self._close_streams)

@@ -25,6 +25,16 @@ class Service(Protocol):
     def is_ready(self) -> tuple[bool, str]:
         """Tell whether runs can start, and if not, why. Asks nobody: probes call it often."""
 
+    def is_standby(self) -> bool:
+        """Tell whether all is well but for another syncd leading; `is_ready` says who."""
+
+    def check_may_change(self) -> None:
+        """Refuse a change where another syncd leads; called before every one.
+
+        Raises:
+            NotLeading: naming who leads, and where it listens.
+        """
+
     async def status(self) -> Json:
         """Return the first screen: freshness, jobs, platforms, problems."""
 

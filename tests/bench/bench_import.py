@@ -24,8 +24,9 @@ from fakes.controlled import Desk, controlled, text_for
 from syncd.clock import SystemClock
 from syncd.embedded.postgres import EmbeddedPostgres
 from syncd.model.address import PostgresAddress
-from syncd.store.database import Database, DatabaseSettings
+from syncd.store.database import Database
 from syncd.store.migrate import migrate
+from syncd.store.pool import DatabaseSettings
 from syncd.telemetry.bus import Bus
 from syncd.web.server import ControlServer, ControlSettings
 

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 from fakes.clock import FakeClock
 
-from syncd.errors import AlreadyRunning, ConsentWithdrawn, NotKnown
+from syncd.errors import AlreadyRunning, ConsentWithdrawn, NotKnown, NotLeading
 from syncd.model.account import UserEntry
 from syncd.model.letter import Decision, Letters
 from syncd.model.pause import PauseScope
@@ -37,9 +37,17 @@ class MemoryService:
         self.letters: list[Json] = [{"id": 4812, "state": "open"}]
         self.active: int | None = None
         self.failure: Exception | None = None
+        self.leads_elsewhere: NotLeading | None = None
 
     def is_ready(self) -> tuple[bool, str]:
         return self.ready
+
+    def is_standby(self) -> bool:
+        return self.leads_elsewhere is not None
+
+    def check_may_change(self) -> None:
+        if self.leads_elsewhere is not None:
+            raise self.leads_elsewhere
 
     async def status(self) -> Json:
         if self.failure is not None:

@@ -85,7 +85,11 @@ class ControlCaller(ABC):
 
     async def trigger(self, **options: Any) -> int:
         """Start the job and return the number of its run."""
-        answer = await self.api("POST", f"/api/jobs/{JOB}/trigger", options)
+        return await self.trigger_job(JOB, **options)
+
+    async def trigger_job(self, job: str, **options: Any) -> int:
+        """Start any job and return the number of its run."""
+        answer = await self.api("POST", f"/api/jobs/{job}/trigger", options)
         assert answer.status == 202, answer
         return int(answer.body["id"])
 

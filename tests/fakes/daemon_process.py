@@ -97,8 +97,8 @@ class DaemonProcess(ControlCaller):
         self.config.write_text(to_toml(self._tables))
         self.config.chmod(0o600)
 
-    async def start(self, *, ready: bool = True) -> None:
-        """Start the daemon and wait until it is ready, or at least answers."""
+    async def start(self, *, ready: bool = True, until_answers: str = "") -> None:
+        """Start the daemon and wait until it is ready, or at least answers (that address)."""
         with (self.folder / "stderr.log").open("ab") as errors:
             self._process = await asyncio.create_subprocess_exec(
                 *(*self._syncd, "run", "--debug"),
@@ -109,7 +109,7 @@ class DaemonProcess(ControlCaller):
                 limit=LONGEST_LINE,
             )
         self._reader = asyncio.create_task(self._read(self._process))
-        path = "/ready" if ready else "/live"
+        path = until_answers or ("/ready" if ready else "/live")
         await until(lambda: self._answers(path), what=f"{path} of {self.folder}")
 
     async def _answers(self, path: str) -> bool:

@@ -14,8 +14,9 @@ import pytest
 from syncd.clock import SystemClock
 from syncd.embedded.postgres import EmbeddedPostgres
 from syncd.model.address import PostgresAddress
-from syncd.store.database import Database, DatabaseSettings
+from syncd.store.database import Database
 from syncd.store.migrate import migrate
+from syncd.store.pool import DatabaseSettings
 from syncd.telemetry.bus import Bus
 
 _numbers = itertools.count(1)

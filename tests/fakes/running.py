@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
 from random import Random
 from typing import Any, ClassVar
 
@@ -113,7 +112,7 @@ class Running:
             stores=Stores(
                 database=database,
                 runs=runs,
-                accounts=AccountStore(database),
+                accounts=AccountStore(database, runs.fence),
                 sync=SyncStore(database, runs),
                 mirror=MirrorStore(database, runs, self.users),
             ),
@@ -155,7 +154,7 @@ class Running:
         self,
         work: JobKind[Any] | None = None,
         *,
-        deadline: datetime | None = None,
+        deadline: float | None = None,
         **options: Any,
     ) -> RunId:
         """Start a run of the job `sync` at once and return its number."""

@@ -38,6 +38,10 @@ class SandboxProcess:
     def login(self, index: int) -> str:
         return self._population.login(index)
 
+    def document(self, index: int) -> dict[str, Any]:
+        """Return what the stand-in answers about somebody, as long as nobody changed."""
+        return dict(self._population.document(index))
+
     async def counters(self) -> dict[str, Any]:
         return await self._get("counters")
 

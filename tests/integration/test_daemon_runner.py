@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from fakes.clock import FakeClock
 from fakes.running import Running, draft, running, to_job
+from fakes.scheduling import until_true
 from fakes.scripted_job import DONE, Scripted, execute
 from fakes.waiting import until
 
@@ -117,12 +118,38 @@ async def test_a_run_is_asked_to_end_at_its_deadline(world: Running) -> None:
         await context.stop.wait()
         return DONE
 
-    deadline = world.clock.now() + timedelta(minutes=7)
-    run = await execute(world, work, deadline=deadline)
+    begun = world.clock.now()
+    run = await execute(world, work, deadline=world.clock.monotonic() + 420)
 
     assert run is not None
-    assert (run.outcome, run.finished_at) == (Outcome.PARTIAL, deadline)
+    assert (run.outcome, run.finished_at) == (Outcome.PARTIAL, begun + timedelta(minutes=7))
     assert "deadline" in run.error
+
+
+@pytest.mark.parametrize("hours", [-3, 2, 90_000])
+async def test_a_clock_that_jumps_neither_ends_a_run_nor_prolongs_it(
+    world: Running, hours: int
+) -> None:
+    clock = world.clock
+    assert isinstance(clock, FakeClock)
+    stops: list[Stop] = []
+
+    async def work(context: RunContext) -> Ending:
+        stops.append(context.stop)
+        await context.stop.wait()
+        return DONE
+
+    number = await world.start(Scripted(work), deadline=clock.monotonic() + 420)
+    await until_true(lambda: bool(stops), "the run to be at work")
+    await clock.advance(60)
+    clock.jump_wall(timedelta(hours=hours))
+    await clock.advance(359)
+    assert not stops[0].is_requested
+    await clock.advance(1)
+    run = await world.end_of(number)
+
+    assert stops[0].reason is StopReason.DEADLINE
+    assert run.outcome is Outcome.PARTIAL
 
 
 async def test_a_run_that_was_taken_away_writes_nothing_more(

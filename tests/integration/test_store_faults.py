@@ -17,8 +17,9 @@ from syncd.errors import StoreUnavailable
 from syncd.model.item import Success
 from syncd.model.run import Run, RunId
 from syncd.store.accounts import START, Selection
-from syncd.store.database import Collided, Database
+from syncd.store.database import Database
 from syncd.store.sync import Batch
+from syncd.store.translation import Collided
 
 STORED = "SELECT count(*) FROM profiles"
 

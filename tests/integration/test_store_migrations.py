@@ -12,8 +12,9 @@ import pytest
 from syncd.clock import SystemClock
 from syncd.errors import StartError
 from syncd.model.address import PostgresAddress
-from syncd.store.database import Database, DatabaseSettings
+from syncd.store.database import Database
 from syncd.store.migrate import load_migrations, migrate
+from syncd.store.pool import DatabaseSettings
 
 TABLES = "SELECT count(*) FROM information_schema.tables WHERE table_schema = $1"
 

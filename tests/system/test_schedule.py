@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 from fakes.daemon_config import JOB
 from fakes.daemon_process import DaemonProcess, Start
+from fakes.faketime import faked_clock
 from fakes.sandbox_process import sandbox_process
 
 TWO_SECONDS = timedelta(seconds=2)
@@ -24,21 +24,6 @@ async def fired(daemon: DaemonProcess, wanted: int) -> list[dict[str, Any]]:
 
     answer = await daemon.until_true(f"/api/runs?job={JOB}", has_enough)
     return list(reversed(answer["runs"]))
-
-
-def faked_clock(start: str) -> dict[str, str]:
-    """Return the variables with which a process begins at another time, and its children do not.
-
-    The command itself would stand between us and the daemon, and keep its signals.
-    """
-    shown = subprocess.run(
-        ["faketime", "-f", start, "printenv", "LD_PRELOAD"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    library = shown.stdout.strip()
-    return {"LD_PRELOAD": library, "FAKETIME": start, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
 async def test_cron_job_runs_at_its_fire_times_and_once_at_each(external_daemon: Start) -> None:

@@ -19,9 +19,15 @@ WHERE runs.outcome = 'claimed' AND runs.holder = EXCLUDED.holder
 RETURNING id, job, fire_time, outcome;
 
 -- name: create_run
-INSERT INTO runs (job, kind, cause, outcome, options, claimed_at)
-VALUES ($1, $2, $3, 'claimed', $4, $5)
+-- Who asks again with the same key gets the same row: a reply may have been lost.
+INSERT INTO runs (job, kind, cause, outcome, options, claimed_at, order_key)
+VALUES ($1, $2, $3, 'claimed', $4, $5, $6)
+ON CONFLICT (order_key) WHERE order_key IS NOT NULL DO UPDATE SET order_key = EXCLUDED.order_key
 RETURNING id;
+
+-- name: drop_orders
+-- Rows whose numbers nobody was told; one that was begun after all is left alone.
+DELETE FROM runs WHERE order_key = ANY($1::uuid[]) AND outcome = 'claimed';
 
 -- name: follow_run
 -- However often it is asked for, a job follows a run once, and a run is repeated once. Who asks again
@@ -44,7 +50,7 @@ WHERE id = $1 AND (outcome IN ('claimed', 'interrupted') OR (outcome = 'running'
 RETURNING started_at, resumed;
 
 -- name: add_report
--- The fence: a run that is no longer ours gets no counts, and its transaction is rolled back.
+-- A run that is no longer ours gets no counts, and its transaction is rolled back.
 UPDATE runs
 SET created = created + $3, updated = updated + $4, unchanged = unchanged + $5,
     deleted = deleted + $6, skipped = skipped + $7, failed = failed + $8,
@@ -168,6 +174,9 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) AS latest ON true
 WHERE jobs.job = ANY ($1::text[]);
+
+-- name: read_anchors
+SELECT job, anchor_at FROM jobs WHERE job = ANY($1::text[]);
 
 -- name: run_items
 SELECT platform, user_key, handle, outcome, error, at

@@ -53,6 +53,26 @@ class StoreRecovered(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeadTaken(Event):
+    """This process leads from now on: it fires and executes."""
+
+    name: ClassVar[str] = "lease.taken"
+    holder: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeadLost(Event):
+    """This process leads no more: it stopped what it ran, writes nothing, and stands by."""
+
+    name: ClassVar[str] = "lease.lost"
+    level: ClassVar[Level] = Level.WARNING
+    holder: str
+    epoch: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStarted(Event):
     """An embedded server accepts connections; `adopted` means that it ran already."""
 

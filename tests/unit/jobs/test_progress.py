@@ -9,7 +9,8 @@ from fakes.running import PLAY, Running, context_of, draft
 from syncd.jobs.progress import Progress
 from syncd.model.address import PostgresAddress
 from syncd.model.run import Report, RunOptions
-from syncd.store.database import Database, DatabaseSettings
+from syncd.store.database import Database
+from syncd.store.pool import DatabaseSettings
 from syncd.telemetry.events import Event, ItemsCommitted, RunProgressed
 
 

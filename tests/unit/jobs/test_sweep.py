@@ -27,7 +27,8 @@ from syncd.model.address import PostgresAddress
 from syncd.model.pause import Pause, PauseScope
 from syncd.model.sweep import Swept
 from syncd.store.accounts import Selection
-from syncd.store.database import Database, DatabaseSettings
+from syncd.store.database import Database
+from syncd.store.pool import DatabaseSettings
 from syncd.telemetry.events import Event, SweepSuspended
 
 

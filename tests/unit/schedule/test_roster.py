@@ -53,7 +53,7 @@ def test_before_the_database_was_reached_no_job_fires() -> None:
 def test_an_item_driven_run_ends_just_before_its_next_fire() -> None:
     made = roster()
 
-    assert made.deadline(made.job(JOB)) == START + timedelta(minutes=59, seconds=55)
+    assert made.deadline(made.job(JOB)) == 59 * 60 + 55
 
 
 def test_nothing_waits_behind_a_run_that_is_only_triggered() -> None:
@@ -65,13 +65,13 @@ def test_nothing_waits_behind_a_run_that_is_only_triggered() -> None:
 def test_a_timeout_of_the_job_wins() -> None:
     made = roster(job={"timeout": timedelta(minutes=2)})
 
-    assert made.deadline(made.job(JOB)) == START + timedelta(minutes=2)
+    assert made.deadline(made.job(JOB)) == 120
 
 
 def test_a_run_that_starts_just_before_a_fire_still_gets_a_moment() -> None:
     made = roster(cron=parse_cron("* * * * * *", "UTC", JOB))
 
-    assert made.deadline(made.job(JOB)) == START + timedelta(seconds=5)
+    assert made.deadline(made.job(JOB)) == 5
 
 
 def test_a_job_that_does_not_exist_is_said_with_those_that_do() -> None:

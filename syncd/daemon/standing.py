@@ -1,0 +1,34 @@
+"""How this process stands: ready, leading, standing by, or on its way down."""
+
+from __future__ import annotations
+
+from syncd.daemon.core import Core
+
+
+class Standing:
+    """The control port's answers to probes, and its refusal where another syncd leads."""
+
+    _core: Core
+    is_stopping = False
+
+    def is_ready(self) -> tuple[bool, str]:
+        """Tell whether runs can start: PostgreSQL answers, and nobody else leads."""
+        if self.is_stopping:
+            return False, "syncd is stopping"
+        why = self._core.health.error or self._core.leadership.refusal
+        return self.is_store_up and not why, why
+
+    def is_standby(self) -> bool:
+        """Tell whether all is well but for another syncd leading."""
+        leadership = self._core.leadership
+        is_other = leadership.leader is not None and not leadership.is_leading
+        return self.is_store_up and is_other
+
+    def check_may_change(self) -> None:
+        """Refuse a change where another syncd leads."""
+        self._core.leadership.check()
+
+    @property
+    def is_store_up(self) -> bool:
+        """Tell whether PostgreSQL was reached and answers."""
+        return self._core.health.ready.is_set() and not self._core.health.error
