@@ -1,0 +1,131 @@
+"""What people change of jobs over config.toml: checked as the file is, and put over it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from syncd.config.duration import format_duration
+from syncd.config.models import Config
+from syncd.config.models import Job as JobTable
+from syncd.config.rules import check_jobs
+from syncd.config.validation import Validation
+from syncd.daemon.answers import Json
+from syncd.daemon.settings import check_schedules
+from syncd.errors import BadInput
+from syncd.model.override import JobChange, Override
+from syncd.model.pause import Pause
+
+_KEYS = ("enabled", "schedule", "every", "timezone")
+_NOTHING_CHANGED = "nothing was changed"
+
+
+def with_overrides(config: Config, overrides: Mapping[str, Override]) -> Config:
+    """Return the config with what was changed in place of what the file says."""
+    jobs = {
+        name: _changed(table, overrides[name]) if name in overrides else table
+        for name, table in config.jobs.items()
+    }
+    return config.model_copy(update={"jobs": jobs})
+
+
+def is_usable(config: Config, override: Override) -> bool:
+    """Tell whether what was changed of a job is right in this config, as it was when it was."""
+    changed = with_overrides(config, {override.job: override})
+    return not [*check_jobs(changed), *check_schedules(changed)]
+
+
+def overridden(
+    config: Config, name: str, change: JobChange, before: Override | None, now: datetime
+) -> Override:
+    """Return what stands over config.toml after a change, checked by the rules of the file.
+
+    What comes to be as the file says is left out again.
+
+    Raises:
+        BadInput: one sentence for each key that is wrong, the same as for config.toml.
+    """
+    table = config.jobs[name]
+    given = {key: value for key in _KEYS if (value := getattr(change, key)) is not None}
+    _check_given(change, given)
+    validation = Validation({"jobs": {name: given}})
+    checked = validation.model(JobTable, {"kind": table.kind, **given}, ("jobs", name))
+    problems = [f"{problem.path[-1]}: {problem.message}" for problem in validation.problems]
+    if problems or checked is None:
+        raise BadInput(*problems, hint=_NOTHING_CHANGED)
+    values = {key: getattr(checked, key) for key in given}
+    if {"schedule", "every"} & set(given):
+        values = {"schedule": None, "every": None, **values}
+    override = replace(before or Override(job=name, changed_at=now), changed_at=now, **values)
+    changed = with_overrides(config, {name: override})
+    if {"schedule", "every"} <= set(given):
+        # Over the file one of them takes the other's place: the check must see both.
+        both = changed.jobs[name].model_copy(update=values)
+        changed = changed.model_copy(update={"jobs": {**changed.jobs, name: both}})
+    found = [*check_jobs(changed), *check_schedules(changed)]
+    if found:
+        sentences = [f"{problem.path[-1]}: {problem.message}" for problem in found]
+        raise BadInput(*sentences, hint=_NOTHING_CHANGED)
+    return _without_what_the_file_says(override, table)
+
+
+def _check_given(change: JobChange, given: Mapping[str, Any]) -> None:
+    if not given:
+        hint = "give enabled, schedule, every or timezone, or reset: true"
+        raise BadInput("nothing is to be changed", hint=hint)
+    if change.catch_up and change.enabled is False:
+        hint = "leave one of them; nothing was changed"
+        raise BadInput("catch_up: cannot stand beside enabled: false", hint=hint)
+
+
+def _changed(table: JobTable, override: Override) -> JobTable:
+    update: dict[str, Any] = {}
+    if override.enabled is not None:
+        update["enabled"] = override.enabled
+    if override.schedule is not None or override.every is not None:
+        update |= {"schedule": override.schedule or "", "every": override.every}
+    if override.timezone is not None:
+        update["timezone"] = override.timezone
+    return table.model_copy(update=update)
+
+
+def _without_what_the_file_says(override: Override, table: JobTable) -> Override:
+    same: dict[str, None] = {}
+    if override.enabled == table.enabled:
+        same["enabled"] = None
+    if override.timezone == table.timezone:
+        same["timezone"] = None
+    if (override.schedule or "", override.every) == (table.schedule, table.every):
+        same |= {"schedule": None, "every": None}
+    return replace(override, **same)
+
+
+def difference_answer(
+    table: JobTable, override: Override | None, pause: Pause | None
+) -> list[Json]:
+    """List how a job differs from config.toml, and who did that when and why."""
+    found = []
+    if override is not None:
+        changed = _changed(table, override)
+        who = {"why": override.why, "actor": override.actor, "changed_at": override.changed_at}
+        pairs = {
+            "enabled": (table.enabled, changed.enabled),
+            "schedule": (schedule_in_words(table), schedule_in_words(changed)),
+            "timezone": (table.timezone, changed.timezone),
+        }
+        found = [
+            {"key": key, "config": config, "now": now, **who}
+            for key, (config, now) in pairs.items()
+            if config != now
+        ]
+    if pause is not None:
+        who = {"why": pause.why, "actor": pause.actor, "changed_at": pause.paused_at}
+        found.append({"key": "paused", "config": False, "now": True, **who})
+    return found
+
+
+def schedule_in_words(table: JobTable) -> str:
+    """Write when a job fires as config.toml does, in one word: `0 * * * *`, `every 1h`, nothing."""
+    return table.schedule or (f"every {format_duration(table.every)}" if table.every else "")
