@@ -15,7 +15,6 @@ from syncd.config.duration import Rate, format_duration
 from syncd.config.size import Size
 from syncd.config.values import SecretUrl
 
-
 Hide = Callable[[SecretStr], str]
 """What stands in the place of a secret."""
 

@@ -14,6 +14,8 @@ from syncd import plugins
 from syncd.cache.connection import Cache
 from syncd.clock import Clock
 from syncd.config.models import Config
+from syncd.config.values import suggestion
+from syncd.daemon.changes import Changes
 from syncd.daemon.gates import GateKeeper
 from syncd.daemon.health import StoreHealth
 from syncd.daemon.servers import Servers
@@ -35,6 +37,7 @@ from syncd.store.freshness import FreshnessStore
 from syncd.store.gates import GateStore
 from syncd.store.letters import LetterStore
 from syncd.store.mirror import MirrorStore
+from syncd.store.overrides import OverrideStore
 from syncd.store.pauses import PauseStore
 from syncd.store.runs import RunStore
 from syncd.store.sync import SyncStore
@@ -46,7 +49,7 @@ from syncd.telemetry.bus import Bus
 class Core:
     """What a configuration builds; `assemble` makes it, `servers.start` brings it to life."""
 
-    config: Config
+    changes: Changes
     clock: Clock
     bus: Bus
     servers: Servers
@@ -62,6 +65,11 @@ class Core:
     engine: LocalEngine
     scheduler: Scheduler
     stack: contextlib.AsyncExitStack = field(repr=False)
+
+    @property
+    def config(self) -> Config:
+        """Return config.toml as it was applied last."""
+        return self.changes.config
 
     async def __aenter__(self) -> Self:
         """Enter what needs no other machine; servers are started when asked."""
@@ -88,7 +96,8 @@ class Core:
         """
         if name not in self.around.platforms:
             known = ", ".join(self.around.platforms)
-            raise NotKnown(f"there is no platform {name!r}", hint=f"platforms: {known}")
+            near = suggestion(name, self.around.platforms)
+            raise NotKnown(f"there is no platform {name!r}{near}", hint=f"platforms: {known}")
 
 
 def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core:
@@ -105,8 +114,9 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     health = StoreHealth(database, clock, bus, at_first=gates.restore)
     gates.may_write = lambda: not health.error
     engine = LocalEngine(Runner(around))
+    scheduler = Scheduler(to_schedules(config), engine, around, is_firing=is_firing)
     return Core(
-        config=config,
+        changes=Changes(config, scheduler, OverrideStore(database), clock, bus),
         clock=clock,
         bus=bus,
         servers=Servers(servers),
@@ -120,7 +130,7 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
         letters=LetterStore(database),
         around=around,
         engine=engine,
-        scheduler=Scheduler(to_schedules(config), engine, around, is_firing=is_firing),
+        scheduler=scheduler,
         stack=contextlib.AsyncExitStack(),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from syncd.config.duration import format_duration
 from syncd.config.models import Config
 from syncd.config.models import Job as JobTable
+from syncd.config.place import Problem
 from syncd.config.rules import check_jobs
 from syncd.config.validation import Validation
 from syncd.daemon.answers import Json
@@ -32,9 +33,11 @@ def with_overrides(config: Config, overrides: Mapping[str, Override]) -> Config:
 
 
 def is_usable(config: Config, override: Override) -> bool:
-    """Tell whether what was changed of a job is right in this config, as it was when it was."""
-    changed = with_overrides(config, {override.job: override})
-    return not [*check_jobs(changed), *check_schedules(changed)]
+    """Tell whether what was changed of a job still is right in this config."""
+    table = config.jobs.get(override.job)
+    if table is None:
+        return False
+    return not _problems_of(config, override.job, _changed(table, override))
 
 
 def overridden(
@@ -52,23 +55,31 @@ def overridden(
     _check_given(change, given)
     validation = Validation({"jobs": {name: given}})
     checked = validation.model(JobTable, {"kind": table.kind, **given}, ("jobs", name))
-    problems = [f"{problem.path[-1]}: {problem.message}" for problem in validation.problems]
-    if problems or checked is None:
-        raise BadInput(*problems, hint=_NOTHING_CHANGED)
+    _refuse(validation.problems)
+    assert checked is not None  # else there were problems
     values = {key: getattr(checked, key) for key in given}
     if {"schedule", "every"} & set(given):
         values = {"schedule": None, "every": None, **values}
     override = replace(before or Override(job=name, changed_at=now), changed_at=now, **values)
-    changed = with_overrides(config, {name: override})
+    changed = _changed(table, override)
     if {"schedule", "every"} <= set(given):
-        # Over the file one of them takes the other's place: the check must see both.
-        both = changed.jobs[name].model_copy(update=values)
-        changed = changed.model_copy(update={"jobs": {**changed.jobs, name: both}})
-    found = [*check_jobs(changed), *check_schedules(changed)]
-    if found:
-        sentences = [f"{problem.path[-1]}: {problem.message}" for problem in found]
-        raise BadInput(*sentences, hint=_NOTHING_CHANGED)
+        # Either takes the place of the other; the check must see both.
+        changed = changed.model_copy(update=values)
+    _refuse(_problems_of(config, name, changed))
     return _without_what_the_file_says(override, table)
+
+
+def _problems_of(config: Config, name: str, table: JobTable) -> list[Problem]:
+    """List what is wrong with the keys of a job that people may change."""
+    alone = config.model_copy(update={"jobs": {name: table}})
+    found = [*check_jobs(alone), *check_schedules(alone)]
+    return [problem for problem in found if problem.path[-1] in _KEYS]
+
+
+def _refuse(problems: Sequence[Problem]) -> None:
+    if problems:
+        sentences = (f"{problem.path[-1]}: {problem.message}" for problem in problems)
+        raise BadInput(*sentences, hint=_NOTHING_CHANGED)
 
 
 def _check_given(change: JobChange, given: Mapping[str, Any]) -> None:
@@ -92,7 +103,7 @@ def _changed(table: JobTable, override: Override) -> JobTable:
 
 
 def _without_what_the_file_says(override: Override, table: JobTable) -> Override:
-    same: dict[str, None] = {}
+    same: dict[str, Any] = {}
     if override.enabled == table.enabled:
         same["enabled"] = None
     if override.timezone == table.timezone:
@@ -108,17 +119,12 @@ def difference_answer(
     """List how a job differs from config.toml, and who did that when and why."""
     found = []
     if override is not None:
-        changed = _changed(table, override)
         who = {"why": override.why, "actor": override.actor, "changed_at": override.changed_at}
-        pairs = {
-            "enabled": (table.enabled, changed.enabled),
-            "schedule": (schedule_in_words(table), schedule_in_words(changed)),
-            "timezone": (table.timezone, changed.timezone),
-        }
+        before, now = _shown(table), _shown(_changed(table, override))
         found = [
-            {"key": key, "config": config, "now": now, **who}
-            for key, (config, now) in pairs.items()
-            if config != now
+            {"key": key, "config": before[key], "now": now[key], **who}
+            for key in before
+            if before[key] != now[key]
         ]
     if pause is not None:
         who = {"why": pause.why, "actor": pause.actor, "changed_at": pause.paused_at}
@@ -126,6 +132,23 @@ def difference_answer(
     return found
 
 
-def schedule_in_words(table: JobTable) -> str:
-    """Write when a job fires as config.toml does, in one word: `0 * * * *`, `every 1h`, nothing."""
-    return table.schedule or (f"every {format_duration(table.every)}" if table.every else "")
+def difference_in_words(
+    table: JobTable | None, before: Override | None, after: Override | None
+) -> str:
+    """Say what a change changes of a job: `schedule: 0 * * * * -> every 5m`."""
+    if table is None:
+        return "dropped what was changed of a job that is gone"
+    old = _shown(table if before is None else _changed(table, before))
+    new = _shown(table if after is None else _changed(table, after))
+    words = [f"{key}: {old[key]} -> {new[key]}" for key in old if old[key] != new[key]]
+    return "; ".join(words) or "as it was"
+
+
+def _shown(table: JobTable) -> Json:
+    """Return what people may change of a job, as config.toml writes it."""
+    every = "" if table.every is None else f"every {format_duration(table.every)}"
+    return {
+        "enabled": table.enabled,
+        "schedule": table.schedule or every or "when triggered",
+        "timezone": table.timezone,
+    }

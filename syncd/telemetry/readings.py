@@ -51,10 +51,14 @@ class StoreReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What is measured at `at`, the moment of a scrape; `store` is what PostgreSQL said last."""
+    """What is measured at `at`, the moment of a scrape; `store` is what PostgreSQL said last.
+
+    `is_config_ok` tells whether config.toml could be used when it was read last.
+    """
 
     at: datetime
     is_store_up: bool
+    is_config_ok: bool
     gates: Sequence[GateReading]
     store: StoreReading | None
     lines_dropped: int

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 from syncd.errors import (
     AlreadyRunning,
     BadInput,
+    ConfigError,
     NotKnown,
     StoreUnavailable,
     SyncdError,
@@ -23,6 +24,9 @@ from syncd.errors import (
 
 Json = dict[str, Any]
 Query = Mapping[str, str | int | None]
+
+DEFAULT_PATIENCE_SECONDS = 65.0
+"""How long an answer may take; the daemon itself gives up after a minute."""
 
 SILENCE_SECONDS = 45.0
 """A stream that sends not even a ping for so long is dead."""
@@ -54,10 +58,13 @@ class ControlClient:
     """Asks a running daemon; one connection a call.
 
     Every method raises `DaemonUnreachable`, `TokenRefused`, or the error that the daemon answered
-    with (`NotKnown`, `BadInput`, `AlreadyRunning`, `StoreUnavailable`, else `SyncdError`).
+    with (`NotKnown`, `BadInput`, `AlreadyRunning`, `ConfigError`, `StoreUnavailable`, else
+    `SyncdError`).
     """
 
-    def __init__(self, host: str, port: int, token: str, *, timeout_seconds: float = 65.0) -> None:
+    def __init__(
+        self, host: str, port: int, token: str, *, timeout_seconds: float = DEFAULT_PATIENCE_SECONDS
+    ) -> None:
         # A wildcard is for listening; it is reached over loopback.
         self._host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
         self._port = port
@@ -78,6 +85,10 @@ class ControlClient:
     def put(self, path: str, body: Json) -> Json:
         """Create or replace something."""
         return self._call("PUT", path, body)
+
+    def patch(self, path: str, body: Json) -> Json:
+        """Change something."""
+        return self._call("PATCH", path, body)
 
     def delete(self, path: str) -> Json:
         """Remove something."""
@@ -189,11 +200,19 @@ def _error_of(status: int, answer: Json) -> SyncdError:
             return TokenRefused(message, hint=hint)
         case 404:
             return NotKnown(message, hint=hint)
-        case 409 if "run_id" in answer:
-            return AlreadyRunning(message, run_id=int(answer["run_id"]), hint=hint)
+        case 409:
+            return _conflict(message, answer, hint)
         case 400 | 413 | 422:
             return BadInput(*answer.get("problems", [message]), hint=hint)
         case 503:
             return StoreUnavailable(message, hint=hint)
         case _:
             return SyncdError(message, hint=hint)
+
+
+def _conflict(message: str, answer: Json, hint: str | None) -> SyncdError:
+    if "run_id" in answer:
+        return AlreadyRunning(message, run_id=int(answer["run_id"]), hint=hint)
+    if "problems" in answer:
+        return ConfigError(*answer["problems"], hint=hint)
+    return SyncdError(message, hint=hint)

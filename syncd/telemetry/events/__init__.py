@@ -7,6 +7,12 @@ from syncd.telemetry.events.base import (
     Event,
     Level,
 )
+from syncd.telemetry.events.changes import (
+    ConfigRefused,
+    ConfigReloaded,
+    JobChanged,
+    PauseChanged,
+)
 from syncd.telemetry.events.daemon import (
     ConditionNoticed,
     ControlRefused,
@@ -45,6 +51,8 @@ from syncd.telemetry.events.runs import (
 __all__ = [
     "AccountChanged",
     "ConditionNoticed",
+    "ConfigRefused",
+    "ConfigReloaded",
     "ControlRefused",
     "ControlUsed",
     "CredentialRefused",
@@ -56,8 +64,10 @@ __all__ = [
     "FireSkipped",
     "ItemFailed",
     "ItemsCommitted",
+    "JobChanged",
     "JobRegistered",
     "Level",
+    "PauseChanged",
     "PlatformRecovered",
     "PlatformThrottled",
     "PlatformTripped",

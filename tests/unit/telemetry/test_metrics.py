@@ -46,6 +46,7 @@ def reading(**changes: Any) -> Reading:
     whole: dict[str, Any] = {
         "at": AT,
         "is_store_up": False,
+        "is_config_ok": True,
         "gates": [gate()],
         "store": None,
         "lines_dropped": 0,
