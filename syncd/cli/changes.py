@@ -34,6 +34,8 @@ def change(console: Console, job: str, what: _Json) -> None:
         console.show_json(changed)
         return
     console.show(_in_words(changed, datetime.now(UTC)))
+    if changed.get("remark"):
+        console.say(changed["remark"])
     for each in changed["differs_from_config"]:
         if each["key"] == "paused":
             console.say(f"it is paused: {each['why'] or 'no reason given'}")

@@ -45,10 +45,13 @@ class Reload(Command):
             console.say("config.toml says what runs already")
         elif self.dry_run:
             console.say(f"{counted(len(found), 'difference')}, nothing was changed")
-        else:
+        elif len(found) > waiting:
             console.say(f"{counted(len(found) - waiting, 'difference')} applied")
         if waiting:
             console.say(f"{counted(waiting, 'difference')} only a restart applies")
+        for job in answer["changed_jobs"]:
+            reset = f"syncd reschedule {job} --reset"
+            console.say(f"{job} was changed by hand, which stands over config.toml: {reset}")
         return Exit.OK
 
 

@@ -158,6 +158,8 @@ def _platform_rows(platform: _Json) -> list[tuple[str, ...]]:
     """Show a platform, and below it each of its credentials where it has several."""
     credentials = platform.get("credentials") or ()
     accounts = listed(platform["accounts"]) or NONE
+    if platform.get("paused"):
+        platform = {**platform, "waits_for": "it is paused"}
     if len(credentials) < 2:
         return [_row(platform["name"], accounts, platform)]
     # What holds one of them back stands in its own row.

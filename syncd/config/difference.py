@@ -95,6 +95,7 @@ def _leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
             yield from _leaves(each, (*path, key))
     elif isinstance(value, list) and value and all(isinstance(each, Mapping) for each in value):
         for each in value:
-            yield from _leaves(each, (*path, each.get("name", "")))
+            named = {key: entry for key, entry in each.items() if key != "name"}
+            yield from _leaves(named, (*path, each.get("name", "")))
     elif value not in ([], {}):
         yield path, value

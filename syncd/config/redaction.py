@@ -26,8 +26,9 @@ def hidden(secret: SecretStr) -> str:
 
 
 def digest(secret: SecretStr) -> str:
-    """Return what tells a secret from another one, and nothing else about it."""
-    return hashlib.sha256(secret.get_secret_value().encode()).hexdigest()
+    """Return what tells a secret from another one, and nothing else about it; nothing of none."""
+    text = secret.get_secret_value()
+    return hashlib.sha256(text.encode()).hexdigest() if text else ""
 
 
 def written(value: Any, hide: Hide = hidden) -> Any:

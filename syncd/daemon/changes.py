@@ -93,6 +93,10 @@ class Changes:
         """List how a job differs from config.toml, and who did that when and why."""
         return difference_answer(self.config.jobs[job], self._applied.get(job), pause)
 
+    def is_changed(self, job: str) -> bool:
+        """Tell whether something stands over config.toml for a job, used or not."""
+        return job in self._kept()
+
     def notes(self) -> list[Json]:
         """Tell of what was changed of jobs and does not apply any more."""
         notes = []
@@ -100,7 +104,7 @@ class Changes:
             is_gone = name not in self.config.jobs
             why = "config.toml has no such job" if is_gone else "it does not fit config.toml"
             what = f"what was changed of job {name} is kept but does not apply: {why}"
-            notes.append({"what": what, "hint": f"syncd reschedule {name} --reset drops it"})
+            notes.append({"what": what, "hint": f"syncd reschedule {name} --reset"})
         return notes
 
     async def _write(self, after: Override | None, job: str, change: JobChange, actor: str) -> None:

@@ -48,7 +48,8 @@ class OrderDesk:
         With `credential` nothing but the latter, for this credential. `still` tells what else
         keeps a job from running.
         """
-        self._check_target(scope, key)
+        if self._around.admission.standing(scope, key) is None:  # else its job may be gone
+            self._check_target(scope, key)
         is_platform = scope is PauseScope.PLATFORM
         lifted = self._core.gates.lift(key, credential) if is_platform else []
         if credential:
@@ -73,7 +74,8 @@ class OrderDesk:
         await self._core.changes.change(job, change, actor=actor)
         if job not in self._core.scheduler.names():
             return {"name": job, "differs_from_config": []}
-        return await self.job(job)
+        cron = self._core.scheduler.schedule(job).cron
+        return {**await self.job(job), "remark": "" if cron is None else cron.remark}
 
     async def job(self, job: str) -> Json:
         """Return one job."""
@@ -91,9 +93,11 @@ class OrderDesk:
 
     async def _look(self, scope: PauseScope, key: str) -> None:
         """Let what is due by now be decided by the pauses as they are now."""
-        names = {PauseScope.ALL: self._core.scheduler.names(), PauseScope.JOB: (key,)}
+        scheduler = self._core.scheduler
+        names = {PauseScope.ALL: scheduler.names(), PauseScope.JOB: (key,)}
         for name in names.get(scope, ()):
-            await self._core.scheduler.look(name)
+            if name in scheduler.names():
+                await scheduler.look(name)
 
     def _tell(self, pause: Pause, change: str, actor: str) -> None:
         self._core.bus.emit(

@@ -140,8 +140,14 @@ def difference_in_words(
         return "dropped what was changed of a job that is gone"
     old = _shown(table if before is None else _changed(table, before))
     new = _shown(table if after is None else _changed(table, after))
-    words = [f"{key}: {old[key]} -> {new[key]}" for key in old if old[key] != new[key]]
+    words = [
+        f"{key}: {_word(old[key])} -> {_word(new[key])}" for key in old if old[key] != new[key]
+    ]
     return "; ".join(words) or "as it was"
+
+
+def _word(value: bool | str) -> str:
+    return value if isinstance(value, str) else ("on" if value else "off")
 
 
 def _shown(table: JobTable) -> Json:

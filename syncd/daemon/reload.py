@@ -17,6 +17,7 @@ from syncd.errors import ConfigError
 from syncd.telemetry.events import ConfigRefused, ConfigReloaded
 
 _BY_SIGNAL = "SIGHUP"
+_MEND = "mend it, then `syncd reload`"
 _SHOWN = 3
 
 
@@ -27,7 +28,6 @@ class Attempt:
     at: datetime
     actor: str
     problems: Sequence[str] = ()
-    hint: str = ""
     waiting: Sequence[Difference] = ()
     """What is different in config.toml and needs a restart."""
 
@@ -84,7 +84,9 @@ class Reload:
                     await self._apply(new, found, actor)
             finally:
                 self.on_end()
-        return _answer(found, dry_run=dry_run)
+            # What somebody changed stands over the file, also over what is new in it.
+            stands = [name for name in new.jobs if self._core.changes.is_changed(name)]
+        return _answer(found, stands, dry_run=dry_run)
 
     async def _read(self, *, dry_run: bool, actor: str) -> Config:
         path = self._core.config.path
@@ -93,14 +95,14 @@ class Reload:
             return await asyncio.to_thread(load_config, path, self._environ)
         except ConfigError as error:
             if not dry_run:
-                self._refuse(error, actor)
-            raise
+                self._refuse(error.problems, actor)
+            raise ConfigError(*error.problems, hint=f"nothing was changed; {_MEND}") from error
 
-    def _refuse(self, error: ConfigError, actor: str) -> None:
-        hint = error.hint or ""
+    def _refuse(self, problems: Sequence[str], actor: str) -> None:
         now = self._core.clock.now()
-        self.last = Attempt(at=now, actor=actor, problems=error.problems, hint=hint)
-        self._core.bus.emit(ConfigRefused(actor=actor, error=str(error), hint=hint))
+        waiting = () if self.last is None else self.last.waiting
+        self.last = Attempt(at=now, actor=actor, problems=problems, waiting=waiting)
+        self._core.bus.emit(ConfigRefused(actor=actor, error="; ".join(problems), hint=_MEND))
 
     async def _apply(self, new: Config, found: Sequence[Difference], actor: str) -> None:
         await self._core.changes.adopt(adopted(self._core.config, new))
@@ -124,7 +126,7 @@ class Reload:
         more = len(self.last.problems) - len(shown)
         shown += [f"and {more} more"] if more else []
         what = f"config.toml was not reloaded, what ran before goes on: {'; '.join(shown)}"
-        return [{"what": what, "hint": "mend it, then `syncd reload`"}]
+        return [{"what": what, "hint": _MEND}]
 
     def notes(self) -> list[Json]:
         """Say what config.toml holds and only a restart applies."""
@@ -155,9 +157,10 @@ def _keys(found: Sequence[Difference], change: Change) -> tuple[str, ...]:
     return tuple(each.key for each in found if each.change is change)
 
 
-def _answer(found: Sequence[Difference], *, dry_run: bool) -> Json:
+def _answer(found: Sequence[Difference], stands: Sequence[str], *, dry_run: bool) -> Json:
     return {
         "applied": not dry_run,
+        "changed_jobs": list(stands),
         "differences": [
             {
                 "change": each.change,

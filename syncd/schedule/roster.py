@@ -59,6 +59,7 @@ class Roster:
     def __init__(self, schedules: Sequence[Schedule], clock: Clock, *, is_firing: bool) -> None:
         self._schedules = {schedule.job.name: schedule for schedule in schedules}
         self._timetables: dict[str, Timetable] = {}
+        self._anchors: dict[str, datetime] = {}
         self._clock = clock
         self._is_firing = is_firing
 
@@ -72,8 +73,10 @@ class Roster:
         return list(self._schedules.values())
 
     def replace(self, schedules: Sequence[Schedule]) -> None:
-        """Know other jobs from now on."""
+        """Know other jobs from now on; those whose anchor is known fire by them at once."""
         self._schedules = {schedule.job.name: schedule for schedule in schedules}
+        for name in self._anchors.keys() & self._schedules.keys():
+            self.settle(name, self._anchors[name])
 
     def names(self) -> Sequence[str]:
         """Name every job, in the order of config.toml."""
@@ -144,7 +147,7 @@ class Roster:
             timetable = schedule.cron
         elif schedule.every is not None:
             timetable = Every(interval=schedule.every, anchor=anchor)
-        self._timetables[name] = timetable
+        self._timetables[name], self._anchors[name] = timetable, anchor
         return timetable
 
     def deadline(self, job: Job) -> datetime | None:
