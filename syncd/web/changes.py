@@ -10,7 +10,7 @@ from syncd.model.override import JobChange
 from syncd.web.routes import Call, Input, Route, Routes, Text
 from syncd.web.service import Json, Service
 
-_Words = Annotated[Text | None, Field(min_length=1, max_length=500)]
+_Words = Annotated[Text, Field(min_length=1, max_length=500)] | None
 
 
 class ChangeInput(Input):

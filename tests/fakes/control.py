@@ -89,7 +89,7 @@ class MemoryService:
         self.orders.append(("reload", dry_run, actor))
         if self.failure is not None:
             raise self.failure
-        return {"applied": not dry_run, "differences": []}
+        return {"applied": not dry_run, "differences": [], "changed_jobs": []}
 
     async def runs(self, job: str | None, before: int | None, limit: int) -> list[Json]:
         return [run for run in self.started.values() if job in {None, run["job"]}][:limit]
