@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -18,7 +19,7 @@ from syncd.daemon.overrides import (
     with_overrides,
 )
 from syncd.daemon.settings import to_schedules
-from syncd.errors import BadInput
+from syncd.errors import BadInput, StoreUnavailable
 from syncd.model.override import JobChange, Override
 from syncd.model.pause import Pause
 from syncd.schedule.loop import Scheduler
@@ -80,6 +81,8 @@ class Changes:
     async def adopt(self, config: Config) -> None:
         """Let another config.toml be what runs; the listeners hear of it first."""
         async with self._turn:
+            with contextlib.suppress(StoreUnavailable):
+                await self._look(*self.config.jobs)
             for listener in self._listeners:
                 listener(config)
             self.config = config
@@ -109,6 +112,7 @@ class Changes:
 
     async def _write(self, after: Override | None, job: str, change: JobChange, actor: str) -> None:
         """Write down what stands over config.toml now, then let it be what runs."""
+        await self._look(job)
         if after is None or after.is_empty:
             await self._store.drop(job)
         else:
@@ -119,6 +123,13 @@ class Changes:
         words = difference_in_words(table, self._applied.get(job), after)
         self._set([*others.values(), *left], catch_up=(job,) if change.catch_up else ())
         self._bus.emit(JobChanged(job=job, change=words, actor=actor, why=change.why))
+
+    async def _look(self, *jobs: str) -> None:
+        """Let what is due by now be decided by what was right until now."""
+        known = frozenset(self._scheduler.names())
+        for name in jobs:
+            if name in known:
+                await self._scheduler.look(name)
 
     def _kept(self) -> dict[str, Override]:
         return {**self._applied, **self._unused}

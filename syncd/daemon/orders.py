@@ -93,11 +93,10 @@ class OrderDesk:
 
     async def _look(self, scope: PauseScope, key: str) -> None:
         """Let what is due by now be decided by the pauses as they are now."""
-        scheduler = self._core.scheduler
-        names = {PauseScope.ALL: scheduler.names(), PauseScope.JOB: (key,)}
-        for name in names.get(scope, ()):
-            if name in scheduler.names():
-                await scheduler.look(name)
+        known = self._core.scheduler.names()
+        names = {PauseScope.ALL: known, PauseScope.JOB: (key,)}
+        for name in frozenset(names.get(scope, ())) & frozenset(known):
+            await self._core.scheduler.look(name)
 
     def _tell(self, pause: Pause, change: str, actor: str) -> None:
         self._core.bus.emit(

@@ -66,12 +66,12 @@ class LocalEngine(Engine):
         """Return the runs that have not ended."""
         return [order for order, _ in self._active.values()]
 
-    def cancel(self, run_id: int) -> bool:
+    def cancel(self, run_id: int, why: str = "") -> bool:
         """Ask an active run to end: requests under way may finish and are stored."""
         found = self._active.get(run_id)
         if found is None:
             return False
-        found[0].stop.request(StopReason.CANCEL, _CANCEL_GRACE_SECONDS)
+        found[0].stop.request(StopReason.CANCEL, _CANCEL_GRACE_SECONDS, why)
         return True
 
     def ask_to_drain(self, seconds: float) -> None:

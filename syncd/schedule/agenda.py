@@ -11,27 +11,35 @@ from datetime import datetime
 from enum import StrEnum
 
 from syncd.clock import Clock
+from syncd.model.run import Run
 
 _LONGEST_SLEEP_SECONDS = 60.0
 
 
 class Wake(StrEnum):
-    """What to do about a job: fire it, try again what its last run left undone, run it at start."""
+    """What a job is woken for."""
 
     FIRE = "fire"
+    """A fire time is due."""
     RETRY = "retry"
+    """What its last run left undone, or all of it, is tried again."""
     START = "start"
+    """It runs when syncd starts."""
+    TURN = "turn"
+    """A run that was held back may begin."""
+    AGAIN = "again"
+    """PostgreSQL did not answer."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Entry:
-    """At `at`, wake a job; ties go by age. `fire_time` is what the schedule named."""
+    """At `at`, wake a job; ties go by age. A retry of a whole run names it."""
 
     at: datetime
     age: int
     job: str = field(compare=False)
     wake: Wake = field(compare=False)
-    fire_time: datetime = field(compare=False)
+    origin: Run | None = field(compare=False, default=None)
 
 
 class Agenda:
@@ -43,9 +51,9 @@ class Agenda:
         self._ages = itertools.count()
         self._woken = asyncio.Event()
 
-    def add(self, at: datetime, job: str, wake: Wake, fire_time: datetime) -> None:
+    def add(self, at: datetime, job: str, wake: Wake, origin: Run | None = None) -> None:
         """Note that a job is to be woken at `at`."""
-        heapq.heappush(self._heap, Entry(at, next(self._ages), job, wake, fire_time))
+        heapq.heappush(self._heap, Entry(at, next(self._ages), job, wake, origin))
 
     def clear(self) -> None:
         """Forget everything."""
@@ -68,15 +76,20 @@ class Agenda:
         while self._heap and self._heap[0].at <= now:
             yield heapq.heappop(self._heap)
 
-    async def sleep(self) -> None:
-        """Sleep until the next entry is due; a minute at most, because wall clocks jump."""
+    async def sleep(self) -> float:
+        """Sleep until the next entry is due; a minute at most, because wall clocks jump.
+
+        Return how many seconds longer than meant it took.
+        """
         wait = _LONGEST_SLEEP_SECONDS
         if self._heap:
             left = (self._heap[0].at - self._clock.now()).total_seconds()
             wait = min(wait, max(0.0, left))
+        begun = self._clock.monotonic()
         async with asyncio.TaskGroup() as group:
             sleeper = group.create_task(self._clock.sleep(wait))
             sleeper.add_done_callback(lambda _: self._woken.set())
             await self._woken.wait()
             sleeper.cancel()
         self._woken.clear()
+        return max(0.0, self._clock.monotonic() - begun - wait)

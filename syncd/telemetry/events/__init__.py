@@ -14,6 +14,7 @@ from syncd.telemetry.events.changes import (
     PauseChanged,
 )
 from syncd.telemetry.events.daemon import (
+    ClockJumped,
     ConditionNoticed,
     ControlRefused,
     ControlUsed,
@@ -36,6 +37,7 @@ from syncd.telemetry.events.outbound import (
 from syncd.telemetry.events.runs import (
     AccountChanged,
     DeadLetterWritten,
+    FireClaimed,
     FireSkipped,
     ItemFailed,
     ItemsCommitted,
@@ -50,6 +52,7 @@ from syncd.telemetry.events.runs import (
 
 __all__ = [
     "AccountChanged",
+    "ClockJumped",
     "ConditionNoticed",
     "ConfigRefused",
     "ConfigReloaded",
@@ -61,6 +64,7 @@ __all__ = [
     "DaemonStopped",
     "DeadLetterWritten",
     "Event",
+    "FireClaimed",
     "FireSkipped",
     "ItemFailed",
     "ItemsCommitted",
