@@ -47,12 +47,14 @@ class Changes:
         self._applied: Mapping[str, Override] = MappingProxyType({})
         self._unused: Mapping[str, Override] = MappingProxyType({})
         self._turn = asyncio.Lock()
+        # While a change is written down, and after that when no reply came.
+        self._is_unsure = False
         self._listeners: list[Callable[[Config], None]] = []
 
     async def load(self) -> None:
         """Read what was changed before this process began, and put it over config.toml."""
         async with self._turn:
-            self._set(await self._store.read_all())
+            await self._read()
 
     async def change(self, job: str, change: JobChange, *, actor: str) -> None:
         """Change a job over config.toml; what it is already changes nothing.
@@ -63,6 +65,8 @@ class Changes:
             StoreUnavailable: it cannot be written down.
         """
         async with self._turn:
+            if self._is_unsure:
+                await self._read()
             before = self._kept().get(job)
             if change.reset and before is not None:
                 _check_alone(change)
@@ -110,13 +114,19 @@ class Changes:
             notes.append({"what": what, "hint": f"syncd reschedule {name} --reset"})
         return notes
 
+    async def _read(self) -> None:
+        self._set(await self._store.read_all())
+        self._is_unsure = False
+
     async def _write(self, after: Override | None, job: str, change: JobChange, actor: str) -> None:
         """Write down what stands over config.toml now, then let it be what runs."""
         await self._look(job)
+        self._is_unsure = True
         if after is None or after.is_empty:
             await self._store.drop(job)
         else:
             await self._store.keep(after)
+        self._is_unsure = False
         others = {name: each for name, each in self._kept().items() if name != job}
         left = () if after is None else (after,)
         table = self.config.jobs.get(job)

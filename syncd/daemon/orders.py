@@ -56,7 +56,7 @@ class OrderDesk:
             return {"scope": scope, "key": key, "was_paused": bool(lifted), "lifted": lifted}
         await self._look(scope, key)
         stood = self._around.admission.standing(scope, key)
-        was_paused = await self._core.pauses.resume(scope, key)
+        await self._core.pauses.resume(scope, key)
         self._around.admission.resume(scope, key)
         if stood is not None:
             self._tell(stood, "resumed", actor)
@@ -64,7 +64,7 @@ class OrderDesk:
         return {
             "scope": scope,
             "key": key,
-            "was_paused": was_paused or bool(lifted),
+            "was_paused": stood is not None or bool(lifted),
             "lifted": lifted,
             "still": pause_answer(still),
         }

@@ -76,26 +76,24 @@ class Reload:
             ConfigError: it cannot be used; nothing was changed.
         """
         async with self._turn:
+            if dry_run:
+                new = await self._read()
+                return self._answer(new, differences(self._core.config, new), dry_run=True)
             self.on_begin()
             try:
-                new = await self._read(dry_run=dry_run, actor=actor)
-                found = differences(self._core.config, new)
-                if not dry_run:
-                    await self._apply(new, found, actor)
+                new, found = await self._apply(actor)
+            except ConfigError as error:
+                self._refuse(error.problems, actor)
+                raise
             finally:
                 self.on_end()
-            # What somebody changed stands over the file, also over what is new in it.
-            stands = [name for name in new.jobs if self._core.changes.is_changed(name)]
-        return _answer(found, stands, dry_run=dry_run)
+            return self._answer(new, found, dry_run=False)
 
-    async def _read(self, *, dry_run: bool, actor: str) -> Config:
-        path = self._core.config.path
+    async def _read(self) -> Config:
+        """Read and check the file beside the loop: a large one takes longer than it may block."""
         try:
-            # Beside the loop: a large file takes longer than anything may hold it up.
-            return await asyncio.to_thread(load_config, path, self._environ)
+            return await asyncio.to_thread(load_config, self._core.config.path, self._environ)
         except ConfigError as error:
-            if not dry_run:
-                self._refuse(error.problems, actor)
             raise ConfigError(*error.problems, hint=f"nothing was changed; {_MEND}") from error
 
     def _refuse(self, problems: Sequence[str], actor: str) -> None:
@@ -104,7 +102,10 @@ class Reload:
         self.last = Attempt(at=now, actor=actor, problems=problems, waiting=waiting)
         self._core.bus.emit(ConfigRefused(actor=actor, error="; ".join(problems), hint=_MEND))
 
-    async def _apply(self, new: Config, found: Sequence[Difference], actor: str) -> None:
+    async def _apply(self, actor: str) -> tuple[Config, Sequence[Difference]]:
+        """Let the file be what runs; return what was read, and what was different in it."""
+        new = await self._read()
+        found = differences(self._core.config, new)
         await self._core.changes.adopt(adopted(self._core.config, new))
         waiting = [each for each in found if each.needs_restart]
         self.last = Attempt(at=self._core.clock.now(), actor=actor, waiting=waiting)
@@ -117,6 +118,24 @@ class Reload:
                 needs_restart=tuple(each.key for each in waiting),
             )
         )
+        return new, found
+
+    def _answer(self, new: Config, found: Sequence[Difference], *, dry_run: bool) -> Json:
+        """Tell what is different, and which jobs run otherwise because somebody changed them."""
+        return {
+            "applied": not dry_run,
+            "changed_jobs": [name for name in new.jobs if self._core.changes.is_changed(name)],
+            "differences": [
+                {
+                    "change": each.change,
+                    "key": each.key,
+                    "old": each.old,
+                    "new": each.new,
+                    "needs_restart": each.needs_restart,
+                }
+                for each in found
+            ],
+        }
 
     def problems(self) -> list[Json]:
         """Say what a person should mend in config.toml."""
@@ -155,20 +174,3 @@ def _nothing() -> None:
 
 def _keys(found: Sequence[Difference], change: Change) -> tuple[str, ...]:
     return tuple(each.key for each in found if each.change is change)
-
-
-def _answer(found: Sequence[Difference], stands: Sequence[str], *, dry_run: bool) -> Json:
-    return {
-        "applied": not dry_run,
-        "changed_jobs": list(stands),
-        "differences": [
-            {
-                "change": each.change,
-                "key": each.key,
-                "old": each.old,
-                "new": each.new,
-                "needs_restart": each.needs_restart,
-            }
-            for each in found
-        ],
-    }

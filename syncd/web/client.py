@@ -201,7 +201,7 @@ def _error_of(status: int, answer: Json) -> SyncdError:
         case 404:
             return NotKnown(message, hint=hint)
         case 409:
-            return _conflict(message, answer, hint)
+            return _conflict_of(message, hint, answer)
         case 400 | 413 | 422:
             return BadInput(*answer.get("problems", [message]), hint=hint)
         case 503:
@@ -210,7 +210,7 @@ def _error_of(status: int, answer: Json) -> SyncdError:
             return SyncdError(message, hint=hint)
 
 
-def _conflict(message: str, answer: Json, hint: str | None) -> SyncdError:
+def _conflict_of(message: str, hint: str | None, answer: Json) -> SyncdError:
     if "run_id" in answer:
         return AlreadyRunning(message, run_id=int(answer["run_id"]), hint=hint)
     if "problems" in answer:

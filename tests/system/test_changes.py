@@ -101,6 +101,27 @@ async def test_what_passed_while_a_job_was_off_is_made_up_for_only_when_asked(
         assert past == []
 
 
+async def test_what_passed_while_a_job_was_paused_has_its_verdict_and_is_never_made_up_for(
+    external_daemon: Start,
+) -> None:
+    async with external_daemon(tables=BOTH) as daemon:
+        await beats(daemon, 1)
+        paused = await ordered(daemon, "pause", JOB, "--why", "upkeep")
+        before = await rows_of(daemon, JOB)
+        await beats(daemon, 3)
+        resumed = await ordered(daemon, "resume", JOB)
+        held = (await rows_of(daemon, JOB))[len(before) :]
+        await beats(daemon, 2)
+        after = (await rows_of(daemon, JOB))[len(before) + len(held) :]
+
+    assert (paused["why"], resumed["was_paused"]) == ("upkeep", True)
+    assert len(held) >= 2
+    assert {row["skip_reason"] for row in held} == {"paused"}
+    assert after != []
+    assert {row["skip_reason"] for row in after} == {None}
+    assert [line["change"] for line in daemon.said("pause.changed")] == ["paused", "resumed"]
+
+
 async def test_run_keeps_what_it_began_with_and_the_next_fire_has_the_new_file(
     external_daemon: Start,
 ) -> None:
