@@ -3,8 +3,8 @@
 `database` owns the pool, its deadlines and the translation of asyncpg's errors; `blocks` hands out
 the named SQL blocks of `sql/`; `migrate` brings the schema up to date. Each subject (`runs`,
 `users`, `accounts`, `sync`, `letters`, `pauses`, `overrides`, `gates`) owns its tables, `metrics`
-and `freshness` only read them; SQL lies in `sql/<subject>.sql`, Python holds none. `source` reads the
-platform's own database, `mirror` makes `users` what it says.
+and `freshness` only read them; SQL lies in `sql/<subject>.sql`, Python holds none. `source` reads
+the platform's own database, `mirror` makes `users` what it says.
 
 Promises: a batch's data, the state of its items, their dead letters and the run's counts commit
 together; every write may be repeated; a run that was taken away from us writes nothing

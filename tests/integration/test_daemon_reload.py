@@ -92,11 +92,16 @@ def break_text(config: ConfigFile) -> None:
     config.add("[jobs.")
 
 
+def nest_deeply(config: ConfigFile) -> None:
+    config.add(f"x = {'[' * 20_000}")
+
+
 @pytest.mark.parametrize(
     ("damage", "sentences"),
     [
         (break_keys, ["jobs.more.schedule: ", 'deamon: unknown key, did you mean "daemon"?']),
         (break_text, ["is not valid TOML"]),
+        (nest_deeply, ["is nested too deeply"]),
         (ConfigFile.delete, ["no such file"]),
     ],
 )

@@ -146,7 +146,10 @@ async def test_run_keeps_what_it_began_with_and_the_next_fire_has_the_new_file(
         )
         ready = await daemon.api("GET", "/ready", token=None)
 
-        daemon.configure({f"jobs.{JOB}": {"limit": 3, "schedule": OFTEN}})
+        before = {line["level"] for line in daemon.lines}
+        daemon.configure(
+            {f"jobs.{JOB}": {"limit": 3, "schedule": OFTEN}, "logging": {"level": "debug"}}
+        )
         daemon.kill(signal.SIGHUP)
         await daemon.told("config.reloaded", actor="SIGHUP")
         still = await daemon.get(f"/api/runs/{run_id}")
@@ -172,6 +175,8 @@ async def test_run_keeps_what_it_began_with_and_the_next_fire_has_the_new_file(
     )
     fires = [run for run in later["runs"] if run["outcome"] == "succeeded" and run["fire_time"]]
     assert {(run["options"]["limit"], run["seen"]) for run in fires} == {(3, 3)}
+    assert "debug" not in before
+    assert daemon.said("items.committed", level="debug") != []
     assert (status["reload"]["ok"], status["problems"]) == (True, [])
     assert daemon.errors() == ""
 
