@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, Any
 
 from syncd.cli.words import distance
 from syncd.errors import BadInput, ConfigError
@@ -88,6 +88,18 @@ def job_calendar(job: str, table: Job, timezone: str, ask_next: AskNext) -> Cale
     if table.every and anchor:
         timetable = Every(interval=table.every, anchor=anchor)
     return Calendar(job=job, timetable=timetable, zone=load_zone(timezone))
+
+
+def as_it_runs(table: Job, running: Mapping[str, Any]) -> Job:
+    """Return a job with what the daemon says of it in place of what config.toml says."""
+    seconds = running["every_seconds"]
+    changed = {
+        "enabled": running["enabled"],
+        "schedule": running["cron"] or "",
+        "every": None if seconds is None else timedelta(seconds=seconds),
+        "timezone": running["timezone"],
+    }
+    return table.model_copy(update=changed)
 
 
 def load_zone(name: str) -> tzinfo:

@@ -15,16 +15,17 @@ from syncd.cli.fire_times import (
     FOREVER,
     Calendar,
     Fire,
+    as_it_runs,
     cron_calendar,
     fires,
     job_calendar,
     load_zone,
 )
 from syncd.cli.instants import parse_end, parse_start
-from syncd.cli.reach import connect, load, unknown_job
-from syncd.cli.words import instant
+from syncd.cli.reach import connect, load, running_jobs, unknown_job
+from syncd.cli.words import difference_in_words, instant
 from syncd.errors import BadInput
-from syncd.web.client import DaemonUnreachable, api_path
+from syncd.web.client import DaemonUnreachable, Json, api_path
 
 if TYPE_CHECKING:
     from syncd.config.models import Job
@@ -103,11 +104,24 @@ class Next(Command):
             own = self._job(console).timezone if self.job else "UTC"
             return [cron_calendar(self.job or "", self.schedule, self._zone(own))]
         if self.job is not None:
-            table = self._job(console)
+            table = self._changed(console, self.job, self._job(console), running_jobs(console))
             if not table.enabled:
-                console.say(f"{self.job} is switched off (enabled = false)")
+                console.say(f"{self.job} is switched off")
             return [self._calendar(console, self.job, table)]
-        return self._of_all(console, load(console).jobs)
+        running = running_jobs(console)
+        jobs = load(console).jobs.items()
+        return self._of_all(
+            console, {name: self._changed(console, name, table, running) for name, table in jobs}
+        )
+
+    def _changed(self, console: Console, name: str, table: Job, running: Mapping[str, Json]) -> Job:
+        """Return a job as it runs, where somebody changed it over config.toml, and say so."""
+        found = running.get(name, {}).get("differs_from_config", ())
+        for each in found:
+            console.say(f"{name} differs from config.toml: {difference_in_words(each)}")
+        if not any(each["key"] != "paused" for each in found):
+            return table
+        return as_it_runs(table, running[name])
 
     def _job(self, console: Console) -> Job:
         assert self.job is not None

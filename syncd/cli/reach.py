@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syncd.cli.console import Console
 from syncd.config.control import control_address
-from syncd.errors import BadInput, ConfigError, NotKnown, StartError
-from syncd.web.client import ControlClient, DaemonUnreachable, Json, TokenRefused, api_path
+from syncd.errors import BadInput, ConfigError, NotKnown, StartError, SyncdError
+from syncd.web.client import (
+    DEFAULT_PATIENCE_SECONDS,
+    ControlClient,
+    DaemonUnreachable,
+    Json,
+    TokenRefused,
+    api_path,
+)
 from syncd.web.token import read_token
 
 if TYPE_CHECKING:
     from syncd.config.models import Config
 
+# For commands that can do without the daemon.
+_PATIENCE_SECONDS = 5.0
 
-def connect(console: Console) -> ControlClient:
+
+def connect(
+    console: Console, *, timeout_seconds: float = DEFAULT_PATIENCE_SECONDS
+) -> ControlClient:
     """Return the way to the daemon of this configuration.
 
     Raises:
@@ -34,7 +48,7 @@ def connect(console: Console) -> ControlClient:
         token = read_token(where.token_file)
     except StartError as error:
         raise TokenRefused(str(error), hint=_token_hint(where.token_file, error)) from error
-    return ControlClient(where.host, where.port, token)
+    return ControlClient(where.host, where.port, token, timeout_seconds=timeout_seconds)
 
 
 def load(console: Console) -> Config:
@@ -68,11 +82,32 @@ def ask_job(client: ControlClient, job: str, action: str, body: Json | None = No
     Raises:
         BadInput: there is no such job; the hint names the one that was probably meant.
     """
-    try:
+    with _known_job(client, job):
         return client.post(api_path("jobs", job, action), body)
+
+
+def change_job(client: ControlClient, job: str, body: Json) -> Json:
+    """Change a job over config.toml and return it as it is then; raises like `ask_job`."""
+    with _known_job(client, job):
+        return client.patch(api_path("jobs", job), body)
+
+
+@contextlib.contextmanager
+def _known_job(client: ControlClient, job: str) -> Iterator[None]:
+    try:
+        yield
     except NotKnown as error:
         names = [str(each["name"]) for each in client.get(api_path("jobs"))["jobs"]]
         raise unknown_job(job, names) from error
+
+
+def running_jobs(console: Console) -> Mapping[str, Json]:
+    """Return every job as it runs, by its name; none where no daemon can be asked."""
+    try:
+        jobs = connect(console, timeout_seconds=_PATIENCE_SECONDS).get(api_path("jobs"))["jobs"]
+    except SyncdError:
+        return {}
+    return {str(job["name"]): job for job in jobs}
 
 
 def unknown_job(job: str, names: list[str]) -> BadInput:

@@ -47,4 +47,6 @@ class Resume(Command):
         if not console.is_json:
             for obstacle in answer.get("lifted", ()):
                 console.show(f"lifted: {obstacle}")
+            if answer.get("still"):
+                console.say("everything is paused still: syncd resume --all")
         return Exit.OK

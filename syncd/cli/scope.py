@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import click
 
 from syncd.cli.reach import ask_job
+from syncd.errors import BadInput, NotKnown
 from syncd.web.client import ControlClient, Json, api_path
 
 PARAMETERS: tuple[click.Parameter, ...] = (
@@ -40,8 +41,15 @@ class Scope:
         return self.job or (f"platform {self.platform}" if self.platform else "everything")
 
     def order(self, client: ControlClient, action: str, body: Json | None = None) -> Json:
-        """Order something of it; returns the daemon's answer."""
+        """Order something of it; returns the daemon's answer.
+
+        Raises:
+            BadInput: there is no such job or platform.
+        """
         if self.job:
             return ask_job(client, self.job, action, body)
         path = ("platforms", self.platform, action) if self.platform else (action,)
-        return client.post(api_path(*path), body)
+        try:
+            return client.post(api_path(*path), body)
+        except NotKnown as error:
+            raise BadInput(str(error), hint=error.hint) from error

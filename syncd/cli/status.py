@@ -59,12 +59,18 @@ def _show(console: Console, status: _Json) -> None:
         header = ("PLATFORM", "ACCOUNTS", "QUOTA LEFT", "CALLS", "SAVED", "WAITS FOR")
         rows = [row for platform in status["platforms"] for row in _platform_rows(platform)]
         console.show_table([header, *rows])
-    if status["problems"]:
+    _show_told(console, status)
+
+
+def _show_told(console: Console, status: _Json) -> None:
+    """Show what a person should look at, then what they should know, with what to do."""
+    told = [(word, each) for word in ("problem", "note") for each in status.get(f"{word}s", ())]
+    if told:
         console.show("")
-    for problem in status["problems"]:
-        console.show(f"problem  {problem['what']}")
-        if problem["hint"]:
-            console.show(f"         -> {problem['hint']}")
+    for word, each in told:
+        console.show(f"{word:7}  {each['what']}")
+        if each["hint"]:
+            console.show(f"         -> {each['hint']}")
 
 
 def _why_not(status: _Json) -> str:
@@ -161,6 +167,8 @@ def _platform_rows(platform: _Json) -> list[tuple[str, ...]]:
     """Show a platform, and below it each of its credentials where it has several."""
     credentials = platform.get("credentials") or ()
     accounts = listed(platform["accounts"]) or NONE
+    if platform.get("paused"):
+        platform = {**platform, "waits_for": "it is paused"}
     if len(credentials) < 2:
         return [_row(platform["name"], accounts, platform)]
     # What holds one of them back stands in its own row.

@@ -106,3 +106,15 @@ def progress_in_words(parts: Iterable[Mapping[str, Any]]) -> str:
     words += [f"eta {in_words(max(etas))}"] if etas else []
     words += [f"waits for {part['waits_for']}" for part in told if part.get("waits_for")]
     return "  ".join(word for word in words if word)
+
+
+def difference_in_words(difference: Mapping[str, Any]) -> str:
+    """Write how a job differs from config.toml: `schedule "0 * * * *" in place of "every 1h"`."""
+    now = difference["now"]
+    match difference["key"]:
+        case "enabled":
+            return "switched on" if now else "switched off"
+        case "paused":
+            return "paused"
+        case key:
+            return f'{key} "{now}" in place of "{difference["config"]}"'

@@ -12,7 +12,7 @@ from syncd.config.models import Config
 from syncd.config.place import Problem, dotted
 from syncd.config.rules import RULES, Check
 from syncd.config.secret import open_secrets, read_secret_files
-from syncd.config.source import Source, read_source
+from syncd.config.source import Source, read_source, too_deep
 from syncd.errors import ConfigError
 
 
@@ -35,10 +35,16 @@ def load(
         ConfigError: every problem at once, `FILE:LINE: path.to.key: what is wrong`, in the order
             of the lines.
     """
-    source = read_source(path, environ)
+    try:
+        return _load(read_source(path, environ), checks, folders or PluginFolders())
+    except RecursionError:
+        raise too_deep(path) from None
+
+
+def _load(source: Source, checks: Sequence[Check], folders: PluginFolders) -> Config:
     document, problems = expand_table(source.document, source.environ)
     problems += read_secret_files(document, source.folder, source.environ)
-    builder = Builder(source, document, folders or PluginFolders())
+    builder = Builder(source, document, folders)
     config = builder.build()
     problems += _elsewhere(builder.problems, problems)
     found = [problem for check in (*RULES, *checks) for problem in check(config)]

@@ -13,7 +13,7 @@ from syncd.config.credential import Credential
 from syncd.config.dsn import parse_postgres, parse_redis
 from syncd.config.duration import Duration, PositiveDuration, Rate, parse_duration
 from syncd.config.listen import DEFAULT_LISTEN, split_listen
-from syncd.config.redaction import written
+from syncd.config.redaction import Hide, hidden, written
 from syncd.config.section import Section
 from syncd.config.size import Size
 from syncd.config.values import (
@@ -236,9 +236,9 @@ class Config(Section):
     platforms: Mapping[str, PlatformSettings]
     jobs: Mapping[str, Job]
 
-    def redacted(self) -> dict[str, Any]:
+    def redacted(self, hide: Hide = hidden) -> dict[str, Any]:
         """Return the tables as they would stand in the file, with `***` for every secret."""
-        tables: dict[str, Any] = written(self)
+        tables: dict[str, Any] = written(self, hide)
         del tables["path"]
         if self.users.is_mirrored:
             del tables["jobs"][MIRROR]

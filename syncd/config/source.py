@@ -79,12 +79,19 @@ def read_source(path: Path, environ: Mapping[str, str]) -> Source:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(_broken(path, text, str(error))) from None
+    except RecursionError:
+        raise too_deep(path) from None
     return Source(
         path=path,
         text=text,
         document=document,
         environ=with_dotenv(path.absolute().parent, environ),
     )
+
+
+def too_deep(path: Path) -> ConfigError:
+    """Return the error for a file that no parser can follow."""
+    return ConfigError(f"{path}: is nested too deeply", hint="no table of syncd has ten levels")
 
 
 def with_dotenv(folder: Path, environ: Mapping[str, str]) -> Mapping[str, str]:

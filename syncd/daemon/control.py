@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from syncd import __version__
@@ -19,28 +20,36 @@ from syncd.daemon.answers import (
 from syncd.daemon.core import Core
 from syncd.daemon.letters import LetterDesk, letter_problems
 from syncd.daemon.metrics import Scraper
+from syncd.daemon.orders import OrderDesk
 from syncd.daemon.platform_answers import platform_answer
+from syncd.daemon.problems import (
+    database_problems,
+    difference_notes,
+    pause_problems,
+    run_problems,
+)
+from syncd.daemon.reload import Reload
 from syncd.daemon.settings import fresh_for
 from syncd.daemon.standing import Standing
 from syncd.daemon.users import UserDesk
 from syncd.errors import CacheUnavailable, NotKnown, StoreUnavailable
-from syncd.model.pause import Pause, PauseScope
-from syncd.model.run import Outcome, Run, RunOptions
+from syncd.model.pause import PauseScope
+from syncd.model.run import Run, RunOptions
 from syncd.schedule.roster import Schedule
 from syncd.telemetry.events import Event, RunFinished, RunProgressed
 
-_TROUBLE = {Outcome.PARTIAL, Outcome.FAILED, Outcome.HELD, Outcome.ABANDONED}
 
-
-class Control(UserDesk, LetterDesk, Standing):
-    """The daemon's side of `web.service.Service`; users and dead letters have desks of their own.
+class Control(UserDesk, LetterDesk, OrderDesk, Standing):
+    """The daemon's side of `web.service.Service`; some subjects have desks of their own.
 
     It listens to the bus for how far runs are; everything else it asks the parts.
     """
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, environ: Mapping[str, str] = os.environ) -> None:
         super().__init__(core)
         self.scraper = Scraper(core)
+        self.reloading = Reload(core, environ)
+        core.changes.on_adopt(self.scraper.know)
         self._runs = core.around.stores.runs
         self._started_at = core.clock.now()
         self._progress: dict[int, dict[str, RunProgressed]] = {}
@@ -81,12 +90,23 @@ class Control(UserDesk, LetterDesk, Standing):
             "platforms": platforms,
             "paused": pause_answer(self._around.admission.standing(PauseScope.ALL)),
             "dead_letters": sum(row["letters"] for row in letters),
+            "reload": self.reloading.as_json(),
             "problems": [
-                *_problems(jobs, verdicts, platforms, database),
+                *self.reloading.problems(),
+                *(problem for platform in platforms for problem in platform["problems"]),
+                *database_problems(database),
+                *run_problems(jobs, verdicts),
+                *pause_problems(self._around.admission.pauses()),
                 *letter_problems(letters),
             ],
+            "notes": self._notes(jobs),
             "log_dir": None if log_dir is None else str(log_dir),
         }
+
+    def _notes(self, jobs: list[Json]) -> list[Json]:
+        """List what a person should know although nothing is wrong."""
+        changes = self._core.changes
+        return [*difference_notes(jobs), *changes.notes(), *self.reloading.notes()]
 
     async def _verdicts(self, jobs: list[Json]) -> dict[str, Json]:
         """Return the run that tells how each job is; it stands until a later one has ended."""
@@ -97,7 +117,7 @@ class Control(UserDesk, LetterDesk, Standing):
 
     async def metrics(self) -> bytes:
         """Return the metrics; they answer also while the database does not."""
-        return await self.scraper.scrape()
+        return await self.scraper.scrape(is_config_ok=self.reloading.is_ok)
 
     async def jobs(self) -> list[Json]:
         """Return every job with its last run and its next fire time."""
@@ -128,6 +148,7 @@ class Control(UserDesk, LetterDesk, Standing):
             **schedule_answer(schedule, words, scheduler.next_fire(name)),
             "state": state,
             "paused": pause_answer(paused),
+            "differs_from_config": self._core.changes.differences(name, paused),
             "running": None if running is None else self._run_answer(running),
             "last_run": None if last is None else self._run_answer(last),
             "freshness": await self._freshness(schedule),
@@ -171,47 +192,6 @@ class Control(UserDesk, LetterDesk, Standing):
         if not ready:
             raise StoreUnavailable(why, hint="syncd keeps trying; see `syncd status`")
 
-    async def pause(
-        self, scope: PauseScope, key: str, *, why: str, until: datetime | None, actor: str
-    ) -> Json:
-        """Keep something from going on; what runs holds at its next item."""
-        self._check_target(scope, key)
-        pause = Pause(
-            scope=scope,
-            key=key,
-            why=why,
-            until=until,
-            actor=actor,
-            paused_at=self._core.clock.now(),
-        )
-        await self._core.pauses.pause(pause)
-        self._around.admission.pause(pause)
-        return pause_answer(pause) or {}
-
-    async def resume(
-        self, scope: PauseScope, key: str, *, actor: str, credential: str = ""
-    ) -> Json:
-        """End a pause; of a platform also what holds its requests: pauses it asked for, a breaker.
-
-        With `credential` nothing but the latter, for this credential.
-        """
-        del actor
-        self._check_target(scope, key)
-        is_platform = scope is PauseScope.PLATFORM
-        lifted = self._core.gates.lift(key, credential) if is_platform else []
-        if credential:
-            return {"scope": scope, "key": key, "was_paused": bool(lifted), "lifted": lifted}
-        was_paused = await self._core.pauses.resume(scope, key)
-        self._around.admission.resume(scope, key)
-        was_paused = was_paused or bool(lifted)
-        return {"scope": scope, "key": key, "was_paused": was_paused, "lifted": lifted}
-
-    def _check_target(self, scope: PauseScope, key: str) -> None:
-        if scope is PauseScope.JOB:
-            self._core.scheduler.job(key)
-        elif scope is PauseScope.PLATFORM:
-            self._core.check_platform(key)
-
     async def runs(self, job: str | None, before: int | None, limit: int) -> list[Json]:
         """Return runs, newest first."""
         if job is not None:
@@ -248,33 +228,9 @@ class Control(UserDesk, LetterDesk, Standing):
         for row in await self._around.stores.accounts.count_by_state():
             counts.setdefault(row["platform"], {})[row["state"]] = row["accounts"]
         return [
-            platform_answer(platforms, counts.get(name, {}))
+            {
+                **platform_answer(platforms, counts.get(name, {})),
+                "paused": pause_answer(self._around.admission.standing(PauseScope.PLATFORM, name)),
+            }
             for name, platforms in self._around.platforms.items()
         ]
-
-
-def _problems(
-    jobs: list[Json], verdicts: dict[str, Json], platforms: list[Json], database: Json
-) -> list[Json]:
-    """List what a person should look at, each with what to do."""
-    problems = [problem for platform in platforms for problem in platform["problems"]]
-    if not database["ok"]:
-        hint = "syncd keeps trying and heals by itself once the database answers"
-        problems.append({"what": database["error"], "hint": hint})
-    for job in jobs:
-        last = verdicts.get(job["name"])
-        if last is not None and last["outcome"] in _TROUBLE:
-            failures = _failures_in_words(last) if last["failed"] else ""
-            cause = "; ".join(filter(None, (last["error"], failures)))
-            what = f"{job['name']}: run {last['id']} was {last['outcome']}: {cause}"
-            hint = last["hint"] or f"see `syncd show {last['id']}`"
-            problems.append({"what": what, "hint": hint})
-        if job["paused"] is not None:
-            what = f"{job['name']} is paused: {job['paused']['why'] or 'no reason given'}"
-            problems.append({"what": what, "hint": f"syncd resume {job['name']}"})
-    return problems
-
-
-def _failures_in_words(run: Json) -> str:
-    causes = ", ".join(f"{word} {count}" for word, count in sorted(run["failures"].items()))
-    return f"{run['failed']} of {run['seen']} accounts failed ({causes})"

@@ -14,6 +14,8 @@ from syncd import __version__, plugins
 from syncd.cache.connection import Cache
 from syncd.clock import Clock
 from syncd.config.models import Config
+from syncd.config.values import suggestion
+from syncd.daemon.changes import Changes
 from syncd.daemon.gates import GateKeeper
 from syncd.daemon.health import StoreHealth
 from syncd.daemon.leadership import Leadership
@@ -38,6 +40,7 @@ from syncd.store.gates import GateStore
 from syncd.store.leases import LeaseStore
 from syncd.store.letters import LetterStore
 from syncd.store.mirror import MirrorStore
+from syncd.store.overrides import OverrideStore
 from syncd.store.pauses import PauseStore
 from syncd.store.runs import RunStore
 from syncd.store.sync import SyncStore
@@ -49,7 +52,7 @@ from syncd.telemetry.bus import Bus
 class Core:
     """What a configuration builds; `assemble` makes it, `servers.start` brings it to life."""
 
-    config: Config
+    changes: Changes
     clock: Clock
     bus: Bus
     servers: Servers
@@ -66,6 +69,11 @@ class Core:
     scheduler: Scheduler
     leadership: Leadership
     stack: contextlib.AsyncExitStack = field(repr=False)
+
+    @property
+    def config(self) -> Config:
+        """Return config.toml as it was applied last."""
+        return self.changes.config
 
     async def __aenter__(self) -> Self:
         """Enter what needs no other machine; servers are started when asked."""
@@ -88,10 +96,12 @@ class Core:
         """Learn what another process decided while this one did not lead."""
         await self.gates.restore()
         await self.load_pauses()
+        await self.changes.load()
         await self.around.stores.runs.drop_unsure()
 
     async def settle(self) -> None:
         """Learn when jobs fire, while another process lets them."""
+        await self.changes.load()
         anchors = await self.around.stores.runs.anchors(self.scheduler.names())
         for name, anchor in anchors.items():
             self.scheduler.settle(name, anchor)
@@ -105,7 +115,8 @@ class Core:
         """
         if name not in self.around.platforms:
             known = ", ".join(self.around.platforms)
-            raise NotKnown(f"there is no platform {name!r}", hint=f"platforms: {known}")
+            near = suggestion(name, self.around.platforms)
+            raise NotKnown(f"there is no platform {name!r}{near}", hint=f"platforms: {known}")
 
 
 def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core:
@@ -123,8 +134,9 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     gates.may_write = lambda: not health.error
     engine = LocalEngine(Runner(around))
     leadership = _leadership(config, around, engine)
+    scheduler = Scheduler(to_schedules(config), engine, around, is_firing=is_firing)
     return Core(
-        config=config,
+        changes=Changes(config, scheduler, OverrideStore(database), clock, bus),
         clock=clock,
         bus=bus,
         servers=Servers(servers),
@@ -138,7 +150,7 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
         letters=LetterStore(database),
         around=around,
         engine=engine,
-        scheduler=Scheduler(to_schedules(config), engine, around, is_firing=is_firing),
+        scheduler=scheduler,
         leadership=leadership,
         stack=contextlib.AsyncExitStack(),
     )

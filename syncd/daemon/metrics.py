@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from syncd import __version__
+from syncd.config.models import Config
 from syncd.daemon.core import Core
 from syncd.daemon.settings import fresh_for
 from syncd.errors import StoreUnavailable
@@ -48,13 +49,18 @@ class Scraper:
         """Count an event; a bus subscriber."""
         self._metrics.note(event)
 
-    async def scrape(self) -> bytes:
+    def know(self, config: Config) -> None:
+        """Count what is about the jobs of this configuration as well."""
+        self._metrics.know(config.jobs)
+
+    async def scrape(self, *, is_config_ok: bool = True) -> bytes:
         """Return every metric; what PostgreSQL said is some seconds old, in an outage more."""
         self._scraped_at = self._core.clock.monotonic()
         self._scraped.set()
         reading = Reading(
             at=self._core.clock.now(),
             is_store_up=self._is_store_up(),
+            is_config_ok=is_config_ok,
             gates=[
                 _gate_reading(platform)
                 for each in self._core.around.platforms.values()

@@ -29,6 +29,7 @@ from syncd.telemetry.events import (
     DaemonDraining,
     DaemonStarted,
     DaemonStopped,
+    Level,
 )
 from syncd.telemetry.logs import Logs, configure_logs
 from syncd.web.server import ControlServer, ControlSettings
@@ -61,11 +62,17 @@ def serve(config: Config, environ: Mapping[str, str]) -> int:
 def logging_to(config: Config, clock: Clock, bus: Bus, *, output: int = 1) -> Iterator[Logs]:
     """Write what happens to the logs, with every secret blanked, as long as the context lasts."""
     with configure_logs(to_logs(config.logging, output=output), clock, output=output) as logs:
-        logs.secrets.add(*secrets_of(config))
-        for schedule in to_schedules(config):
-            logs.route(schedule.job.name, schedule.job.work.purpose)
+        adapt_logs(logs, config)
         with bus.subscribed(EventLog(logs)):
             yield logs
+
+
+def adapt_logs(logs: Logs, config: Config) -> None:
+    """Let the logs know a configuration's secrets, jobs and level."""
+    logs.secrets.add(*secrets_of(config))
+    logs.set_level(Level(config.logging.level))
+    for schedule in to_schedules(config):
+        logs.route(schedule.job.name, schedule.job.work.purpose)
 
 
 def watch_signals(drain: Callable[[], None]) -> None:
@@ -113,6 +120,7 @@ class Daemon:
         control = Control(core)
         control.scraper.logs = self._logs
         core.leadership.on_standby = core.settle
+        core.changes.on_adopt(partial(adapt_logs, self._logs))
         token = load_or_create_token(self._config.web.token_file)
         settings = ControlSettings(
             host=self._config.web.host,
@@ -123,6 +131,7 @@ class Daemon:
             metrics_public=self._config.web.metrics_public,
         )
         watch_signals(self._ending.set)
+        control.reloading.listen()
         with self._bus.subscribed(control.note):
             async with (
                 core,
@@ -148,10 +157,12 @@ class Daemon:
             gates = roots.create_task(self._guard(core.gates.keep()))
             credentials = roots.create_task(self._guard(self._watch_credentials(core)))
             metrics = roots.create_task(self._guard(control.scraper.keep()))
+            reloads = roots.create_task(self._guard(control.reloading.watch()))
             await self._ending.wait()
             control.is_stopping = True
             await core.scheduler.close()
             credentials.cancel()
+            reloads.cancel()
             await self._drain(core)
             # Not before: what is drained is still written as the leader.
             schedule.cancel()
@@ -213,7 +224,7 @@ class Daemon:
             self._ending.set()
 
     async def _drain(self, core: Core) -> None:
-        seconds = self._config.daemon.drain.total_seconds()
+        seconds = core.config.daemon.drain.total_seconds()
         active = len(core.engine.active())
         self._bus.emit(DaemonDraining(drain_seconds=seconds, active_runs=active))
         core.servers.give_up_starting()

@@ -205,7 +205,8 @@ def _by_hand(facts: Facts) -> Step:
     enabled = [reader for reader in facts.readers if reader.enabled]
     if not enabled:
         jobs = ", ".join(reader.job for reader in facts.readers)
-        return Step(text=f"nothing: off in config.toml: {jobs}; set `enabled = true`")
+        order = f"`syncd enable {shlex.quote(facts.readers[0].job)}`"
+        return Step(text=f"nothing: switched off: {jobs}; {order}")
     for reader in enabled:
         if reader.pause is not None and reader.pause.until is None:
             is_all = reader.pause.scope is PauseScope.ALL

@@ -54,6 +54,11 @@ class Admission:
             return None
         return pause
 
+    def pauses(self) -> list[Pause]:
+        """Return every pause that has not ended."""
+        found = (self.standing(scope, key) for scope, key in self._pauses)
+        return [pause for pause in found if pause is not None]
+
     def holding_job(self, job: str) -> Pause | None:
         """Return what keeps a job from running: a pause of everything or of the job."""
         return self.standing(PauseScope.ALL) or self.standing(PauseScope.JOB, job)

@@ -110,6 +110,14 @@ class Logs:
             self._deliver(partial(self._files.write, purpose, day), text)
         return ("",), {}
 
+    def set_level(self, level: Level) -> None:
+        """Write lines of this level and louder ones from now on."""
+        if self._threshold == LEVEL_NUMBERS[level]:
+            return
+        self._threshold = LEVEL_NUMBERS[level]
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(self._threshold))
+        self.logger = structlog.get_logger().bind()
+
     def is_enabled(self, level: Level) -> bool:
         """Tell whether a line of that level would be written."""
         return LEVEL_NUMBERS[level] >= self._threshold

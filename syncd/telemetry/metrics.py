@@ -52,7 +52,7 @@ class Metrics:
 
     def __init__(self, version: str, jobs: Iterable[str], platforms: Iterable[str]) -> None:
         self._version = version
-        self._jobs = frozenset(jobs)
+        self._jobs: frozenset[str] = frozenset()
         self._platforms = frozenset(platforms)
         # Each counter would have a second series, which tells when it began.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped in the library
@@ -89,10 +89,13 @@ class Metrics:
             ("job", "verdict"),
             registry=registry,
         )
-        self._begin()
+        self.know(jobs)
 
-    def _begin(self) -> None:
-        for job in self._jobs:
+    def know(self, jobs: Iterable[str]) -> None:
+        """Count what is about these jobs as well: config.toml has changed."""
+        new = frozenset(jobs) - self._jobs
+        self._jobs |= new
+        for job in new:
             for outcome in _AWAITED:
                 self._runs.labels(job, outcome, Cause.SCHEDULE)
             for reason in SkipReason:
@@ -155,6 +158,12 @@ class Metrics:
             "Waits for one of all connections to PostgreSQL that took too long.",
             (),
             {(): reading.waits_given_up},
+        )
+        yield _gauge(
+            "syncd_config_reload_ok",
+            "Whether config.toml could be used when it was read last (1) or not (0).",
+            (),
+            {(): reading.is_config_ok},
         )
         yield from _of_gates(reading.gates)
         if reading.store is not None:

@@ -29,6 +29,10 @@ _PURPOSES: Mapping[str, Purpose] = MappingProxyType({str(purpose): purpose for p
 _PLACE_OF_EVENT: Mapping[str, Purpose] = MappingProxyType(
     {
         "control.used": Purpose.AUDIT,
+        "job.changed": Purpose.AUDIT,
+        "pause.changed": Purpose.AUDIT,
+        "config.reloaded": Purpose.AUDIT,
+        "config.refused": Purpose.AUDIT,
         "control.refused": Purpose.HTTP,
         "job.registered": Purpose.CRON,
         "schedule.skipped": Purpose.CRON,

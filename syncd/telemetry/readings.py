@@ -53,11 +53,13 @@ class StoreReading:
 class Reading:
     """What is measured at `at`, the moment of a scrape; `store` is what PostgreSQL said last.
 
-    `waits_given_up` counts how often no connection to it became free in time.
+    `waits_given_up` counts how often no connection to it became free in time, `is_config_ok` tells
+    whether config.toml could be used when it was read last.
     """
 
     at: datetime
     is_store_up: bool
+    is_config_ok: bool
     gates: Sequence[GateReading]
     store: StoreReading | None
     lines_dropped: int

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 from syncd.errors import (
     AlreadyRunning,
     BadInput,
+    ConfigError,
     NotKnown,
     NotLeading,
     StoreUnavailable,
@@ -24,6 +25,9 @@ from syncd.errors import (
 
 Json = dict[str, Any]
 Query = Mapping[str, str | int | None]
+
+DEFAULT_PATIENCE_SECONDS = 65.0
+"""How long an answer may take; the daemon itself gives up after a minute."""
 
 SILENCE_SECONDS = 45.0
 """A stream that sends not even a ping for so long is dead."""
@@ -55,10 +59,13 @@ class ControlClient:
     """Asks a running daemon; one connection a call.
 
     Every method raises `DaemonUnreachable`, `TokenRefused`, or the error that the daemon answered
-    with (`NotKnown`, `BadInput`, `AlreadyRunning`, `StoreUnavailable`, else `SyncdError`).
+    with (`NotKnown`, `BadInput`, `AlreadyRunning`, `ConfigError`, `StoreUnavailable`, else
+    `SyncdError`).
     """
 
-    def __init__(self, host: str, port: int, token: str, *, timeout_seconds: float = 65.0) -> None:
+    def __init__(
+        self, host: str, port: int, token: str, *, timeout_seconds: float = DEFAULT_PATIENCE_SECONDS
+    ) -> None:
         # A wildcard is for listening; it is reached over loopback.
         self._host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
         self._port = port
@@ -79,6 +86,10 @@ class ControlClient:
     def put(self, path: str, body: Json) -> Json:
         """Create or replace something."""
         return self._call("PUT", path, body)
+
+    def patch(self, path: str, body: Json) -> Json:
+        """Change something."""
+        return self._call("PATCH", path, body)
 
     def delete(self, path: str) -> Json:
         """Remove something."""
@@ -205,4 +216,6 @@ def _conflict_of(message: str, hint: str | None, answer: Json) -> SyncdError:
         return AlreadyRunning(message, run_id=int(answer["run_id"]), hint=hint)
     if "leader" in answer:
         return NotLeading(message, leader=str(answer["leader"]), hint=hint)
+    if "problems" in answer:
+        return ConfigError(*answer["problems"], hint=hint)
     return SyncdError(message, hint=hint)

@@ -11,6 +11,7 @@ from syncd.web.service import Json
 STATUS_OF: tuple[tuple[type[errors.SyncdError], HTTPStatus], ...] = (
     (errors.NotKnown, HTTPStatus.NOT_FOUND),
     (errors.BadInput, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (errors.ConfigError, HTTPStatus.CONFLICT),
     (errors.AlreadyRunning, HTTPStatus.CONFLICT),
     (errors.WrongState, HTTPStatus.CONFLICT),
     (errors.NotLeading, HTTPStatus.CONFLICT),
@@ -64,7 +65,7 @@ def body_of(error: errors.SyncdError) -> Json:
         body["run_id"] = error.run_id
     if isinstance(error, errors.NotLeading):
         body["leader"] = error.leader
-    if isinstance(error, errors.BadInput):
+    if isinstance(error, errors.BadInput | errors.ConfigError):
         body["problems"] = _shortened(error.problems, PROBLEMS_SHOWN)
         body["error"] = "; ".join(_shortened(error.problems, PROBLEMS_IN_A_SENTENCE))
     return body

@@ -15,6 +15,7 @@ from syncd.clock import Clock
 from syncd.errors import ConfigError, PortTaken, StartError
 from syncd.telemetry.bus import Bus
 from syncd.telemetry.events import ConditionNoticed
+from syncd.web.changes import Changes
 from syncd.web.connections import Doorman
 from syncd.web.dispatch import Dispatcher, add_headers
 from syncd.web.events import EventStream, StreamLimits
@@ -173,6 +174,7 @@ def all_routes(service: Service, clock: Clock) -> Routes:
         *Users(service).routes(),
         *Freshness(service).routes(),
         *DeadLetters(service).routes(),
+        *Changes(service).routes(),
     )
 
     async def openapi(_call: Call[Nothing]) -> Json:

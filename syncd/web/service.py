@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from syncd.model.account import UserEntry
 from syncd.model.letter import Decision, Letters
+from syncd.model.override import JobChange
 from syncd.model.pause import PauseScope
 from syncd.model.run import RunOptions
 
@@ -66,6 +67,16 @@ class Service(Protocol):
 
         Of a platform it also lifts what the platform itself asked for, and its breaker; with
         `credential` nothing but that, for this credential.
+        """
+
+    async def change_job(self, job: str, change: JobChange, *, actor: str) -> Json:
+        """Change a job over config.toml, or go back to that, and return it as it is then."""
+
+    async def reload(self, *, dry_run: bool, actor: str) -> Json:
+        """Read config.toml again and apply it, or only tell what is different in it.
+
+        Raises:
+            ConfigError: it cannot be used; nothing was changed.
         """
 
     async def runs(self, job: str | None, before: int | None, limit: int) -> list[Json]:

@@ -56,4 +56,6 @@ def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "value_error":
         return str(detail["ctx"]["error"])
     words = _MADE_OF.sub("", _SHOULD.sub("must ", detail["msg"]))
+    if detail["msg"].startswith("Value "):  # a text that was looked at before its length
+        words = words.replace(" item", " character")
     return _WORDS.get(kind, words)[:_FOREIGN_TEXT]

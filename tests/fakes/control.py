@@ -15,6 +15,7 @@ from fakes.clock import FakeClock
 from syncd.errors import AlreadyRunning, ConsentWithdrawn, NotKnown, NotLeading
 from syncd.model.account import UserEntry
 from syncd.model.letter import Decision, Letters
+from syncd.model.override import JobChange
 from syncd.model.pause import PauseScope
 from syncd.model.run import RunOptions
 from syncd.telemetry.bus import Bus
@@ -87,6 +88,16 @@ class MemoryService:
         self.orders.append(("resume", scope, key, actor, *named))
         lifted = ["github pause until 12:00 UTC (HTTP 429)"]
         return {"paused": False, **({"lifted": lifted} if credential else {})}
+
+    async def change_job(self, job: str, change: JobChange, *, actor: str) -> Json:
+        self.orders.append(("change", job, change, actor))
+        return await self.job(job)
+
+    async def reload(self, *, dry_run: bool, actor: str) -> Json:
+        self.orders.append(("reload", dry_run, actor))
+        if self.failure is not None:
+            raise self.failure
+        return {"applied": not dry_run, "differences": [], "changed_jobs": []}
 
     async def runs(self, job: str | None, before: int | None, limit: int) -> list[Json]:
         return [run for run in self.started.values() if job in {None, run["job"]}][:limit]

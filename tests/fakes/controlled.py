@@ -70,11 +70,9 @@ async def controlled(
     is_firing: bool = False,
 ) -> AsyncIterator[Desk]:
     (folder / "config.toml").write_text(text)
-    clock, bus = clock or FakeClock(), Bus()
-    core = assemble(
-        load_config(folder / "config.toml", {"TOKEN": token}), clock, bus, is_firing=is_firing
-    )
-    control = Control(core)
+    clock, bus, environ = clock or FakeClock(), Bus(), {"TOKEN": token}
+    core = assemble(load_config(folder / "config.toml", environ), clock, bus, is_firing=is_firing)
+    control = Control(core, environ)
     with bus.subscribed(control.note):
         async with core, asyncio.TaskGroup() as group:
             roots = [

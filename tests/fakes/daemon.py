@@ -72,6 +72,7 @@ def job_answer(**changes: Any) -> Json:
         "timezone": "Asia/Kolkata",
         "next_fire_time": datetime(2026, 11, 21, 18, 30, tzinfo=UTC),
         "paused": None,
+        "differs_from_config": [],
         "running": None,
         "last_run": ended("succeeded", seen=2, failed=0),
         "freshness": {"followed": 1000, "fresh": 984, "share": 0.984},
@@ -106,6 +107,7 @@ def status_answer(**changes: Any) -> Json:
         "platforms": [platform_answer()],
         "paused": None,
         "problems": [],
+        "notes": [],
         "log_dir": None,
         **changes,
     }
@@ -151,6 +153,7 @@ class AnswerService(MemoryService):
         self.refused: tuple[str, ...] = ()
         self.advice: str | None = None
         self.ending: Json | None = None
+        self.reloaded: list[Json] = []
         self.run_was_asked = asyncio.Event()
 
     async def status(self) -> Json:
@@ -171,6 +174,10 @@ class AnswerService(MemoryService):
         started = await super().trigger(job, options, idempotency_key)
         self.started[started["id"]] = self.ending or run_answer(started["id"])
         return run_answer(started["id"])
+
+    async def reload(self, *, dry_run: bool, actor: str) -> Json:
+        answer = await super().reload(dry_run=dry_run, actor=actor)
+        return {**answer, "differences": self.reloaded}
 
     async def run(self, run_id: int) -> Json:
         self.run_was_asked.set()

@@ -7,6 +7,12 @@ from syncd.telemetry.events.base import (
     Event,
     Level,
 )
+from syncd.telemetry.events.changes import (
+    ConfigRefused,
+    ConfigReloaded,
+    JobChanged,
+    PauseChanged,
+)
 from syncd.telemetry.events.daemon import (
     ClockJumped,
     ConditionNoticed,
@@ -50,6 +56,8 @@ __all__ = [
     "AccountChanged",
     "ClockJumped",
     "ConditionNoticed",
+    "ConfigRefused",
+    "ConfigReloaded",
     "ControlRefused",
     "ControlUsed",
     "CredentialRefused",
@@ -62,10 +70,12 @@ __all__ = [
     "FireSkipped",
     "ItemFailed",
     "ItemsCommitted",
+    "JobChanged",
     "JobRegistered",
     "LeadLost",
     "LeadTaken",
     "Level",
+    "PauseChanged",
     "PlatformRecovered",
     "PlatformThrottled",
     "PlatformTripped",

@@ -105,7 +105,7 @@ PLATFORM = paused(PauseScope.PLATFORM, "github", START + 13 * HOUR)
         ),
         (
             reader(enabled=False),
-            "nothing: off in config.toml: github-profiles; set `enabled = true`",
+            "nothing: switched off: github-profiles; `syncd enable github-profiles`",
             None,
         ),
         (

@@ -47,6 +47,22 @@ def test_lines_below_the_level_are_not_written(make_logs: MakeLogs, printed: Pri
     assert logs.is_enabled(Level.WARNING)
 
 
+def test_another_level_reaches_every_logger_at_once(make_logs: MakeLogs, printed: Printed) -> None:
+    logs, log = make_logs(level=Level.WARNING), structlog.get_logger()
+
+    logs.set_level(Level.DEBUG)
+    logs.logger.debug("items.committed")
+    log.info("daemon.started")
+    logs.set_level(Level.ERROR)
+    log.warning("platform.throttled")
+
+    assert [json.loads(line)["event"] for line in printed()] == [
+        "items.committed",
+        "daemon.started",
+    ]
+    assert not logs.is_enabled(Level.WARNING)
+
+
 def test_loggers_made_before_the_configuration_follow_it(
     make_logs: MakeLogs, printed: Printed
 ) -> None:

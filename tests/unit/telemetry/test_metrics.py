@@ -46,6 +46,7 @@ def reading(**changes: Any) -> Reading:
     whole: dict[str, Any] = {
         "at": AT,
         "is_store_up": False,
+        "is_config_ok": True,
         "gates": [gate()],
         "store": None,
         "lines_dropped": 0,
@@ -195,6 +196,26 @@ def test_before_the_store_has_answered_only_its_gauges_are_missing(metrics: Metr
         {"syncd_accounts", "syncd_fresh_share", "syncd_last_success_timestamp_seconds"}
     )
     assert "process_cpu_seconds_total" in names
+
+
+def test_a_job_that_came_with_a_reload_begins_with_zero_and_none_is_reset(
+    metrics: Metrics,
+) -> None:
+    metrics.note(finished(outcome=Outcome.FAILED))
+
+    metrics.know([JOB, "more"])
+
+    found = series(metrics)
+    new = {"outcome": "failed", "cause": "schedule"}
+    assert found[key("syncd_runs_total", job="more", **new)] == 0
+    assert found[key("syncd_runs_total", job=JOB, **new)] == 1
+
+
+def test_a_configuration_that_could_not_be_used_is_told(metrics: Metrics) -> None:
+    broken = series(metrics, reading(is_config_ok=False))
+
+    assert broken[key("syncd_config_reload_ok")] == 0
+    assert series(metrics)[key("syncd_config_reload_ok")] == 1
 
 
 def test_nothing_that_strangers_choose_becomes_a_label(metrics: Metrics) -> None:  # S42

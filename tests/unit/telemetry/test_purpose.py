@@ -14,6 +14,8 @@ JOBS = {"github-profiles": Purpose.GITHUB}
     [
         ({"event": "daemon.started"}, Purpose.CRON),
         ({"event": "control.used", "job": "github-profiles"}, Purpose.AUDIT),
+        ({"event": "job.changed", "job": "github-profiles"}, Purpose.AUDIT),
+        ({"event": "config.reloaded"}, Purpose.AUDIT),
         ({"event": "control.refused"}, Purpose.HTTP),
         ({"event": "job.registered", "job": "github-profiles"}, Purpose.CRON),
         ({"event": "run.started", "job": "github-profiles"}, Purpose.GITHUB),

@@ -1,0 +1,106 @@
+"""The control port's orders that last: pause and resume, changes of jobs, reload."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from syncd.daemon.answers import Json, pause_answer
+from syncd.daemon.core import Core
+from syncd.daemon.reload import Reload
+from syncd.jobs.base import Surroundings
+from syncd.model.override import JobChange
+from syncd.model.pause import Pause, PauseScope
+from syncd.telemetry.events import PauseChanged
+
+
+class OrderDesk:
+    """What a person decided stays decided over a restart: each is written down, then applied."""
+
+    _core: Core
+    _around: Surroundings
+    reloading: Reload
+
+    async def pause(
+        self, scope: PauseScope, key: str, *, why: str, until: datetime | None, actor: str
+    ) -> Json:
+        """Keep something from going on; what runs holds at its next item."""
+        self._check_target(scope, key)
+        await self._look(scope, key)
+        pause = Pause(
+            scope=scope,
+            key=key,
+            why=why,
+            until=until,
+            actor=actor,
+            paused_at=self._core.clock.now(),
+        )
+        await self._core.pauses.pause(pause)
+        self._around.admission.pause(pause)
+        end = "" if until is None else f" until {until.isoformat()}"
+        self._tell(pause, f"paused{end}", actor)
+        return pause_answer(pause) or {}
+
+    async def resume(
+        self, scope: PauseScope, key: str, *, actor: str, credential: str = ""
+    ) -> Json:
+        """End a pause; of a platform also what holds its requests: pauses it asked for, a breaker.
+
+        With `credential` nothing but the latter, for this credential. `still` tells what else
+        keeps a job from running.
+        """
+        if self._around.admission.standing(scope, key) is None:  # else its job may be gone
+            self._check_target(scope, key)
+        is_platform = scope is PauseScope.PLATFORM
+        lifted = self._core.gates.lift(key, credential) if is_platform else []
+        if credential:
+            return {"scope": scope, "key": key, "was_paused": bool(lifted), "lifted": lifted}
+        await self._look(scope, key)
+        stood = self._around.admission.standing(scope, key)
+        await self._core.pauses.resume(scope, key)
+        self._around.admission.resume(scope, key)
+        if stood is not None:
+            self._tell(stood, "resumed", actor)
+        still = self._around.admission.standing(PauseScope.ALL)
+        return {
+            "scope": scope,
+            "key": key,
+            "was_paused": stood is not None or bool(lifted),
+            "lifted": lifted,
+            "still": pause_answer(still),
+        }
+
+    async def change_job(self, job: str, change: JobChange, *, actor: str) -> Json:
+        """Change a job over config.toml, and return it as it is then."""
+        await self._core.changes.change(job, change, actor=actor)
+        if job not in self._core.scheduler.names():
+            return {"name": job, "differs_from_config": []}
+        cron = self._core.scheduler.schedule(job).cron
+        return {**await self.job(job), "remark": "" if cron is None else cron.remark}
+
+    async def job(self, job: str) -> Json:
+        """Return one job."""
+        raise NotImplementedError
+
+    async def reload(self, *, dry_run: bool, actor: str) -> Json:
+        """Read config.toml again and apply it, or only tell what is different in it."""
+        return await self.reloading.reload(dry_run=dry_run, actor=actor)
+
+    def _check_target(self, scope: PauseScope, key: str) -> None:
+        if scope is PauseScope.JOB:
+            self._core.scheduler.job(key)
+        elif scope is PauseScope.PLATFORM:
+            self._core.check_platform(key)
+
+    async def _look(self, scope: PauseScope, key: str) -> None:
+        """Let what is due by now be decided by the pauses as they are now."""
+        known = self._core.scheduler.names()
+        names = {PauseScope.ALL: known, PauseScope.JOB: (key,)}
+        for name in frozenset(names.get(scope, ())) & frozenset(known):
+            await self._core.scheduler.look(name)
+
+    def _tell(self, pause: Pause, change: str, actor: str) -> None:
+        self._core.bus.emit(
+            PauseChanged(
+                scope=pause.scope, key=pause.key, change=change, actor=actor, why=pause.why
+            )
+        )

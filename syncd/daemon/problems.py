@@ -1,0 +1,85 @@
+"""What a person should look at, each in one sentence with what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from syncd.daemon.answers import Json
+from syncd.model.pause import Pause, PauseScope
+from syncd.model.run import Outcome
+
+_TROUBLE = {Outcome.PARTIAL, Outcome.FAILED, Outcome.HELD, Outcome.ABANDONED}
+_RESUME = {PauseScope.ALL: "--all", PauseScope.JOB: "", PauseScope.PLATFORM: "--platform "}
+
+
+def database_problems(database: Json) -> list[Json]:
+    """Say that PostgreSQL does not answer."""
+    if database["ok"]:
+        return []
+    hint = "syncd keeps trying and heals by itself once the database answers"
+    return [{"what": database["error"], "hint": hint}]
+
+
+def run_problems(jobs: Sequence[Json], verdicts: Mapping[str, Json]) -> list[Json]:
+    """Say which jobs ended badly the last time."""
+    problems = []
+    for job in jobs:
+        last = verdicts.get(job["name"])
+        if last is not None and last["outcome"] in _TROUBLE:
+            failures = _failures_in_words(last) if last["failed"] else ""
+            cause = "; ".join(filter(None, (last["error"], failures)))
+            what = f"{job['name']}: run {last['id']} was {last['outcome']}: {cause}"
+            hint = last["hint"] or f"see `syncd show {last['id']}`"
+            problems.append({"what": what, "hint": hint})
+    return problems
+
+
+def pause_problems(pauses: Iterable[Pause]) -> list[Json]:
+    """Say what a person paused, until when, and how to end it."""
+    return [
+        {"what": _pause_in_words(pause), "hint": f"syncd resume {_RESUME[pause.scope]}{pause.key}"}
+        for pause in pauses
+        if pause.scope in _RESUME
+    ]
+
+
+def _pause_in_words(pause: Pause) -> str:
+    what = {PauseScope.ALL: "everything", PauseScope.PLATFORM: f"platform {pause.key}"}
+    end = "" if pause.until is None else f" until {_instant(pause.until)}"
+    return (
+        f"{what.get(pause.scope, pause.key)} is paused since {_instant(pause.paused_at)}{end}: "
+        f"{pause.why or 'no reason given'}"
+    )
+
+
+def difference_notes(jobs: Sequence[Json]) -> list[Json]:
+    """Say which jobs run otherwise than config.toml says; a pause is told as a problem."""
+    notes = []
+    for job in jobs:
+        changed = [each for each in job["differs_from_config"] if each["key"] != "paused"]
+        if not changed:
+            continue
+        words = ", ".join(map(_change_in_words, changed))
+        why = f": {changed[0]['why']}" if changed[0]["why"] else ""
+        what = (
+            f"{job['name']} differs from config.toml: {words}, "
+            f"by {changed[0]['actor']} since {_instant(changed[0]['changed_at'])}{why}"
+        )
+        notes.append({"what": what, "hint": f"syncd reschedule {job['name']} --reset"})
+    return notes
+
+
+def _change_in_words(change: Json) -> str:
+    if change["key"] == "enabled":
+        return "switched on" if change["now"] else "switched off"
+    return f'{change["key"]} "{change["now"]}" in place of "{change["config"]}"'
+
+
+def _failures_in_words(run: Json) -> str:
+    causes = ", ".join(f"{word} {count}" for word, count in sorted(run["failures"].items()))
+    return f"{run['failed']} of {run['seen']} accounts failed ({causes})"
+
+
+def _instant(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
