@@ -103,6 +103,10 @@ class Scheduler(Roster):
         """Return when a job tries again what its last run left undone; None when it does not."""
         return self._agenda.first(name, Wake.RETRY)
 
+    def upcoming(self) -> Entry | None:
+        """Return what is woken next of all jobs; None while nothing is planned."""
+        return self._agenda.head()
+
     async def close(self) -> None:
         """Start nothing any more; whoever is about to start a run does so first."""
         async with self._turn:

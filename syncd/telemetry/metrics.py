@@ -23,7 +23,13 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from syncd.model.run import Cause, Outcome, Report, Run, SkipReason
-from syncd.telemetry.events import Event, FireSkipped, ItemsCommitted, RunFinished
+from syncd.telemetry.events import (
+    Event,
+    FireSkipped,
+    ItemsCommitted,
+    LoopStalled,
+    RunFinished,
+)
 from syncd.telemetry.readings import GateReading, Reading, StoreReading, Values
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -82,6 +88,11 @@ class Metrics:
             ("job", "reason"),
             registry=registry,
         )
+        self._stalls = Counter(
+            "syncd_loop_stalls_total",
+            "Times that code blocked the event loop for more than five seconds.",
+            registry=registry,
+        )
         self._begin()
 
     def _begin(self) -> None:
@@ -100,6 +111,8 @@ class Metrics:
                 self._note_items(event.job, event.platform, event.report)
             case FireSkipped() if event.job in self._jobs and event.reason in _REASONS:
                 self._skipped.labels(event.job, event.reason).inc()
+            case LoopStalled():
+                self._stalls.inc()
 
     def _note_run(self, run: Run, seconds: float) -> None:
         self._runs.labels(run.job, run.outcome, run.cause).inc()
