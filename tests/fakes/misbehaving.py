@@ -14,12 +14,12 @@ from fakes.daemon_config import Tables
 from fakes.daemon_process import DaemonProcess
 
 MISCHIEF = "mischief"
-_FOLDER = Path(__file__).parent / "mischief"
+MISCHIEF_FOLDER = Path(__file__).parent / "mischief"
 
 
 def with_mischief(**environ: str) -> Mapping[str, str]:
     """Return the environment of a process that knows the kind."""
-    path = os.pathsep.join(filter(None, (str(_FOLDER), os.environ.get("PYTHONPATH", ""))))
+    path = os.pathsep.join(filter(None, (str(MISCHIEF_FOLDER), os.environ.get("PYTHONPATH", ""))))
     return {"PYTHONPATH": path, **environ}
 
 

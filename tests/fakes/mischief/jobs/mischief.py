@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -39,6 +41,13 @@ class Mischief(JobKind[MischiefOptions]):
 
     async def wait_in_c(self) -> None:
         time.sleep(self.options.seconds)  # noqa: ASYNC251 - that is the mischief
+
+    async def wait_in_c_once(self) -> None:
+        """Block the first time that this machine sees it."""
+        seen = Path(os.environ["STATE_DIRECTORY"]) / "mischief"
+        if not seen.exists():
+            seen.touch()
+            await self.wait_in_c()
 
     async def spin(self) -> None:
         end = time.monotonic() + self.options.seconds
