@@ -2,7 +2,9 @@
 
 `settings` turns config.toml into what the parts take, and brings along the checks that need to know
 several packages. `core` holds the parts every mode needs (stores, platforms, engine, scheduler);
-`process` is the daemon itself with its signals; `foreground` runs one job without a daemon.
+`process` is the daemon itself, `signals` how it ends; `supervision` is its pulse, which feeds the
+`watchdog` (what blocks the event loop) and the service manager (`systemd`); `foreground` runs one
+job without a daemon.
 `control` answers the control port, with `answers` and `platform_answers` (the JSON shapes), `users`
 and `people` (users in and out, `records` reads their files), `inquiry` (what is stale, and why:
 `facts` gathers what the parts know of an account, `why` makes sentences of it), `letters` (what

@@ -25,7 +25,7 @@ from fakes.waiting import until
 
 REPOSITORY = Path(__file__).parents[2]
 UNIT = REPOSITORY / "packaging" / "systemd" / "syncd.service"
-SYSTEMD = Path("/lib/systemd/systemd")
+SYSTEMD = "/lib/systemd/systemd"
 CGROUPS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
 BOOT_SECONDS = 15.0
 
@@ -45,6 +45,8 @@ mount --bind "$PACKAGES" /run/at/packages
 mount --bind "$SOURCE" /run/at/source
 for folder in /etc/syncd /var/lib /var/log; do mount -t tmpfs -o mode=755 tmpfs $folder; done
 cp "$WORK/config.toml" /etc/syncd/
+chown 987:987 /etc/syncd/config.toml
+chmod 600 /etc/syncd/config.toml
 cp -r "$WORK/units/." /run/systemd/system/
 exec env -i container=other /lib/systemd/systemd --unit=syncd-test.target --log-target=null
 """
@@ -93,10 +95,32 @@ class Systemd:
             found = await self.show()
             return found if wanted.items() <= found.items() else {}
 
-        return await until(look, what=f"the service to be {wanted}")
+        try:
+            return await until(look, what=f"the service to be {wanted}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it said: {await self.output()}") from None
+
+    async def told_status(self, words: str) -> Mapping[str, str]:
+        """Return what systemd knows, once the status begins with these words."""
+
+        async def look() -> Mapping[str, str]:
+            found = await self.show()
+            return found if found.get("StatusText", "").startswith(words) else {}
+
+        return await until(look, what=f"the status {words}")
 
     async def output(self) -> str:
+        """Return what the service wrote."""
         return await self.run("cat", "/run/output.log")
+
+    async def printed(self, text: str) -> str:
+        """Return what the service wrote, once this is in it."""
+
+        async def look() -> str:
+            output = await self.output()
+            return output if text in output else ""
+
+        return await until(look, what=f"the service to write {text}")
 
 
 @contextlib.asynccontextmanager
@@ -104,7 +128,7 @@ async def booted_systemd(
     folder: Path, tables: Tables | None = None, service: str = ""
 ) -> AsyncIterator[Systemd]:
     """Boot with the shipped unit; `service` are lines that change it."""
-    if os.geteuid() != 0 or not SYSTEMD.exists():
+    if os.geteuid() != 0 or not os.access(SYSTEMD, os.X_OK):
         pytest.skip("a systemd of its own needs root, and Debian's package systemd")
     whole = merged(usual_tables(), tables or {})
     del whole["daemon"]
@@ -134,7 +158,6 @@ async def booted_systemd(
 
 def _write(folder: Path, tables: Tables, service: str) -> None:
     (folder / "config.toml").write_text(to_toml(tables))
-    (folder / "config.toml").chmod(0o644)
     python = f"/run/at/python/bin/python{sys.version_info.major}.{sys.version_info.minor}"
     units = folder / "units"
     (units / "syncd.service.d").mkdir(parents=True)

@@ -43,7 +43,8 @@ class Mischief(JobKind[MischiefOptions]):
         time.sleep(self.options.seconds)  # noqa: ASYNC251 - that is the mischief
 
     async def wait_in_c_once(self) -> None:
-        """Block the first time that this machine sees it."""
+        """Block the first time that this machine sees it, when syncd is well up."""
+        await asyncio.sleep(2)
         seen = Path(os.environ["STATE_DIRECTORY"]) / "mischief"
         if not seen.exists():
             seen.touch()
