@@ -69,6 +69,19 @@ class Supervision:
                 is_failing = run.outcome in {Outcome.FAILED, Outcome.ABANDONED}
                 (self._failing.add if is_failing else self._failing.discard)(run.job)
 
+    def reloading(self) -> None:
+        """Tell that the configuration is read again; `reloaded` must follow, whatever comes of it.
+
+        Before syncd is up there is nothing to tell: the start is not over.
+        """
+        if self._is_up:
+            self._notifier.reloading()
+
+    def reloaded(self) -> None:
+        """Tell that a reload is over, and how things are now."""
+        if self._is_up:
+            self._notifier.ready(self._words())
+
     def stopping(self) -> None:
         """Tell that the end has begun, before anything else of it happens."""
         self._is_stopping = True
