@@ -14,7 +14,7 @@ class Run(Command):
     """Run the daemon.
 
     In the foreground, logs on standard output; a first SIGTERM or Ctrl-C lets what runs finish, a
-    second ends at once.
+    second cancels it, a third leaves at once.
     """
 
     def run(self, console: Console) -> Exit:

@@ -2,14 +2,16 @@
 
 `settings` turns config.toml into what the parts take, and brings along the checks that need to know
 several packages. `core` holds the parts every mode needs (stores, platforms, engine, scheduler);
-`process` is the daemon itself with its signals; `foreground` runs one job without a daemon.
-`changes` owns what runs: config.toml, and over it what people changed of jobs (`overrides` checks
-that and tells the difference); `reload` applies config.toml again. `control` answers the control
-port, with `answers` and `platform_answers` (the JSON shapes), `problems` (what a person should look
-at), `orders` (pauses, changes of jobs, reload), `users` and `people` (users in and out, `records`
-reads their files), `inquiry` (what is stale, and why: `facts` gathers what the parts know of an
-account, `why` makes sentences of it), `letters` (what used up its attempts and waits for a person)
-and `metrics` (what a scrape measures). `health` knows
+`process` is the daemon itself, `signals` how it ends; `supervision` is its pulse, which feeds the
+`watchdog` (what blocks the event loop) and the service manager (`systemd`); `leadership` says who
+of several leads, `standing` what one that stands by answers; `foreground` runs one job without a
+daemon. `changes` owns what runs: config.toml, and over it what people changed of jobs (`overrides`
+checks that and tells the difference); `reload` applies config.toml again. `control` answers the
+control port, with `answers` and `platform_answers` (the JSON shapes), `problems` (what a person
+should look at), `orders` (pauses, changes of jobs, reload), `users` and `people` (users in and out,
+`records` reads their files), `inquiry` (what is stale, and why: `facts` gathers what the parts know
+of an account, `why` makes sentences of it), `letters` (what used up its attempts and waits for a
+person) and `metrics` (what a scrape measures). `health` knows
 whether PostgreSQL answers, `gates` lets pauses and open breakers outlive the process,
 `credentials` asks at the start whether they are accepted, `servers` holds the embedded servers,
 `instance` keeps a second syncd off the state directory. `demo` plays the whole on one machine, with

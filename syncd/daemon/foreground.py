@@ -11,7 +11,8 @@ from syncd.clock import SystemClock
 from syncd.config.models import Config
 from syncd.daemon.core import Core, assemble
 from syncd.daemon.instance import introduce, only_instance
-from syncd.daemon.process import logging_to, watch_signals
+from syncd.daemon.process import logging_to
+from syncd.daemon.signals import watch_signals
 from syncd.errors import LeaseLost
 from syncd.model.run import Run, RunOptions
 from syncd.store.migrate import migrate
@@ -30,7 +31,8 @@ def run_once(
 ) -> Run:
     """Run a job once, embedded servers included, and return the run as stored.
 
-    Logs go to standard error. Signals end the run as they end a daemon.
+    Logs go to standard error. Signals end the run as they end a daemon; a second one is raised as
+    KeyboardInterrupt.
 
     Raises:
         SecondInstance: a daemon uses the state directory.
@@ -48,7 +50,9 @@ def run_once(
         await core.learn()
         started = await core.scheduler.trigger(job, options)
         drain = config.daemon.drain.total_seconds()
-        watch_signals(lambda: core.engine.ask_to_drain(drain))
+        here = asyncio.current_task()
+        assert here is not None, "a coroutine runs in a task"
+        watch_signals(lambda: core.engine.ask_to_drain(drain), here.cancel)
         ended = await core.engine.end_of(started.id)
         if ended is None:
             raise LeaseLost(
@@ -89,4 +93,7 @@ def _alone(config: Config, work: Callable[[Core], Awaitable[_T]], subscriber: Su
         bus.subscribed(subscriber),
         asyncio.Runner() as runner,
     ):
-        return runner.run(live())
+        try:
+            return runner.run(live())
+        except asyncio.CancelledError:  # by a second signal: nobody else cancels the main task
+            raise KeyboardInterrupt from None

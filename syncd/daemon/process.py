@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import os
-import signal
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 
@@ -21,6 +21,10 @@ from syncd.daemon.credentials import watch_credentials
 from syncd.daemon.instance import introduce, only_instance
 from syncd.daemon.leadership import race
 from syncd.daemon.settings import secrets_of, to_logs, to_schedules
+from syncd.daemon.signals import SECOND_SIGNAL, watch_signals
+from syncd.daemon.supervision import Supervision
+from syncd.daemon.systemd import Notifier
+from syncd.daemon.watchdog import Watchdog
 from syncd.errors import LeaseLost, StartError, StoreUnavailable, SyncdError
 from syncd.telemetry.bus import Bus
 from syncd.telemetry.event_log import EventLog
@@ -30,13 +34,15 @@ from syncd.telemetry.events import (
     DaemonStarted,
     DaemonStopped,
     Level,
+    RunsCancelled,
 )
 from syncd.telemetry.logs import Logs, configure_logs
 from syncd.web.server import ControlServer, ControlSettings
 from syncd.web.token import load_or_create_token
 
-SECOND_SIGNAL = 130
 _STORE_RETRY_SECONDS = 5.0
+# What is left when everything has stopped (threads, generators) may take so long to end.
+_EXIT_SECONDS = 10.0
 
 log = structlog.get_logger()
 
@@ -47,15 +53,17 @@ def serve(config: Config, environ: Mapping[str, str]) -> int:
     Raises:
         StartError, ConfigError: it cannot start here.
     """
-    del environ
     clock, bus = SystemClock(), Bus()
+    notifier = Notifier(environ, clock)
     calm_collector()
+    # SIGABRT, by which systemd ends what does not answer, writes the stacks of all threads.
+    faulthandler.enable()
     with (
         only_instance(config.daemon.state_dir),
         logging_to(config, clock, bus) as logs,
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
     ):
-        return runner.run(Daemon(config, clock, bus, logs).run())
+        return runner.run(Daemon(config, clock, bus, logs).run(notifier))
 
 
 @contextlib.contextmanager
@@ -73,23 +81,6 @@ def adapt_logs(logs: Logs, config: Config) -> None:
     logs.set_level(Level(config.logging.level))
     for schedule in to_schedules(config):
         logs.route(schedule.job.name, schedule.job.work.purpose)
-
-
-def watch_signals(drain: Callable[[], None]) -> None:
-    """Call `drain` at the first SIGTERM or SIGINT; leave at the second as if killed.
-
-    Nothing is lost by that: a kill may come at any line anyway.
-    """
-    asked = asyncio.Event()
-
-    def on_signal() -> None:
-        if asked.is_set():
-            os._exit(SECOND_SIGNAL)
-        asked.set()
-        drain()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, on_signal)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -111,9 +102,10 @@ class Daemon:
         self._logs = logs
         self._ending = asyncio.Event()
         self._failure: SyncdError | None = None
+        self._code = 0
 
-    async def run(self) -> int:
-        """Run until asked to end; 0 after a drain."""
+    async def run(self, notifier: Notifier) -> int:
+        """Run until asked to end; 0 after a drain, 130 when a second signal ended it."""
         core = assemble(
             self._config, self._clock, self._bus, is_firing=self._config.daemon.schedule
         )
@@ -121,6 +113,10 @@ class Daemon:
         control.scraper.logs = self._logs
         core.leadership.on_standby = core.settle
         core.changes.on_adopt(partial(adapt_logs, self._logs))
+        watchdog = Watchdog(self._clock, self._bus)
+        supervision = Supervision(core, notifier, watchdog)
+        control.reloading.on_begin = supervision.reloading
+        control.reloading.on_end = supervision.reloaded
         token = load_or_create_token(self._config.web.token_file)
         settings = ControlSettings(
             host=self._config.web.host,
@@ -130,22 +126,37 @@ class Daemon:
             allow_remote=self._config.web.allow_remote,
             metrics_public=self._config.web.metrics_public,
         )
-        watch_signals(self._ending.set)
         control.reloading.listen()
-        with self._bus.subscribed(control.note):
+        farewell = watch_signals(self._ending.set, lambda: self._hurry(core))
+        with (
+            self._bus.subscribed(control.note),
+            self._bus.subscribed(supervision.note),
+            watchdog,
+        ):
             async with (
+                supervision,
                 core,
                 ControlServer(control, settings, bus=self._bus, clock=self._clock) as server,
             ):
                 control.listen = f"{self._config.web.host}:{server.port}"
                 introduce(core.leadership, self._config.daemon.state_dir, control.listen)
-                await self._live(core, control)
+                await self._live(core, control, supervision)
         self._bus.emit(DaemonStopped())
-        if self._failure is not None:
+        code = self._code or int(self._failure is not None)
+        if core.engine.has_stuck:
+            os._exit(code)
+        farewell.leave_within(_EXIT_SECONDS, code)
+        if self._failure is not None and not self._code:
             raise self._failure
-        return 0
+        return code
 
-    async def _live(self, core: Core, control: Control) -> None:
+    def _hurry(self, core: Core) -> None:
+        """Cancel what runs: a second signal came."""
+        self._code = SECOND_SIGNAL
+        self._bus.emit(RunsCancelled(active_runs=len(core.engine.active())))
+        core.engine.hurry()
+
+    async def _live(self, core: Core, control: Control, supervision: Supervision) -> None:
         """Keep the root tasks running until one ends or a signal comes, then drain."""
         if os.geteuid() == 0:
             hint = "run it as a user of its own"
@@ -159,6 +170,7 @@ class Daemon:
             metrics = roots.create_task(self._guard(control.scraper.keep()))
             reloads = roots.create_task(self._guard(control.reloading.watch()))
             await self._ending.wait()
+            supervision.stopping()
             control.is_stopping = True
             await core.scheduler.close()
             credentials.cancel()

@@ -33,7 +33,14 @@ class Engine(ABC):
 
     @abstractmethod
     async def drain(self, seconds: float) -> None:
-        """Ask every run to end and wait at most `seconds`; what is left is cancelled."""
+        """Ask every run to end and wait at most `seconds`; what is left is cancelled.
+
+        What was cancelled is left interrupted, for the next start.
+        """
+
+    @abstractmethod
+    def hurry(self) -> None:
+        """End the wait of a drain, this one or the next, now."""
 
     def find_active(self, job: str) -> Run | None:
         """Return the active run of a job that is about everybody, None when there is none."""

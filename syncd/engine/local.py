@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Collection
 from typing import Self
 
@@ -10,30 +11,40 @@ from syncd.engine.base import Engine
 from syncd.jobs.stop import StopReason
 from syncd.model.run import Run
 from syncd.runs.runner import Order, Runner
+from syncd.telemetry.stacks import stack_of_task
 
 # Of the drain time, how much requests under way get before they are cancelled; the rest is for
 # committing what came back.
 _GRACE_SHARE = 0.6
 _CANCEL_GRACE_SECONDS = 10.0
+# Who has not ended so long after it was cancelled never will.
+_CANCELLED_SECONDS = 2.0
 
 
 class LocalEngine(Engine):
-    """One task a run; leaving the context cancels what was not drained."""
+    """One task a run; leaving the context cancels what was not drained.
+
+    A run that swallows its cancellation is reported and left behind: the caller must end the
+    process then, because the event loop cannot be closed.
+    """
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
         self._listeners: list[Callable[[Run], None]] = []
         self._active: dict[int, tuple[Order, asyncio.Task[Run | None]]] = {}
         self._group = asyncio.TaskGroup()
+        self._is_hurried = False
+        self._settled = asyncio.Event()
+        self.has_stuck = False
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in [task for _, task in self._active.values()]:
-            task.cancel()
-        await self._group.__aexit__(None, None, None)
+        await self._cancel_all()
+        if not self.has_stuck:
+            await self._group.__aexit__(None, None, None)
 
     def start(self, order: Order) -> None:
         """Begin to execute a run, unless it is active; returns at once."""
@@ -48,6 +59,8 @@ class LocalEngine(Engine):
             ended = await self._runner.execute(order)
         finally:
             self._active.pop(order.run.id, None)
+            if not self._active:
+                self._settled.set()
         if ended is not None:
             for listener in self._listeners:
                 listener(ended)
@@ -89,9 +102,39 @@ class LocalEngine(Engine):
 
     async def drain(self, seconds: float) -> None:
         """Ask every run to end and wait at most `seconds`; what is left is cancelled."""
-        tasks = [task for _, task in self._active.values()]
         self.ask_to_drain(seconds)
-        if tasks:
-            await asyncio.wait(tasks, timeout=seconds)
-        for task in tasks:
+        if self._active and not self._is_hurried:
+            self._settled.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._settled.wait()
+        await self._cancel_all()
+
+    def hurry(self) -> None:
+        """End the wait of a drain, this one or the next, now."""
+        self._is_hurried = True
+        self._settled.set()
+
+    async def _cancel_all(self) -> None:
+        """Cancel what runs; report who does not mind, and leave all of it to the next start."""
+        left = list(self._active.values())
+        if self.has_stuck or not left:
+            return
+        for _, task in left:
             task.cancel()
+        await asyncio.wait([task for _, task in left], timeout=_CANCELLED_SECONDS)
+        for order, task in left:
+            if not task.done():
+                self.has_stuck = True
+                self._runner.tell_stuck(order, _stacks(task))
+        await self._runner.leave([order for order, _ in left])
+
+
+def _stacks(run: asyncio.Task[Run | None]) -> str:
+    """Return where a run stands, and every task that was cancelled and goes on.
+
+    A run waits for the tasks it has started, and one of these may be what does not end. Whose
+    task it is nobody knows: where several runs are stuck, each is told with the tasks of all.
+    """
+    others = [task for task in asyncio.all_tasks() if task.cancelling() and task is not run]
+    return "\n".join(map(stack_of_task, [run, *others]))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -14,12 +15,13 @@ from syncd.jobs.base import RunContext, Surroundings
 from syncd.jobs.stop import Stop, StopReason
 from syncd.model.run import Ending, Outcome, Run
 from syncd.runs.job import Job
-from syncd.telemetry.events import RunCrashed, RunFinished, RunStarted
+from syncd.telemetry.events import RunCrashed, RunFinished, RunStarted, RunStuck
 
 _STORE_WAIT_SECONDS = (0.5, 30.0)
 # Requests under way when the deadline comes may take this long to end: less than what lies between
 # the deadline and the job's next fire, which must not find the run still there.
 _DEADLINE_GRACE_SECONDS = 4.0
+_LEAVE_SECONDS = 1.0
 
 log = structlog.get_logger()
 
@@ -47,8 +49,8 @@ class Runner:
     async def execute(self, order: Order) -> Run | None:
         """Execute one run to its end and return it as stored; None when it was not ours.
 
-        Being cancelled leaves the row as it is: the next start finds it and goes on. So does what
-        nobody foresaw on the way in or out.
+        Being cancelled leaves the row as it is (`leave` may tell more): the next start finds it and
+        goes on. So does what nobody foresaw on the way in or out.
         """
         with structlog.contextvars.bound_contextvars(job=order.job.name, run_id=order.run.id):
             try:
@@ -56,6 +58,17 @@ class Runner:
             except Exception as error:  # nothing a run does may hurt another
                 self._tell_crash(order, error)
                 return None
+
+    async def leave(self, orders: Sequence[Order]) -> None:
+        """Write that cancelled runs wait for the next start, which would find it out by itself."""
+        with contextlib.suppress(StoreUnavailable, LeaseLost, TimeoutError):
+            async with asyncio.timeout(_LEAVE_SECONDS):
+                for order in orders:
+                    await self._around.stores.runs.interrupt(order.run.id)
+
+    def tell_stuck(self, order: Order, stack: str) -> None:
+        """Tell that a cancelled run goes on all the same."""
+        self._around.bus.emit(RunStuck(run_id=order.run.id, job=order.job.name, stack=stack))
 
     async def _execute(self, order: Order) -> Run | None:
         run = await self._patiently(lambda: self._begin(order))

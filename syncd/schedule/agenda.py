@@ -66,6 +66,10 @@ class Agenda:
             (entry.at for entry in self._heap if (entry.job, entry.wake) == wanted), default=None
         )
 
+    def head(self) -> Entry | None:
+        """Return what is next of all; None when nothing is."""
+        return self._heap[0] if self._heap else None
+
     def wake(self) -> None:
         """End the present sleep: something changed."""
         self._woken.set()

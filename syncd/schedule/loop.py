@@ -112,6 +112,10 @@ class Scheduler(Triggers):
         """Return when a job tries again what its last run left undone; None when it does not."""
         return self._agenda.first(name, Wake.RETRY)
 
+    def upcoming(self) -> Entry | None:
+        """Return what is woken next of all jobs; None while nothing is planned."""
+        return self._agenda.head()
+
     def _note_ended(self, run: Run) -> None:
         """Take note of a run that ended: another may begin, or what it left undone be tried."""
         self._follow_ups.note([run])

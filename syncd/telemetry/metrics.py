@@ -23,7 +23,14 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from syncd.model.run import Cause, Outcome, Report, Run, SkipReason
-from syncd.telemetry.events import Event, FireClaimed, FireSkipped, ItemsCommitted, RunFinished
+from syncd.telemetry.events import (
+    Event,
+    FireClaimed,
+    FireSkipped,
+    ItemsCommitted,
+    LoopStalled,
+    RunFinished,
+)
 from syncd.telemetry.readings import GateReading, Reading, StoreReading, Values
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -89,6 +96,11 @@ class Metrics:
             ("job", "verdict"),
             registry=registry,
         )
+        self._stalls = Counter(
+            "syncd_loop_stalls_total",
+            "Times that code blocked the event loop for more than five seconds.",
+            registry=registry,
+        )
         self.know(jobs)
 
     def know(self, jobs: Iterable[str]) -> None:
@@ -116,6 +128,8 @@ class Metrics:
             case FireClaimed() if event.job in self._jobs:
                 is_late = event.cause == Cause.CATCH_UP
                 self._fires.labels(event.job, "late" if is_late else "started").inc()
+            case LoopStalled():
+                self._stalls.inc()
 
     def _note_run(self, run: Run, seconds: float) -> None:
         self._runs.labels(run.job, run.outcome, run.cause).inc()

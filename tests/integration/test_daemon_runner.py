@@ -222,9 +222,29 @@ async def test_a_drain_that_takes_too_long_leaves_the_run_for_the_next_start(
     number = await started(world, work)
 
     await world.engine.drain(0.05)
+    row = await world.runs.read(number)
     left = await recovered_by_another(world)
 
+    assert row is not None
+    assert (row.outcome, row.attempt) == (Outcome.INTERRUPTED, 1)
     assert [run.id for run in left] == [number]
+
+
+async def test_a_hurried_drain_cancels_at_once(world: Running) -> None:
+    async def work(context: RunContext) -> Ending:
+        await asyncio.Event().wait()
+        return DONE
+
+    number = await started(world, work)
+
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        group.create_task(world.engine.drain(3_600))
+        await asyncio.sleep(0)
+        world.engine.hurry()
+    row = await world.runs.read(number)
+
+    assert row is not None
+    assert row.outcome is Outcome.INTERRUPTED
 
 
 async def started(world: Running, work: Callable[[RunContext], Awaitable[Ending]]) -> RunId:

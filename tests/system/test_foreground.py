@@ -60,7 +60,7 @@ async def test_signal_ends_a_run_without_a_daemon_and_the_next_daemon_goes_on_wi
     assert set(fetches.values()) == {1}
 
 
-async def test_second_signal_ends_a_run_without_a_daemon_at_once_with_130(
+async def test_second_signal_cancels_a_run_without_a_daemon_and_ends_with_130(
     embedded_daemon: Start,
 ) -> None:
     async with (
@@ -75,8 +75,14 @@ async def test_second_signal_ends_a_run_without_a_daemon_at_once_with_130(
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGTERM)
         said = await said_by(process)
+        left = processes_of(daemon.folder)
+        await daemon.start()
+        run = await daemon.finished((await daemon.get("/api/runs"))["runs"][0]["id"])
 
     assert said.code == 130
+    assert "Traceback" not in said.err
+    assert left == {}
+    assert (run["outcome"], run["seen"], run["resumed"]) == ("succeeded", USERS, 1)
 
 
 @pytest.mark.parametrize("words", [("trigger", JOB), ("migrate",)])

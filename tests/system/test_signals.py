@@ -1,4 +1,4 @@
-"""How a daemon ends: the first signal drains, the second one leaves at once."""
+"""How a daemon ends: the first signal drains, the second cancels, the third leaves at once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from fakes.daemon_process import DaemonProcess, Start
+from fakes.misbehaving import begin_mischief, mischief, with_mischief
 from fakes.processes import processes_of
 from fakes.sandbox_process import sandbox_process
 
@@ -87,7 +88,7 @@ async def test_requests_that_outlast_the_drain_are_given_up_and_asked_again_late
 
 
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
-async def test_second_signal_leaves_at_once_with_130_and_nothing_is_lost(
+async def test_second_signal_cancels_what_runs_and_ends_with_130_and_nothing_is_lost(
     external_daemon: Start, second: signal.Signals
 ) -> None:
     users = 100
@@ -105,12 +106,87 @@ async def test_second_signal_leaves_at_once_with_130_and_nothing_is_lost(
         daemon.kill(second)
         code = await daemon.ended()
         took = time.monotonic() - began
+        cancelled = await stored_run(daemon, run_id)
         await daemon.start()
         run = await daemon.finished(run_id)
 
     assert code == 130
-    assert took < 1
+    assert took < 3
+    assert (cancelled["outcome"], cancelled["attempt"], cancelled["finished_at"]) == (
+        "interrupted",
+        1,
+        None,
+    )
+    assert daemon.said("daemon.hurried", active_runs=1)
     assert (run["outcome"], run["seen"], run["resumed"]) == ("succeeded", users, 1)
+    assert run["attempt"] == 1
+    assert daemon.errors() == ""
+
+
+@pytest.mark.parametrize("how", ["swallow", "wait_in_c", "spin"])
+async def test_third_signal_leaves_at_once_whatever_hangs(external_daemon: Start, how: str) -> None:
+    async with external_daemon(None, mischief(how), environ=with_mischief()) as daemon:
+        run_id = await begin_mischief(daemon)
+
+        began = time.monotonic()
+        for _ in range(3):
+            daemon.kill(signal.SIGTERM)
+            await asyncio.sleep(0.1)
+        code = await daemon.ended()
+        took = time.monotonic() - began
+        daemon.configure(mischief("nothing"))
+        await daemon.start()
+        run = await daemon.finished(run_id)
+
+    assert code == 130
+    assert took < 1.5
+    assert (run["outcome"], run["resumed"], run["attempt"]) == ("succeeded", 1, 1)
+
+
+@pytest.mark.parametrize("how", ["wait_in_c", "spin", "leave_a_thread"])
+async def test_second_signal_ends_within_five_seconds_whatever_hangs(
+    external_daemon: Start, how: str
+) -> None:
+    async with external_daemon(None, mischief(how), environ=with_mischief()) as daemon:
+        await begin_mischief(daemon)
+
+        began = time.monotonic()
+        daemon.kill(signal.SIGTERM)
+        await asyncio.sleep(0.1)
+        daemon.kill(signal.SIGINT)
+        code = await daemon.ended()
+        took = time.monotonic() - began
+        stuck = daemon.said("daemon.stuck")
+
+    assert code == 130
+    assert took < 6
+    assert [line["exit_code"] for line in stuck] == [130]
+    assert how == "leave_a_thread" or f"in {how}" in stuck[0]["stack"]
+
+
+@pytest.mark.parametrize("how", ["swallow", "swallow_in_a_task", "swallow_in_a_generator"])
+async def test_run_that_swallows_its_cancellation_is_told_with_its_stack_and_left_behind(
+    external_daemon: Start, how: str
+) -> None:
+    tables = {"daemon": {"drain": "1s"}, **mischief(how)}
+    async with external_daemon(None, tables, environ=with_mischief()) as daemon:
+        run_id = await begin_mischief(daemon)
+
+        began = time.monotonic()
+        code = await daemon.stop()
+        took = time.monotonic() - began
+        stuck = daemon.said("run.stuck")
+        left = processes_of(daemon.folder)
+        row = await stored_run(daemon, run_id)
+
+    assert code == 0
+    assert took < 6
+    assert [(line["run_id"], line["level"]) for line in stuck] == [(run_id, "error")]
+    assert f"in {how}" in stuck[0]["stack"]
+    assert "in swallow\n    await asyncio.sleep(3_600)" in stuck[0]["stack"]
+    assert left == {}
+    assert (row["outcome"], row["attempt"]) == ("interrupted", 1)
+    assert daemon.said("daemon.stopped")
 
 
 async def test_signal_during_the_first_start_ends_it_in_order(external_daemon: Start) -> None:

@@ -35,6 +35,24 @@ class DaemonStopped(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunsCancelled(Event):
+    """A second signal came: what runs is cancelled, to be gone on with by the next start."""
+
+    name: ClassVar[str] = "daemon.hurried"
+    level: ClassVar[Level] = Level.WARNING
+    active_runs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopStalled(Event):
+    """The event loop was blocked for so long; the line `loop.blocked` told where, meanwhile."""
+
+    name: ClassVar[str] = "loop.stalled"
+    level: ClassVar[Level] = Level.WARNING
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreLost(Event):
     """PostgreSQL does not answer; the daemon stays up and keeps trying."""
 

@@ -99,6 +99,18 @@ class FireClaimed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunStuck(Event):
+    """A cancelled run goes on all the same; `stack` tells where each task stands that does so."""
+
+    name: ClassVar[str] = "run.stuck"
+    level: ClassVar[Level] = Level.ERROR
+    run_id: int
+    job: str
+    stack: str
+    hint: str = "something there swallows CancelledError; the process ends without waiting for it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FireSkipped(Event):
     """A fire time was due and did not run; `reason` says why.
 
