@@ -32,7 +32,7 @@ OWNERS = {
     "redis": ("cache/", "embedded/"),
     "croniter": ("schedule/cron.py",),
     "aiohttp": ("outbound/", "web/", "sandbox/"),
-    "prometheus_client": ("telemetry/metrics.py",),
+    "prometheus_client": ("telemetry/metrics/",),
     "cryptography": ("config/rsa_key.py", "outbound/installation.py", "sandbox/github_apps.py"),
 }
 SQL = re.compile(

@@ -1,0 +1,125 @@
+"""What is counted from events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+from syncd.model.run import Cause, Outcome, Report, Run, SkipReason
+from syncd.telemetry.events import (
+    Event,
+    FireClaimed,
+    FireSkipped,
+    ItemsCommitted,
+    LoopStalled,
+    RunFinished,
+)
+
+_ITEM_OUTCOMES = ("created", "updated", "unchanged", "deleted", "skipped", "failed")
+_REASONS = frozenset(map(str, SkipReason))
+_VERDICTS = ("started", "late", *map(str, SkipReason))
+# A series that begins with its first failure has no increase to alert on: these begin with 0.
+_AWAITED = (Outcome.SUCCEEDED, Outcome.PARTIAL, Outcome.FAILED)
+_MINUTE, _HOUR = 60.0, 3600.0
+_BUCKETS = (
+    *(0.1, 1.0, 5.0, 15.0, _MINUTE, 5 * _MINUTE, 15 * _MINUTE, 30 * _MINUTE),
+    *(_HOUR, 2 * _HOUR, 4 * _HOUR, 12 * _HOUR),
+)
+
+
+class Counted:
+    """Counts events as a subscriber of the bus.
+
+    Args:
+        jobs, platforms: the names in config.toml; nothing else becomes a label.
+    """
+
+    def __init__(self, jobs: Iterable[str], platforms: Iterable[str]) -> None:
+        self._jobs: frozenset[str] = frozenset()
+        self._platforms = frozenset(platforms)
+        # Each counter would have a second series, which tells when it began.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped in the library
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self._runs = Counter(
+            "syncd_runs_total",
+            "Runs that ended, by how and why they were.",
+            ("job", "outcome", "cause"),
+            registry=registry,
+        )
+        self._durations = Histogram(
+            "syncd_run_duration_seconds",
+            "How long runs took in this process.",
+            ("job",),
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self._items = Counter(
+            "syncd_items_total",
+            "Items that runs are through with and whose data is committed.",
+            ("job", "platform", "outcome"),
+            registry=registry,
+        )
+        self._skipped = Counter(
+            "syncd_fires_skipped_total",
+            "Fire times that were due and did not run.",
+            ("job", "reason"),
+            registry=registry,
+        )
+        self._fires = Counter(
+            "syncd_fires_total",
+            "Fire times that were due, by what became of them; late is more than a minute.",
+            ("job", "verdict"),
+            registry=registry,
+        )
+        self._stalls = Counter(
+            "syncd_loop_stalls_total",
+            "Times that code blocked the event loop for more than five seconds.",
+            registry=registry,
+        )
+        self.know(jobs)
+
+    def know(self, jobs: Iterable[str]) -> None:
+        """Count what is about these jobs as well: config.toml has changed."""
+        new = frozenset(jobs) - self._jobs
+        self._jobs |= new
+        for job in new:
+            for outcome in _AWAITED:
+                self._runs.labels(job, outcome, Cause.SCHEDULE)
+            for reason in SkipReason:
+                self._skipped.labels(job, reason)
+            for verdict in _VERDICTS:
+                self._fires.labels(job, verdict)
+
+    def note(self, event: Event) -> None:
+        """Count an event; a bus subscriber."""
+        match event:
+            case RunFinished(run=run, duration_seconds=seconds) if run.job in self._jobs:
+                self._note_run(run, seconds)
+            case ItemsCommitted() if event.job in self._jobs and event.platform in self._platforms:
+                self._note_items(event.job, event.platform, event.report)
+            case FireSkipped() if event.job in self._jobs and event.reason in _REASONS:
+                self._skipped.labels(event.job, event.reason).inc(event.rows)
+                self._fires.labels(event.job, event.reason).inc(event.rows)
+            case FireClaimed() if event.job in self._jobs:
+                is_late = event.cause == Cause.CATCH_UP
+                self._fires.labels(event.job, "late" if is_late else "started").inc()
+            case LoopStalled():
+                self._stalls.inc()
+
+    def _note_run(self, run: Run, seconds: float) -> None:
+        self._runs.labels(run.job, run.outcome, run.cause).inc()
+        self._durations.labels(run.job).observe(seconds)
+
+    def _note_items(self, job: str, platform: str, report: Report) -> None:
+        for outcome in _ITEM_OUTCOMES:
+            count = getattr(report, outcome)
+            if count:
+                self._items.labels(job, platform, outcome).inc(count)
