@@ -24,7 +24,7 @@ from statistics import median
 from time import perf_counter
 
 import asyncpg
-from fetch_peers import WORKERS, Target, in_a_loop, in_a_whole_loop, in_batches
+from fetch_peers import Target, in_a_loop, in_a_whole_loop, in_batches
 
 from syncd.clock import SystemClock
 from syncd.daemon.collector import calm_collector
@@ -49,7 +49,7 @@ allow_private = true
 rate = "100000/s"
 burst = 1000
 quota = ""
-slots = {workers}
+slots = {slots}
 credentials = [{{ token = "bench-token-0123456789" }}]
 [jobs.sync]
 kind = "profiles"
@@ -152,9 +152,11 @@ async def measured(way: Way, postmaster: int) -> Figure:
 
 
 @contextlib.asynccontextmanager
-async def syncd_ready(folder: Path, base_url: str, logins: Sequence[str]) -> AsyncIterator[Core]:
+async def syncd_ready(
+    folder: Path, base_url: str, logins: Sequence[str], slots: int
+) -> AsyncIterator[Core]:
     path = folder / "config.toml"
-    path.write_text(CONFIG.format(base_url=base_url, workers=WORKERS))
+    path.write_text(CONFIG.format(base_url=base_url, slots=slots))
     path.chmod(0o600)
     core = assemble(load_config(path, {}), SystemClock(), Bus(), is_firing=False)
     async with core:

@@ -19,7 +19,6 @@ from typing import Any
 import aiohttp
 import asyncpg
 
-WORKERS = 128
 BATCH = 5
 FLUSH = 500
 HEADERS = {"Authorization": "Bearer bench", "User-Agent": "bench"}
@@ -132,21 +131,25 @@ class Rows:
             await connection.execute(COUNT, self._run_id, len(batch))
 
 
-async def in_a_loop(base_url: str, pool: asyncpg.Pool, targets: Sequence[Target]) -> None:
+async def in_a_loop(
+    base_url: str, pool: asyncpg.Pool, targets: Sequence[Target], slots: int
+) -> None:
     """Store the profiles alone."""
-    await _in_a_loop(base_url, Rows(pool, None), targets)
+    await _in_a_loop(base_url, Rows(pool, None), targets, slots)
 
 
-async def in_a_whole_loop(base_url: str, pool: asyncpg.Pool, targets: Sequence[Target]) -> None:
+async def in_a_whole_loop(
+    base_url: str, pool: asyncpg.Pool, targets: Sequence[Target], slots: int
+) -> None:
     """Store the same rows as syncd."""
     run_id = await pool.fetchval(RUN)
-    await _in_a_loop(base_url, Rows(pool, run_id), targets)
+    await _in_a_loop(base_url, Rows(pool, run_id), targets, slots)
     await pool.execute(END, run_id)
 
 
-async def _in_a_loop(base_url: str, rows: Rows, targets: Sequence[Target]) -> None:
-    gate = asyncio.Semaphore(WORKERS)
-    connector = aiohttp.TCPConnector(limit=WORKERS)
+async def _in_a_loop(base_url: str, rows: Rows, targets: Sequence[Target], slots: int) -> None:
+    gate = asyncio.Semaphore(slots)
+    connector = aiohttp.TCPConnector(limit=slots)
     async with aiohttp.ClientSession(headers=HEADERS, connector=connector) as session:
 
         async def one(target: Target) -> None:
