@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from pydantic_core import to_json
@@ -22,7 +24,7 @@ _MAPPED = (
     "rating",
     "solved",
 )
-_HOLDERS = (dict, list)
+_HOLDERS = frozenset({dict, list})
 
 
 def to_columns(profiles: Sequence[tuple[AccountId, Profile]]) -> list[list[Any]]:
@@ -32,7 +34,7 @@ def to_columns(profiles: Sequence[tuple[AccountId, Profile]]) -> list[list[Any]]
     return [
         [number for number, _ in profiles],
         *mapped,
-        [text.decode() for text in written],
+        written,
         [
             hash_answer(profile) if profile.volatile else hashlib.sha256(text).digest()
             for (_, profile), text in zip(profiles, written, strict=True)
@@ -65,9 +67,19 @@ def _canonical(raw: dict[str, Any]) -> bytes:
 
 def _ordered(value: Any) -> Any:
     kind = type(value)
+    if kind is dict and len(value) > 1:
+        names, pick = _in_order(tuple(value))
+        values = pick(value)
+        if not _HOLDERS.isdisjoint(map(type, values)):
+            values = map(_ordered, values)
+        return dict(zip(names, values, strict=True))
     if kind is dict:
-        return {
-            key: _ordered(inner) if type(inner) in _HOLDERS else inner
-            for key, inner in sorted(value.items())
-        }
+        return {name: _ordered(inner) for name, inner in value.items()}
     return [_ordered(inner) for inner in value] if kind is list else value
+
+
+@lru_cache(maxsize=64)
+def _in_order(names: tuple[str, ...]) -> tuple[Sequence[str], itemgetter[Any]]:
+    """Sort the keys of an object, two at least: nearly all answers of a platform have the same."""
+    ordered = sorted(names)
+    return ordered, itemgetter(*ordered)
