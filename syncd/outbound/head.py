@@ -20,7 +20,7 @@ _MOST_LINES = 100
 
 _END = b"\r\n\r\n"
 _STATUS = re.compile(r"HTTP/1\.1 ([2-5][0-9]{2}) [ -~]*")
-_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([!-~](?:[ -~]*[!-~])?)?[ \t]*")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LENGTH = re.compile(r"[0-9]{1,9}")
 _NOT_MODIFIED = 304
 # What says of an answer that there is more to it than a head and a body of that length.
@@ -81,10 +81,16 @@ def _split(line: str) -> tuple[str, str]:
     Raises:
         ValueError: it is none of the usual ones.
     """
-    found = _LINE.fullmatch(line)
-    if found is None or found[1].title() in _UNUSUAL:
+    name, _, value = line.partition(":")
+    value = value.strip(" \t")
+    if not (_is_usual(name) and value.isascii() and value.isprintable()) or ":" not in line:
         raise ValueError("this header is for a parser")
-    return found[1], found[2] or ""
+    return name, value
+
+
+@lru_cache(maxsize=256)
+def _is_usual(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None and name.title() not in _UNUSUAL
 
 
 def _length_of(headers: CIMultiDict[str]) -> int:
