@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from functools import lru_cache
-from operator import itemgetter
 from typing import Any
 
 from pydantic_core import to_json
@@ -67,19 +65,10 @@ def _canonical(raw: dict[str, Any]) -> bytes:
 
 def _ordered(value: Any) -> Any:
     kind = type(value)
-    if kind is dict and len(value) > 1:
-        names, pick = _in_order(tuple(value))
-        values = pick(value)
-        if not _HOLDERS.isdisjoint(map(type, values)):
+    if kind is dict:
+        names = sorted(value)
+        values: Any = map(value.__getitem__, names)
+        if not _HOLDERS.isdisjoint(map(type, value.values())):
             values = map(_ordered, values)
         return dict(zip(names, values, strict=True))
-    if kind is dict:
-        return {name: _ordered(inner) for name, inner in value.items()}
     return [_ordered(inner) for inner in value] if kind is list else value
-
-
-@lru_cache(maxsize=64)
-def _in_order(names: tuple[str, ...]) -> tuple[Sequence[str], itemgetter[Any]]:
-    """Sort the keys of an object, two at least: nearly all answers of a platform have the same."""
-    ordered = sorted(names)
-    return ordered, itemgetter(*ordered)
