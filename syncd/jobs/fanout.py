@@ -177,10 +177,11 @@ class Fanout:
     async def _ask_in_turn(self, claim: Claim) -> Item | None:
         """Ask for one account when it is its turn; None when it was not asked and stays due."""
         # A dry run marks nobody, so that it could not tell later whom it skipped: it waits here.
-        if self._holding() is not None and not self._context.run.options.dry_run:
+        is_held = self._holding() is not None
+        if is_held and not self._context.run.options.dry_run:
             self._has_skipped = True
             return None
-        if not await self._may_go_on():
+        if (is_held or self._should_end) and not await self._may_go_on():
             return None
         if not self._around.admission.admits(claim.account):
             return Withdrawn(account=claim.account)

@@ -8,7 +8,8 @@ own through the same gate: nobody waits for one with a slot in hand.
   the origin only, and remembers (`standing`) that the credential is refused until it is accepted
   again. `request` says where and what, `transport` sets aiohttp's connections up (TLS always
   verified) and puts its errors into our words, `wire` writes requests and keeps connections,
-  `talk` speaks on one of them, within one deadline, and collects at most so many bytes.
+  `talk` speaks on one of them, within one deadline, and collects at most so many bytes; an answer
+  that is plain `head` reads at a glance.
 - `retry` sits outside the gate, so nobody sleeps holding a slot or a token.
 - `gate` is what a request passes before it leaves: `pause` (what the server asked for), `resource`
   (a `quota` over a long window, ours and the server's, and the reserve of it that only manual

@@ -93,7 +93,7 @@ def excerpt(body: bytes) -> str:
 
 
 def _holds_infinity(data: Any) -> bool:
-    rest: list[Collection[Any]] = [(data,)]
+    rest: list[Collection[Any]] = [data.values() if type(data) is dict else (data,)]
     for values in rest:
         # Of exact types: three times as fast, and the parser makes no subclasses.
         kinds = set(map(type, values))
@@ -111,7 +111,7 @@ def _decoded(body: bytes) -> Any:
     if rb"\u0000" in body:
         body = _repaired(body)
     try:
-        return from_json(body, allow_inf_nan=False)
+        return from_json(body, allow_inf_nan=False, cache_strings="keys")
     except ValueError:
         return from_json(_repaired(body), allow_inf_nan=False)
 

@@ -59,13 +59,13 @@ class Connection:
             TRANSPORT_ERRORS: for `describe`.
         """
         assert self._wire is not None, "the client is used outside its context"
-        message, answered = await self._wire.exchange(request, target, authorization)
+        status, headers, answered = await self._wire.exchange(request, target, authorization)
         # Nobody reads, keeps or tells what we are known by, wherever in the answer it stands.
         sent = authorization.get("Authorization", "")
         body = self._endpoint.credential.redact(answered, sent)
         return Response(
-            status=message.code,
-            headers=message.headers,
+            status=status,
+            headers=headers,
             body=body,
             data=parse_leniently(body) if body and request.expects is Expects.JSON else None,
             received_at=self._clock.now(),

@@ -16,8 +16,9 @@ import aiohttp
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
+from syncd.outbound.head import Answer
 from syncd.outbound.request import Request
-from syncd.outbound.talk import Answer, Talk
+from syncd.outbound.talk import Talk
 
 CONNECT_SECONDS = 10.0
 KEEPALIVE_SECONDS = 30.0

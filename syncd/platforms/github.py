@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from syncd.config.models import PlatformSettings
@@ -151,7 +152,8 @@ def judge(response: Response, *, is_authorized: bool) -> Verdict:
     quota = None if response.status == 401 else _quota(response)
     if response.status in {403, 429}:
         return replace(_judge_refusal(response, quota), quota=quota)
-    if refusal := judge_errors(response.data, _wait_seconds(quota)):
+    has_errors = isinstance(response.data, dict) and "errors" in response.data
+    if has_errors and (refusal := judge_errors(response.data, _wait_seconds(quota))):
         return replace(refusal, quota=quota)
     plain = judge_by_status(response)
     if plain.kind is Kind.OK and response.status >= 400 and not _is_object(response):
@@ -198,16 +200,20 @@ def _quota(response: Response) -> QuotaReport | None:
     headers = response.headers
     remaining = headers.get("x-ratelimit-remaining", "")
     reset = headers.get("x-ratelimit-reset", "")
-    if not _WHOLE.fullmatch(remaining) or not _WHOLE.fullmatch(reset):
+    left, resets_at = _whole(remaining), _whole(reset)
+    if left is None or resets_at is None:
         return None
-    resets_in = max(response.seconds_until(int(reset)), 0.0)
-    limit = headers.get("x-ratelimit-limit", "")
     return QuotaReport(
-        remaining=int(remaining),
-        resets_in_seconds=resets_in,
-        limit=int(limit) if _WHOLE.fullmatch(limit) else None,
+        remaining=left,
+        resets_in_seconds=max(response.seconds_until(resets_at), 0.0),
+        limit=_whole(headers.get("x-ratelimit-limit", "")),
         resource=headers.get("x-ratelimit-resource", ""),
     )
+
+
+@lru_cache(maxsize=64)
+def _whole(text: str) -> int | None:
+    return int(text) if _WHOLE.fullmatch(text) else None
 
 
 def to_profile(data: Any, account: Account) -> Profile:
@@ -230,8 +236,9 @@ def to_profile(data: Any, account: Account) -> Profile:
     if data.get("suspended_at") is not None:
         raise AccountUnsuitable(f"{_name(account)} is suspended on github")
     mapped: dict[str, Any] = {key: data.get(key) for key in _MAPPED}
-    for key, kind in _MAPPED.items():
-        _check(mapped[key], account, key, kind)
+    for (key, value), kind in zip(mapped.items(), _MAPPED.values(), strict=True):
+        if value is not None:
+            _check(value, account, key, kind)
     return Profile(external_id=str(number), handle=login, **mapped, raw=data)
 
 

@@ -121,9 +121,7 @@ def _digest_by_id(node: Mapping[str, Any], account: Account) -> dict[AccountId, 
 
 def _digest(values: Sequence[Any]) -> bytes:
     """Hash values that mean the same to the same: REST says "" where GraphQL says null."""
-    same = [
-        " ".join(value.split()) or None if isinstance(value, str) else value for value in values
-    ]
+    same = [" ".join(value.split()) or None if type(value) is str else value for value in values]
     # How Python writes a list says where each value ends, and of which kind it is.
     return hashlib.blake2b(repr(same).encode(), digest_size=16).digest()
 

@@ -22,7 +22,7 @@ _MAPPED = (
     "rating",
     "solved",
 )
-_HOLDERS = (dict, list)
+_HOLDERS = frozenset({dict, list})
 
 
 def to_columns(profiles: Sequence[tuple[AccountId, Profile]]) -> list[list[Any]]:
@@ -32,7 +32,7 @@ def to_columns(profiles: Sequence[tuple[AccountId, Profile]]) -> list[list[Any]]
     return [
         [number for number, _ in profiles],
         *mapped,
-        [text.decode() for text in written],
+        written,
         [
             hash_answer(profile) if profile.volatile else hashlib.sha256(text).digest()
             for (_, profile), text in zip(profiles, written, strict=True)
@@ -66,8 +66,9 @@ def _canonical(raw: dict[str, Any]) -> bytes:
 def _ordered(value: Any) -> Any:
     kind = type(value)
     if kind is dict:
-        return {
-            key: _ordered(inner) if type(inner) in _HOLDERS else inner
-            for key, inner in sorted(value.items())
-        }
+        names = sorted(value)
+        values: Any = map(value.__getitem__, names)
+        if not _HOLDERS.isdisjoint(map(type, value.values())):
+            values = map(_ordered, values)
+        return dict(zip(names, values, strict=True))
     return [_ordered(inner) for inner in value] if kind is list else value

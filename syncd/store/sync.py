@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from syncd.model.account import AccountId, SweepMark
+from syncd.model.account import AccountId
 from syncd.model.item import Failure, Item, Retry, Success, Withdrawn
 from syncd.model.letter import DeadLetter
-from syncd.model.profile import Fetched, Profile, Unchanged
+from syncd.model.profile import Fetched, Profile
 from syncd.model.run import Report, RunId
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Connection, Database, undo
 from syncd.store.letters import LetterStore
-from syncd.store.profiles import to_columns
 from syncd.store.runs import RunStore
+from syncd.store.successes import SuccessStore, once
 from syncd.store.translation import RowRefused
 
 _T = TypeVar("_T", Success, Failure, Retry, Withdrawn)
@@ -53,6 +53,7 @@ class SyncStore:
         self._database = database
         self._runs = runs
         self._letters = LetterStore(database)
+        self._successes = SuccessStore()
         self._sql = load_blocks("accounts")
 
     async def commit(self, batch: Batch) -> Committed:
@@ -67,7 +68,7 @@ class SyncStore:
                 repeat the batch: claim again, and the accounts that were written are not due.
         """
         try:
-            return await self._database.repeat(lambda: self._commit_once(batch))
+            return await self._database.repeat(lambda: self._commitonce(batch))
         except RowRefused as exc:
             return await self._commit_halves(batch, exc)
 
@@ -88,7 +89,7 @@ class SyncStore:
             report=first.report + second.report, letters=[*first.letters, *second.letters]
         )
 
-    async def _commit_once(self, batch: Batch) -> Committed:
+    async def _commitonce(self, batch: Batch) -> Committed:
         async with self._database.connection() as connection:
             transaction = connection.transaction()
             await transaction.start()
@@ -115,7 +116,13 @@ class SyncStore:
                 for item in batch.items
             ],
         )
-        words = await self._write_successes(connection, batch, _only(items, Success))
+        words = await self._successes.write(
+            connection,
+            _only(items, Success),
+            kind=batch.kind,
+            mapper_version=batch.mapper_version,
+            at=batch.at,
+        )
         letters = await self._write_failures(connection, batch, _only(items, Failure))
         await self._write_retries(connection, batch, _only(items, Retry))
         await self._write_skips(connection, batch, _only(items, Withdrawn))
@@ -153,39 +160,6 @@ class SyncStore:
             else item
             for item in items
         ]
-
-    async def _write_successes(
-        self, connection: Connection, batch: Batch, items: Sequence[Success]
-    ) -> dict[AccountId, str]:
-        if not items:
-            return {}
-        fetched = [
-            (item.account.id, profile)
-            for item in items
-            if (profile := _profile_of(item)) is not None
-        ]
-        words = {item.account.id: "unchanged" for item in items}
-        if fetched:
-            rows = await connection.fetch(
-                self._sql["upsert_profiles"], *to_columns(fetched), batch.mapper_version, batch.at
-            )
-            for row in rows:
-                words[row["account_id"]] = "created" if row["is_new"] else "updated"
-        await connection.execute(
-            self._sql["mark_succeeded"],
-            batch.kind,
-            batch.at,
-            [item.account.id for item in items],
-            [words[item.account.id] for item in items],
-            *zip(*(_memory_of(item) for item in items), strict=True),
-        )
-        await connection.execute(
-            self._sql["revive_accounts"],
-            [item.account.id for item in items],
-            batch.at,
-            batch.kind,
-        )
-        return words
 
     async def _write_failures(
         self, connection: Connection, batch: Batch, items: Sequence[Failure]
@@ -245,8 +219,8 @@ class SyncStore:
                 [item.account.id for item in told],
                 [item.account.user_key for item in told],
                 [item.account.handle for item in told],
-                [words[item.account.id] for item in told],
-                [item.error if isinstance(item, Failure) else "" for item in told],
+                once([words[item.account.id] for item in told]),
+                once([item.error if isinstance(item, Failure) else "" for item in told]),
             )
 
 
@@ -256,20 +230,6 @@ def _only(items: Sequence[Item], wanted: type[_T]) -> list[_T]:
 
 def _profile_of(item: Success) -> Profile | None:
     return item.answer.profile if isinstance(item.answer, Fetched) else None
-
-
-def _memory_of(item: Success) -> tuple[str, str, str, bytes, bool]:
-    """Return what the next pass needs: ETag and its credential, sweep mark, whether it is detail.
-
-    What a sweep itself said goes before what was guessed from another answer: should the two
-    differ in something for good, one more question settles it.
-    """
-    answer = item.answer
-    if not isinstance(answer, Fetched):
-        etag, credential = item.account.etag, item.account.etag_credential
-        return etag, credential, "", item.seen, isinstance(answer, Unchanged)
-    mark = answer.mark or SweepMark(key="")
-    return answer.etag, answer.etag_credential, mark.key, item.seen or mark.digest, True
 
 
 def _count(items: Sequence[Item], words: dict[AccountId, str], batch: Batch) -> Report:

@@ -1,11 +1,13 @@
 """Fetch, parse and store profiles: syncd beside the replaced batches of 5 and good plain loops.
 
-    python tests/bench/bench_fetch.py [users] [repeats]
+    python tests/bench/bench_fetch.py [users] [repeats] [slots ...]
 
 One machine, one PostgreSQL with the same tables for all, the light GitHub of `hub.py` in a process
-of its own with 20 ms of latency, uvloop for all where it is installed. The ways take turns and the
-table shows medians: users a second, CPU of the client and of PostgreSQL in us a user, and ratios.
-What each of them stored is compared, so nobody is fast by leaving something out.
+of its own with 20 ms of latency, uvloop for all where it is installed, and for all the same number
+of requests at a time: a table for each (128, 256, 512). The ways take turns and a table shows
+medians: users a second, CPU of the client and of PostgreSQL in us a user, and ratios to what ran
+in the same turn, with the least and the most of them. What each of them stored is compared, so
+nobody is fast by leaving something out.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from statistics import median
 from time import perf_counter
 
 import asyncpg
-from fetch_peers import WORKERS, Target, in_a_loop, in_a_whole_loop, in_batches
+from fetch_peers import Target, in_a_loop, in_a_whole_loop, in_batches
 
 from syncd.clock import SystemClock
 from syncd.daemon.collector import calm_collector
@@ -39,7 +41,9 @@ from syncd.telemetry.bus import Bus
 
 SEED = 7
 LATENCY_MS = 20
-BATCHED_USERS = 1_000
+BATCHED_USERS = 500
+SLOTS = (128, 256, 512)
+BATCHES, PLAIN = "batches of 5", "plain loop, same rows"
 CONFIG = """
 [daemon]
 state_dir = "state"
@@ -49,12 +53,12 @@ allow_private = true
 rate = "100000/s"
 burst = 1000
 quota = ""
-slots = {workers}
+slots = {slots}
 credentials = [{{ token = "bench-token-0123456789" }}]
 [jobs.sync]
 kind = "profiles"
 platforms = ["github"]
-claim = 1000
+claim = 2000
 sweep = false
 """
 RESET = """
@@ -152,9 +156,11 @@ async def measured(way: Way, postmaster: int) -> Figure:
 
 
 @contextlib.asynccontextmanager
-async def syncd_ready(folder: Path, base_url: str, logins: Sequence[str]) -> AsyncIterator[Core]:
+async def syncd_ready(
+    folder: Path, base_url: str, logins: Sequence[str], slots: int
+) -> AsyncIterator[Core]:
     path = folder / "config.toml"
-    path.write_text(CONFIG.format(base_url=base_url, workers=WORKERS))
+    path.write_text(CONFIG.format(base_url=base_url, slots=slots))
     path.chmod(0o600)
     core = assemble(load_config(path, {}), SystemClock(), Bus(), is_firing=False)
     async with core:
@@ -212,22 +218,22 @@ async def pool_of(core: Core) -> AsyncIterator[asyncpg.Pool]:
         yield pool
 
 
-async def ways(base_url: str, core: Core, pool: asyncpg.Pool) -> list[Way]:
+async def ways(base_url: str, core: Core, pool: asyncpg.Pool, slots: int) -> list[Way]:
     targets = [Target(*row) for row in await pool.fetch(TARGETS)]
     few, count = targets[:BATCHED_USERS], len(targets)
     whole = (PROFILES, STATES)
     return [
-        Way(name="batches of 5", users=len(few), work=lambda: in_batches(base_url, pool, few)),
+        Way(name=BATCHES, users=len(few), work=lambda: in_batches(base_url, pool, few)),
         Way(
             name="plain loop, profiles only",
             users=count,
-            work=lambda: in_a_loop(base_url, pool, targets),
+            work=lambda: in_a_loop(base_url, pool, targets, slots),
             stores=(PROFILES,),
         ),
         Way(
-            name="plain loop, same rows",
+            name=PLAIN,
             users=count,
-            work=lambda: in_a_whole_loop(base_url, pool, targets),
+            work=lambda: in_a_whole_loop(base_url, pool, targets, slots),
             stores=whole,
         ),
         Way(
@@ -248,17 +254,17 @@ async def ways(base_url: str, core: Core, pool: asyncpg.Pool) -> list[Way]:
     ]
 
 
-async def compare(users: int, repeats: int, folder: Path) -> dict[str, list[Figure]]:
+async def compare(users: int, repeats: int, slots: int, folder: Path) -> dict[str, list[Figure]]:
     figures: dict[str, list[Figure]] = {}
     stored: dict[str, object] = {}
     async with (
         hub(users) as base_url,
-        syncd_ready(folder, base_url, list(people(users))) as core,
+        syncd_ready(folder, base_url, list(people(users)), slots) as core,
         pool_of(core) as pool,
     ):
         postmaster = await pool.fetchval(POSTMASTER)
         for _ in range(repeats):
-            for way in await ways(base_url, core, pool):
+            for way in await ways(base_url, core, pool, slots):
                 if way.is_fresh:
                     await pool.execute(RESET)
                     await pool.execute("VACUUM ANALYZE")
@@ -269,33 +275,39 @@ async def compare(users: int, repeats: int, folder: Path) -> dict[str, list[Figu
     return figures
 
 
-def show(figures: dict[str, list[Figure]]) -> None:
-    medians = {
-        name: tuple(
-            median(getattr(one, what) for one in several)
-            for what in ("rate", "client_us", "server_us")
-        )
-        for name, several in figures.items()
-    }
-    batched, plain = medians["batches of 5"], medians["plain loop, same rows"]
-    print(f"{'':27}{'users/s':>9}{'client us':>11}{'PG us':>8}", end="")
-    print(f"{'x batches':>11}{'x same rows':>13}{'x its CPU':>11}")
-    for name, (rate, client, server) in medians.items():
-        print(f"{name:27}{rate:9,.0f}{client:11.0f}{server:8.0f}", end="")
-        print(f"{rate / batched[0]:11.2f}{rate / plain[0]:13.2f}{client / plain[1]:11.2f}")
-    print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+def spread(values: Sequence[float]) -> str:
+    return f"{median(values):8.2f} [{min(values):.2f}..{max(values):.2f}]"
+
+
+def show(slots: int, figures: dict[str, list[Figure]]) -> None:
+    print(f"{f'{slots} at a time':27}{'users/s':>9}{'client us':>11}{'PG us':>7}", end="")
+    print(f"{'x batches':>11}{'x same rows':>22}{'x its CPU':>22}")
+    batched, plain = figures[BATCHES], figures[PLAIN]
+    for name, several in figures.items():
+        print(f"{name:27}", end="")
+        for what, width in (("rate", 9), ("client_us", 11), ("server_us", 7)):
+            print(f"{median(getattr(one, what) for one in several):{width},.0f}", end="")
+        times = [one.rate / other.rate for one, other in zip(several, batched, strict=True)]
+        rates = [one.rate / other.rate for one, other in zip(several, plain, strict=True)]
+        costs = [one.client_us / other.client_us for one, other in zip(several, plain, strict=True)]
+        print(f"{median(times):11.1f}{spread(rates):>22}{spread(costs):>22}")
+    print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
 
 
 def main() -> None:
-    users, repeats = [*map(int, sys.argv[1:]), *(10_000, 3)[len(sys.argv) - 1 :]][:2]
+    users, repeats, *several = [*map(int, sys.argv[1:]), *(10_000, 3)[len(sys.argv) - 1 :]]
     try:
         import uvloop
 
         factory: Callable[[], asyncio.AbstractEventLoop] | None = uvloop.new_event_loop
     except ImportError:
         factory = None
-    with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=factory) as runner:
-        show(runner.run(compare(users, repeats, Path(folder))))
+    for slots in several or SLOTS:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            asyncio.Runner(loop_factory=factory) as runner,
+        ):
+            show(slots, runner.run(compare(users, repeats, slots, Path(folder))))
 
 
 if __name__ == "__main__":

@@ -137,9 +137,10 @@ FOR NO KEY UPDATE;
 INSERT INTO profiles (account_id, name, avatar_url, bio, followers, following, public_repos, rating,
     solved, raw, raw_hash, mapper_version, fetched_at, changed_at)
 SELECT given.account_id, given.name, given.avatar_url, given.bio, given.followers, given.following,
-    given.public_repos, given.rating, given.solved, given.raw::jsonb, given.raw_hash, $12, $13, $13
+    given.public_repos, given.rating, given.solved, convert_from(given.raw, 'UTF8')::jsonb,
+    given.raw_hash, $12, $13, $13
 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
-        $8::double precision[], $9::bigint[], $10::text[], $11::bytea[])
+        $8::double precision[], $9::bigint[], $10::bytea[], $11::bytea[])
     AS given (account_id, name, avatar_url, bio, followers, following, public_repos, rating, solved,
         raw, raw_hash)
 ON CONFLICT (account_id) DO UPDATE
@@ -153,19 +154,33 @@ WHERE profiles.raw_hash IS DISTINCT FROM EXCLUDED.raw_hash
 RETURNING account_id, (xmax = 0) AS is_new;
 
 -- name: mark_succeeded
--- A good answer, changed or not, ends a row of failures. What is not known of the sweep (an empty key
--- or digest) stays as it is.
+-- A good answer ends a row of failures. What is not known of the sweep (an empty key or digest) stays
+-- as it is. A column that is the same for all is given once.
 UPDATE sync_state
 SET attempted_at = $2, succeeded_at = $2,
-    changed_at = CASE WHEN given.outcome <> 'unchanged' THEN $2 ELSE sync_state.changed_at END,
-    due_at = NULL, retry_run = NULL, attempts = 0, fail_streak = 0, outcome = given.outcome,
-    failing_since = NULL, error = '', not_found_since = NULL, etag = given.etag, etag_credential = given.etag_credential,
+    changed_at = CASE WHEN COALESCE(given.outcome, ($4::text[])[1]) <> 'unchanged' THEN $2
+        ELSE sync_state.changed_at END,
+    due_at = NULL, retry_run = NULL, attempts = 0, fail_streak = 0,
+    outcome = COALESCE(given.outcome, ($4::text[])[1]), failing_since = NULL, error = '',
+    not_found_since = NULL, etag = given.etag,
+    etag_credential = COALESCE(given.etag_credential, ($6::text[])[1]),
     sweep_key = COALESCE(NULLIF(given.sweep_key, ''), sync_state.sweep_key),
     sweep_digest = COALESCE(NULLIF(given.sweep_digest, ''), sync_state.sweep_digest),
-    detailed_at = CASE WHEN given.is_detailed THEN $2 ELSE sync_state.detailed_at END
-FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[],
-        $9::boolean[])
-    AS given (account_id, outcome, etag, etag_credential, sweep_key, sweep_digest, is_detailed)
+    detailed_at = $2
+FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[])
+    AS given (account_id, outcome, etag, etag_credential, sweep_key, sweep_digest)
+WHERE sync_state.account_id = given.account_id AND sync_state.kind = $1;
+
+-- name: mark_unchanged
+-- A good answer that says that nothing is new, to whoever asked for the account alone ($5) or with
+-- others: what was remembered of the last answer stays; so does an empty digest's.
+UPDATE sync_state
+SET attempted_at = $2, succeeded_at = $2, due_at = NULL, retry_run = NULL, attempts = 0,
+    fail_streak = 0, outcome = 'unchanged', failing_since = NULL, error = '', not_found_since = NULL,
+    sweep_digest = COALESCE(NULLIF(COALESCE(given.sweep_digest, ($4::bytea[])[1]), ''),
+        sync_state.sweep_digest),
+    detailed_at = CASE WHEN $5 THEN $2 ELSE sync_state.detailed_at END
+FROM unnest($3::bigint[], $4::bytea[]) AS given (account_id, sweep_digest)
 WHERE sync_state.account_id = given.account_id AND sync_state.kind = $1;
 
 -- name: revive_accounts
@@ -202,8 +217,10 @@ FROM unnest($3::bigint[], $4::text[], $5::text[], $6::timestamptz[], $7::integer
 WHERE sync_state.account_id = given.account_id AND sync_state.kind = $1;
 
 -- name: record_outcomes
+-- An outcome or error that is the same for all is given once.
 INSERT INTO item_outcomes (run_id, account_id, platform, user_key, handle, outcome, error, at)
-SELECT $1, given.account_id, $2, given.user_key, given.handle, given.outcome, given.error, $3
+SELECT $1, given.account_id, $2, given.user_key, given.handle,
+    COALESCE(given.outcome, ($7::text[])[1]), COALESCE(given.error, ($8::text[])[1]), $3
 FROM unnest($4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[])
     AS given (account_id, user_key, handle, outcome, error)
 ON CONFLICT (run_id, account_id) DO UPDATE
