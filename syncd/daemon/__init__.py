@@ -10,6 +10,6 @@ used up its attempts and waits for a person) and `metrics` (what a scrape measur
 whether PostgreSQL answers, `gates` lets pauses and open breakers outlive the process,
 `credentials` asks at the start whether they are accepted, `servers` holds the embedded servers,
 `instance` keeps a second syncd off the state directory, `leadership` decides which of several on
-one database leads, and `standing` tells probes and callers. `demo` plays the whole on one machine, with
-`stage` (where) and `rehearsal` (who, and what must come of it).
+one database leads, and `standing` tells probes and callers. `demo` plays the whole on one machine,
+with `stage` (where) and `rehearsal` (who, and what must come of it).
 """
