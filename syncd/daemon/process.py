@@ -113,6 +113,7 @@ class Daemon:
         control = Control(core)
         control.scraper.logs = self._logs
         core.leadership.on_standby = core.settle
+        core.leadership.enter()
         token = load_or_create_token(self._config.web.token_file)
         settings = ControlSettings(
             host=self._config.web.host,
