@@ -14,6 +14,7 @@ of an account, `why` makes sentences of it), `letters` (what used up its attempt
 person) and `metrics` (what a scrape measures). `health` knows
 whether PostgreSQL answers, `gates` lets pauses and open breakers outlive the process,
 `credentials` asks at the start whether they are accepted, `servers` holds the embedded servers,
-`instance` keeps a second syncd off the state directory. `demo` plays the whole on one machine, with
-`stage` (where) and `rehearsal` (who, and what must come of it).
+`instance` keeps a second syncd off the state directory, `leadership` decides which of several on
+one database leads, and `standing` tells probes and callers. `demo` plays the whole on one machine,
+with `stage` (where) and `rehearsal` (who, and what must come of it).
 """

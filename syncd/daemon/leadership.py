@@ -60,7 +60,7 @@ async def _nothing() -> None:
 class Leadership:
     """Takes the lease, keeps it, and lets go of it.
 
-    Before `keep` or `lead_once` it says nothing about who leads, and refuses nothing.
+    Before `enter`, with which `keep` and `lead_once` begin, it refuses nothing.
 
     Args:
         leases: where the lease is kept.
@@ -125,14 +125,18 @@ class Leadership:
         if self.refusal:
             raise self._not_leading()
 
+    def enter(self) -> None:
+        """Be one of several: from now on nothing is changed or written unless we lead."""
+        self._has_begun = True
+        self._fence.close()
+
     async def keep(self, lead: Step) -> None:
         """Try to lead for ever; `lead` begins each time we do, and is cancelled when we may not.
 
         A `lead` that returns leaves us leading. Cancelling this stops `lead` and releases nothing:
         what is under way may still be written until `release`.
         """
-        self._has_begun = True
-        self._fence.close()
+        self.enter()
         while True:
             try:
                 if not await self._take():
@@ -154,8 +158,7 @@ class Leadership:
             NotLeading: somebody else leads.
             LeaseLost: somebody else took over; the work was cancelled and wrote nothing more.
         """
-        self._has_begun = True
-        self._fence.close()
+        self.enter()
         if not await self._take():
             raise self._not_leading()
         try:

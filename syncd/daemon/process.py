@@ -112,6 +112,7 @@ class Daemon:
         control = Control(core)
         control.scraper.logs = self._logs
         core.leadership.on_standby = core.settle
+        core.leadership.enter()
         core.changes.on_adopt(partial(adapt_logs, self._logs))
         watchdog = Watchdog(self._clock, self._bus)
         supervision = Supervision(core, notifier, watchdog)

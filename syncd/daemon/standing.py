@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from syncd.daemon.core import Core
+from syncd.errors import StoreUnavailable
 
 
 class Standing:
@@ -25,8 +26,12 @@ class Standing:
         return self.is_store_up and is_other
 
     def check_may_change(self) -> None:
-        """Refuse a change where another syncd leads."""
-        self._core.leadership.check()
+        """Refuse a change where another syncd leads, or nobody can."""
+        leadership = self._core.leadership
+        if leadership.refusal and (leadership.leader is None or not self.is_store_up):
+            why = self._core.health.error or leadership.refusal
+            raise StoreUnavailable(why, hint="syncd keeps trying; see `syncd status`")
+        leadership.check()
 
     @property
     def is_store_up(self) -> bool:

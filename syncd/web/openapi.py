@@ -11,7 +11,7 @@ from syncd.web.service import Json
 
 PROBE_SUMMARIES = {
     "/live": "Whether the process answers",
-    "/ready": "Whether runs can start",
+    "/ready": "Whether runs can start here; a syncd that stands by is 503, with ?standby=ok 200",
     "/health": "Whether everything needed is there",
 }
 

@@ -23,7 +23,7 @@ from fakes.daemon import (
 )
 
 from syncd.cli import main
-from syncd.errors import StoreUnavailable
+from syncd.errors import NotLeading, StoreUnavailable
 
 HEAVY = {"aiohttp", "asyncpg", "croniter", "pydantic", "redis", "rich", "structlog"}
 
@@ -54,6 +54,35 @@ async def test_first_screen_shows_freshness_jobs_and_platforms(
         "PLATFORM  ACCOUNTS            QUOTA LEFT   CALLS  SAVED  WAITS FOR",
         "github    active 997, gone 3  4,871/5,000  1,000  990    -",
     ]
+
+
+async def test_a_syncd_that_stands_by_names_who_leads_and_where(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leader = {**status_answer()["leader"], "holder": "there:7", "listen": "10.0.0.7:8642"}
+    daemon.service.told = status_answer(ready=False, why="-", leader={**leader, "is_me": False})
+
+    code = await daemon.syncd("status")
+
+    out, _ = capsys.readouterr()
+    assert code == 0
+    assert out.splitlines()[1] == (
+        "standby: there:7 leads since 06:30 UTC, its control port is 10.0.0.7:8642"
+    )
+
+
+async def test_a_change_is_refused_by_a_syncd_that_stands_by(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.service.leads_elsewhere = NotLeading(
+        "this syncd stands by: there:7 leads", leader="10.0.0.7:8642", hint="ask there"
+    )
+
+    code = await daemon.syncd("pause", "github-profiles")
+
+    _, err = capsys.readouterr()
+    assert (code, err) == (6, "syncd: this syncd stands by: there:7 leads\n  hint: ask there\n")
+    assert daemon.service.orders == []
 
 
 async def test_several_credentials_stand_below_their_platform(

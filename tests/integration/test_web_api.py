@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,12 +12,19 @@ import pytest
 from fakes.control import JOB, TOKEN, ControlPort, control_port
 from structlog.testing import capture_logs
 
-from syncd.errors import StoreUnavailable
+from syncd.errors import NotLeading, StoreUnavailable
 from syncd.model.account import UserEntry
 from syncd.model.pause import PauseScope
 from syncd.model.run import RunOptions
 from syncd.web.server import all_routes
 
+# What a change needs to be understood, where it is more than nothing.
+GIVEN: dict[str, Any] = {
+    "/api/users/import": {"format": "csv", "content": "key,github\n"},
+    "/api/users/{key}/opt-out": {"opted_out": True},
+    "/api/dead-letters/requeue": {"all": True},
+    "/api/dead-letters/discard": {"all": True},
+}
 HOSTILE = "'; DROP TABLE users; --"
 
 
@@ -48,6 +56,33 @@ async def test_probes_tell_why_with_the_token(port: ControlPort) -> None:
     status, body = await port.ask("GET", "/ready")
 
     assert (status, body["why"]) == (503, "PostgreSQL at db.internal does not answer")
+
+
+async def test_a_syncd_that_stands_by_is_not_ready_unless_that_is_fine(port: ControlPort) -> None:
+    port.service.ready = (False, "there:7 leads")
+    port.service.leads_elsewhere = NotLeading("there:7 leads", leader="10.0.0.7:8642")
+
+    answers = [
+        await port.ask("GET", f"/{path}") for path in ("ready", "ready?standby=ok", "health")
+    ]
+
+    body = {"status": "standby", "why": "there:7 leads"}
+    assert answers == [(503, body), (200, body), (200, body)]
+
+
+async def test_every_change_is_refused_by_a_syncd_that_stands_by(port: ControlPort) -> None:
+    port.service.leads_elsewhere = NotLeading("there:7 leads", leader="10.0.0.7:8642", hint="ask")
+    routes = all_routes(port.service, port.clock)
+    assert len([route for route in routes if route.changes]) > 8
+
+    for route in routes:
+        path = re.sub(r"{[a-z_]+}", "1", route.path)
+        if route.changes:
+            status, body = await port.ask(route.method, path, GIVEN.get(route.path, {}))
+            assert (status, body["leader"]) == (409, "10.0.0.7:8642"), path
+
+    assert port.service.orders == []
+    assert (await port.ask("GET", "/api/status"))[0] == 200
 
 
 async def test_trigger_passes_its_options_on(port: ControlPort) -> None:

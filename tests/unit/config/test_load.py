@@ -139,6 +139,10 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_line(
             "2: database.host: is not a host name, an IP address or the folder of a Unix socket",
         ),
         (
+            '[daemon]\nlease = "2s"\n',
+            '2: daemon.lease: must be at least "3s": it is renewed at a third of that, not "2s"',
+        ),
+        (
             '[redis]\nurl = "http://cache"\n',
             "2: redis.url: does not begin with redis:// or rediss:// or unix://",
         ),
