@@ -140,9 +140,7 @@ class Changes:
     async def _look(self, *jobs: str) -> None:
         """Let what is due by now be decided by what was right until now."""
         known = frozenset(self._scheduler.names())
-        for name in jobs:
-            if name in known:
-                await self._scheduler.look(name)
+        await self._scheduler.look(*(name for name in jobs if name in known))
 
     def _kept(self) -> dict[str, Override]:
         return {**self._applied, **self._unused}
