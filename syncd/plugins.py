@@ -11,6 +11,7 @@ appending a folder to it and dropping one file in.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -43,8 +44,9 @@ def find(package: str) -> Mapping[str, type]:
     return MappingProxyType(found)
 
 
+@functools.cache
 def load(package: str, name: str) -> type:
-    """Return one plug-in, importing its file only.
+    """Return one plug-in, importing its file only; it stays the same from then on.
 
     Raises:
         NotKnown: the folder holds no plug-in of this name.

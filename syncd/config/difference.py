@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from syncd.config.models import Config
+from syncd.config.models import MIRROR, Config
 from syncd.config.place import Path, dotted
 from syncd.config.redaction import digest
 
@@ -50,6 +50,7 @@ def differences(old: Config, new: Config) -> list[Difference]:
         **{("jobs", name): Change.ADDED for name in new.jobs if name in come},
     }
     found = [Difference(change=change, key=dotted(path)) for path, change in jobs.items()]
+    old, new = _without_equal_jobs(old, new), _without_equal_jobs(new, old)
     # Compared by what a secret is, shown by what may be known of it.
     left, right = (dict(_leaves(config.redacted(digest))) for config in (old, new))
     shown_left, shown_right = (dict(_leaves(config.redacted())) for config in (old, new))
@@ -66,6 +67,16 @@ def differences(old: Config, new: Config) -> list[Difference]:
         )
         found.append(difference)
     return found
+
+
+def _without_equal_jobs(config: Config, other: Config) -> Config:
+    """Leave out what most jobs are; of thousands each costs more to write than to compare."""
+    jobs = {
+        name: job
+        for name, job in config.jobs.items()
+        if name == MIRROR or other.jobs.get(name) != job
+    }
+    return config.model_copy(update={"jobs": jobs})
 
 
 def adopted(running: Config, new: Config) -> Config:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from syncd.clock import Clock
 from syncd.config.models import Config
+from syncd.config.models import Job as JobTable
 from syncd.daemon.answers import Json
 from syncd.daemon.overrides import (
     difference_answer,
@@ -23,6 +24,7 @@ from syncd.errors import BadInput, StoreUnavailable
 from syncd.model.override import JobChange, Override
 from syncd.model.pause import Pause
 from syncd.schedule.loop import Scheduler
+from syncd.schedule.roster import Schedule
 from syncd.store.overrides import OverrideStore
 from syncd.telemetry.bus import Bus
 from syncd.telemetry.events import JobChanged
@@ -43,12 +45,13 @@ class Changes:
         self._store = store
         self._clock = clock
         self._bus = bus
+        self._schedules: Mapping[str, tuple[JobTable, Schedule]] = MappingProxyType({})
         # Those that apply, and those whose job is gone or that it does not fit any more.
         self._applied: Mapping[str, Override] = MappingProxyType({})
         self._unused: Mapping[str, Override] = MappingProxyType({})
         self._turn = asyncio.Lock()
-        # While a change is written down, and after that when no reply came.
-        self._is_unsure = False
+        # Until they were read; while a change is written down, and after that if no reply came.
+        self._is_unsure = True
         self._listeners: list[Callable[[Config], None]] = []
 
     async def load(self) -> None:
@@ -89,8 +92,7 @@ class Changes:
                 await self._look(*self.config.jobs)
             for listener in self._listeners:
                 listener(config)
-            self.config = config
-            self._set(self._kept().values())
+            await self._set(config, self._kept().values())
 
     def on_adopt(self, listener: Callable[[Config], None]) -> None:
         """Tell `listener` of every configuration that is about to run."""
@@ -115,7 +117,7 @@ class Changes:
         return notes
 
     async def _read(self) -> None:
-        self._set(await self._store.read_all())
+        await self._set(self.config, await self._store.read_all())
         self._is_unsure = False
 
     async def _write(self, after: Override | None, job: str, change: JobChange, actor: str) -> None:
@@ -126,33 +128,51 @@ class Changes:
             await self._store.drop(job)
         else:
             await self._store.keep(after)
-        self._is_unsure = False
         others = {name: each for name, each in self._kept().items() if name != job}
         left = () if after is None else (after,)
         table = self.config.jobs.get(job)
         words = difference_in_words(table, self._applied.get(job), after)
-        self._set([*others.values(), *left], catch_up=(job,) if change.catch_up else ())
+        catch_up = (job,) if change.catch_up else ()
+        await self._set(self.config, [*others.values(), *left], catch_up=catch_up)
+        self._is_unsure = False
         self._bus.emit(JobChanged(job=job, change=words, actor=actor, why=change.why))
 
     async def _look(self, *jobs: str) -> None:
         """Let what is due by now be decided by what was right until now."""
         known = frozenset(self._scheduler.names())
-        for name in jobs:
-            if name in known:
-                await self._scheduler.look(name)
+        await self._scheduler.look(*(name for name in jobs if name in known))
 
     def _kept(self) -> dict[str, Override]:
         return {**self._applied, **self._unused}
 
-    def _set(self, kept: Collection[Override], *, catch_up: Collection[str] = ()) -> None:
-        """Put over config.toml what fits it, and tell the scheduler."""
+    async def _set(
+        self, config: Config, kept: Collection[Override], *, catch_up: Collection[str] = ()
+    ) -> None:
+        """Let a configuration run, with what fits it put over it."""
         given = {override.job: override for override in kept if not override.is_empty}
-        fitting = {name for name, override in given.items() if is_usable(self.config, override)}
+        fitting = {name for name, override in given.items() if is_usable(config, override)}
         applied = {name: each for name, each in given.items() if name in fitting}
         unused = {name: each for name, each in given.items() if name not in fitting}
-        schedules = to_schedules(with_overrides(self.config, applied))
+        schedules = await self._built(with_overrides(config, applied))
+        self.config, self._schedules = config, MappingProxyType(schedules)
         self._applied, self._unused = MappingProxyType(applied), MappingProxyType(unused)
-        self._scheduler.apply(schedules, catch_up=catch_up)
+        self._scheduler.apply([schedule for _, schedule in schedules.values()], catch_up=catch_up)
+
+    async def _built(self, config: Config) -> dict[str, tuple[JobTable, Schedule]]:
+        """Make the jobs ready to run, beside the loop, and only those that changed."""
+        same = {
+            name: known
+            for name, known in self._schedules.items()
+            if name in config.jobs and _is_equal(known[0], config.jobs[name])
+        }
+        left = {name: table for name, table in config.jobs.items() if name not in same}
+        new = await asyncio.to_thread(to_schedules, config.model_copy(update={"jobs": left}))
+        built = {schedule.job.name: (left[schedule.job.name], schedule) for schedule in new}
+        return {name: same.get(name) or built[name] for name in config.jobs}
+
+
+def _is_equal(known: JobTable, table: JobTable) -> bool:
+    return known is table or known == table
 
 
 def _check_alone(change: JobChange) -> None:

@@ -93,10 +93,9 @@ class OrderDesk:
 
     async def _look(self, scope: PauseScope, key: str) -> None:
         """Let what is due by now be decided by the pauses as they are now."""
-        known = self._core.scheduler.names()
-        names = {PauseScope.ALL: known, PauseScope.JOB: (key,)}
-        for name in frozenset(names.get(scope, ())) & frozenset(known):
-            await self._core.scheduler.look(name)
+        known = frozenset(self._core.scheduler.names())
+        names = {PauseScope.ALL: known, PauseScope.JOB: known & {key}}
+        await self._core.scheduler.look(*names.get(scope, ()))
 
     def _tell(self, pause: Pause, change: str, actor: str) -> None:
         self._core.bus.emit(

@@ -77,8 +77,8 @@ class Reload:
         """
         async with self._turn:
             if dry_run:
-                new = await self._read()
-                return self._answer(new, differences(self._core.config, new), dry_run=True)
+                new, found = await self._read()
+                return self._answer(new, found, dry_run=True)
             self.on_begin()
             try:
                 new, found = await self._apply(actor)
@@ -89,10 +89,20 @@ class Reload:
                 self.on_end()
             return self._answer(new, found, dry_run=False)
 
-    async def _read(self) -> Config:
-        """Read and check the file beside the loop: a large one takes longer than it may block."""
+    async def _read(self) -> tuple[Config, Sequence[Difference]]:
+        """Check and compare the file, beside the loop: a large one takes longer than it may block.
+
+        Raises:
+            ConfigError: it cannot be used.
+        """
+        running = self._core.config
+
+        def read() -> tuple[Config, Sequence[Difference]]:
+            new = load_config(running.path, self._environ)
+            return new, differences(running, new)
+
         try:
-            return await asyncio.to_thread(load_config, self._core.config.path, self._environ)
+            return await asyncio.to_thread(read)
         except ConfigError as error:
             raise ConfigError(*error.problems, hint=f"nothing was changed; {_MEND}") from error
 
@@ -104,8 +114,7 @@ class Reload:
 
     async def _apply(self, actor: str) -> tuple[Config, Sequence[Difference]]:
         """Let the file be what runs; return what was read, and what was different in it."""
-        new = await self._read()
-        found = differences(self._core.config, new)
+        new, found = await self._read()
         await self._core.changes.adopt(adopted(self._core.config, new))
         waiting = [each for each in found if each.needs_restart]
         self.last = Attempt(at=self._core.clock.now(), actor=actor, waiting=waiting)

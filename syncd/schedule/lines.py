@@ -58,11 +58,13 @@ class Lines:
 
     def ready(self) -> Sequence[Run]:
         """Return the runs whose turn has come, one of each line."""
-        active = self.active() if self._waiting else {}
+        if not self._waiting:
+            return []
+        busy = self.active().keys() | {run.job for run in self._beside if not run.options.only}
         return [
             line[0]
             for job, line in self._waiting.items()
-            if job not in active and job not in self._held
+            if job not in busy and job not in self._held
         ]
 
     def begin(self) -> None:

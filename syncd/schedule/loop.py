@@ -97,16 +97,17 @@ class Scheduler(Triggers):
         self._catch_up |= set(catch_up)
         self._agenda.wake()
 
-    async def look(self, name: str) -> None:
-        """Decide now what is due for a job; nothing happens where this process does not fire.
+    async def look(self, *names: str) -> None:
+        """Decide now what is due for these jobs; nothing where this process does not fire.
 
         Raises:
             NotKnown: no such job.
             StoreUnavailable: PostgreSQL cannot be reached.
         """
-        self.job(name)
+        for name in names:
+            self.job(name)
         async with self._turn:
-            await self._look([name])
+            await self._look(names)
 
     def next_retry(self, name: str) -> datetime | None:
         """Return when a job tries again what its last run left undone; None when it does not."""

@@ -23,6 +23,9 @@ CANCEL_SECONDS = 2.25
 EPSILON = 1e-4
 _SOME_TIME = timedelta(days=3)
 
+Told = tuple[str, datetime, str, str, datetime | None, int]
+"""Job, fire time, skip reason or outcome, cause, first fire it stands for, when it began."""
+
 
 @dataclass
 class Row:
@@ -34,7 +37,7 @@ class Row:
     cause: str
     since: datetime | None = None
     number: int = 0
-    was_begun: bool = False
+    began_at: datetime | None = None
 
 
 @dataclass
@@ -266,7 +269,7 @@ class Model:
         late = [
             job
             for job in ready
-            if is_look and job.line[0].cause == "catch_up" and not job.line[0].was_begun
+            if is_look and job.line[0].cause == "catch_up" and job.line[0].began_at is None
         ]
         apart = min(timedelta(seconds=5), timedelta(seconds=60) / max(1, len(late)))
         for place, job in enumerate(late):
@@ -277,7 +280,7 @@ class Model:
                 self._start(job, job.line.pop(0))
 
     def _start(self, job: Job, row: Row) -> None:
-        row.word, row.was_begun = "running", True
+        row.word, row.began_at = "running", row.began_at or self.now
         end = self.elapsed + self._takes(job.name, row.fire_time)
         job.ends[row.number] = (end, "succeeded")
 
@@ -379,10 +382,15 @@ class Model:
         job.line.clear()
         job.held_until = None
 
-    def rows(self) -> list[tuple[str, datetime, str, str, datetime | None]]:
+    def rows(self) -> list[Told]:
         """List what must stand in the ledger."""
         found = [row for job in self.jobs.values() for row in job.rows]
         return sorted(
-            ((row.job, row.fire_time, row.word, row.cause, row.since) for row in found),
-            key=lambda row: row[:2],
+            (row.job, row.fire_time, row.word, row.cause, row.since, seconds(row.began_at))
+            for row in found
         )
+
+
+def seconds(instant: datetime | None) -> int:
+    """Return a whole second that stands for an instant, however its sums were rounded."""
+    return -1 if instant is None else round(instant.timestamp())

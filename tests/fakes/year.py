@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from fakes.clock import FakeClock
-from fakes.schedule_model import CANCEL_SECONDS, Model
+from fakes.schedule_model import CANCEL_SECONDS, Model, Told, seconds
 from fakes.scripted_job import Scripted
 
 from syncd.engine.base import Engine
@@ -28,7 +28,6 @@ from syncd.schedule.jitter import share
 from syncd.schedule.loop import Scheduler
 from syncd.schedule.roster import Schedule
 from syncd.schedule.timetable import Every
-from syncd.telemetry.bus import Bus
 
 BEGIN = datetime(2026, 1, 1, 0, 0, 0, 137_911, tzinfo=UTC)
 DAY = 86_400.0
@@ -455,21 +454,19 @@ class Year:
         self.history.append(f"{self.clock.now():%m-%d %H:%M:%S} {what}")
 
 
-def rows_of(runs: list[Run]) -> list[tuple[str, datetime, str, str, datetime | None]]:
+def rows_of(runs: list[Run]) -> list[Told]:
     """List the fires of a ledger as the model does."""
     return sorted(
         (
-            (
-                run.job,
-                run.fire_time,
-                str(run.skip_reason or run.outcome),
-                str(run.cause),
-                run.fires_since,
-            )
-            for run in runs
-            if run.fire_time is not None
-        ),
-        key=lambda row: row[:2],
+            run.job,
+            run.fire_time,
+            str(run.skip_reason or run.outcome),
+            str(run.cause),
+            run.fires_since,
+            seconds(run.started_at),
+        )
+        for run in runs
+        if run.fire_time is not None
     )
 
 
@@ -491,8 +488,3 @@ async def closing(year: Year) -> AsyncIterator[Year]:
         yield year
     finally:
         await year.close()
-
-
-def bus_of(clock: YearClock) -> tuple[Bus, Admission]:
-    """Return what every process has besides its stores."""
-    return Bus(), Admission(clock)
