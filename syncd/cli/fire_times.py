@@ -83,7 +83,7 @@ def job_calendar(job: str, table: Job, timezone: str, ask_next: AskNext) -> Cale
     """
     if table.schedule:
         return cron_calendar(job, table.schedule, timezone)
-    timetable: Timetable = Manual()
+    timetable: Timetable = Manual(after=table.after)
     anchor = ask_next(job) if table.every else None
     if table.every and anchor:
         timetable = Every(interval=table.every, anchor=anchor)

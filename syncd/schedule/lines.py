@@ -37,11 +37,11 @@ class Lines:
         """Return the runs in a job's line."""
         return tuple(self._waiting.get(job, ()))
 
-    def add(self, run: Run, *, is_first: bool = False) -> None:
+    def add(self, run: Run) -> None:
         """Let a run wait, unless it does so already."""
         line = self._waiting.setdefault(run.job, deque())
         if all(run.id != other.id for other in line):
-            line.insert(0 if is_first else len(line), run)
+            line.append(run)
 
     def add_beside(self, run: Run) -> None:
         """Let a run begin without waiting for its job's turn."""

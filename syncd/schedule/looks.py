@@ -179,7 +179,7 @@ class Looks:
         if way is Way.BESIDE:
             self._lines.add_beside(run)
             return
-        self._lines.add(run, is_first=way is Way.REPLACING)
+        self._lines.add(run)
         if way is Way.REPLACING:
             self._engine.cancel(active[run.job].id, f"replaced by run {run.id}")
 

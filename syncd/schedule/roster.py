@@ -169,7 +169,7 @@ class Roster:
     def settle(self, name: str, anchor: datetime) -> Timetable:
         """Fix and return when a job fires; `anchor` is where its `every` counts from."""
         schedule = self.schedule(name)
-        timetable: Timetable = Manual()
+        timetable: Timetable = Manual(after=schedule.after)
         if schedule.cron is not None:
             timetable = schedule.cron
         elif schedule.every is not None:

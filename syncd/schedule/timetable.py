@@ -67,7 +67,9 @@ class Every:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manual:
-    """No fire times: the job runs when it is triggered."""
+    """No fire times: the job runs when it is triggered, or after others."""
+
+    after: tuple[str, ...] = ()
 
     def next_after(self, instant: datetime) -> None:
         """Return None."""
@@ -77,8 +79,8 @@ class Manual:
         return ""
 
     def describe(self) -> str:
-        """Say that it waits for a trigger."""
-        return "when triggered"
+        """Say what it waits for."""
+        return f"after {' and '.join(self.after)}" if self.after else "when triggered"
 
 
 def fires_between(

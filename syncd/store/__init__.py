@@ -1,7 +1,8 @@
 """What survives: PostgreSQL, through asyncpg, and nothing else.
 
 `database` owns the pool, its deadlines and the translation of asyncpg's errors; `blocks` hands out
-the named SQL blocks of `sql/`; `migrate` brings the schema up to date. Each subject (`runs`,
+the named SQL blocks of `sql/`; `migrate` brings the schema up to date. `fires` is the side of
+`runs` that the scheduler writes, before anything begins. Each subject (`runs`,
 `users`, `accounts`, `sync`, `letters`, `pauses`, `overrides`, `gates`) owns its tables, `metrics`
 and `freshness` only read them; SQL lies in `sql/<subject>.sql`, Python holds none. `source` reads
 the platform's own database, `mirror` makes `users` what it says. `leases` says who leads, and

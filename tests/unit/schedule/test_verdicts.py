@@ -162,6 +162,20 @@ def test_jitter_delays_a_fire_and_what_is_not_due_yet_is_not_decided() -> None:
     assert on_time == [Verdict(fire_time=fire_time, due_at=due, cause=Cause.SCHEDULE)]
 
 
+def test_lateness_counts_from_when_a_fire_was_due_with_its_jitter() -> None:
+    due = due_at("sync", NOON + HOUR, NOON + 2 * HOUR, 30 * MINUTE)
+    known: dict[str, Any] = {
+        "jitter": 30 * MINUTE,
+        "misfire": Misfire.SKIP,
+        "misfire_grace": 5 * MINUTE,
+    }
+
+    in_time = ask(now=due + 5 * MINUTE, **known)
+    too_late = ask(now=due + 5.1 * MINUTE, **known)
+
+    assert [said(in_time), said(too_late)] == [{"13": "runs"}, {"13": "too_late"}]
+
+
 class Counting:
     """A timetable that counts how often it is asked."""
 
