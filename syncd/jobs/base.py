@@ -15,7 +15,7 @@ from syncd.errors import BadInput
 from syncd.jobs.admission import Admission
 from syncd.jobs.stop import Stop
 from syncd.model.account import AccountId
-from syncd.model.run import Outcome, Run, RunOptions
+from syncd.model.run import Ending, Run, RunOptions
 from syncd.platforms.base import Platform
 from syncd.store.accounts import AccountStore
 from syncd.store.database import Database
@@ -65,15 +65,6 @@ class RunContext:
     stop: Stop
     deadline: datetime | None
     cycle_start: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """How a run ended, in the words of its job kind."""
-
-    outcome: Outcome
-    error: str = ""
-    hint: str = ""
 
 
 class JobKind(ABC, Generic[OptionsT]):

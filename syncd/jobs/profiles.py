@@ -14,12 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from syncd.config.duration import PositiveDuration, parse_duration
 from syncd.errors import CredentialsRejected, RateLimited, RunError, SyncdError
-from syncd.jobs.base import Ending, JobKind, RunContext, Surroundings
+from syncd.jobs.base import JobKind, RunContext, Surroundings
 from syncd.jobs.fanout import Fanout
 from syncd.jobs.judgement import CONFIRM_APART
 from syncd.jobs.progress import Progress
 from syncd.jobs.work import Budget, Work
-from syncd.model.run import Cause, Outcome, Report
+from syncd.model.run import Cause, Ending, Outcome, Report
 from syncd.platforms.base import Platform
 from syncd.store.accounts import Outlet, Selection
 from syncd.telemetry.events import AccountChanged
@@ -268,6 +268,7 @@ def _ending(ends: Sequence[_End]) -> Ending:
         outcome=Outcome.FAILED if len(refused) == len(asked) else Outcome.PARTIAL,
         error="; ".join([*map(_in_words, halted), *alarms]),
         hint=hints[0] if hints else "what was not asked stays due",
+        retryable=any(error.retryable for error in errors),
     )
 
 

@@ -15,9 +15,9 @@ from pydantic import BaseModel
 
 from syncd.config.models import Users as UsersOptions
 from syncd.errors import BadInput, SuspiciousPlan
-from syncd.jobs.base import Ending, JobKind, RunContext
+from syncd.jobs.base import JobKind, RunContext
 from syncd.jobs.columns import KEY, Columns, Keys
-from syncd.model.run import Outcome, Report, RunOptions
+from syncd.model.run import Ending, Outcome, Report, RunOptions
 from syncd.platforms.base import Platform
 from syncd.store.mirror import Mirrored, Stage, Weight
 from syncd.store.source import Source, SourceQuery

@@ -110,11 +110,27 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a run ends, in the words of its job kind.
+
+    `retryable` tells whether what made the whole run fail may pass by itself.
+    """
+
+    outcome: Outcome
+    error: str = ""
+    hint: str = ""
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One execution of a job, as the store keeps it. All instants are UTC.
 
-    `fire_time` is set for scheduled runs only. `started_at` stays that of the first start when an
-    interrupted run is resumed: what was read since then is not read again.
+    `fire_time` is set for scheduled runs only; `due_at` is that with its jitter. A skipped one may
+    stand for all fire times since `fires_since`. `origin` is the run that this one repeats, or
+    follows in a chain. `started_at` stays that of the first start when an interrupted run is
+    resumed: what was read since then is not read again. `retryable` tells whether what made the
+    whole run fail may pass by itself.
     """
 
     id: RunId
@@ -123,6 +139,9 @@ class Run:
     cause: Cause
     outcome: Outcome
     fire_time: datetime | None = None
+    due_at: datetime | None = None
+    fires_since: datetime | None = None
+    origin: RunId | None = None
     skip_reason: SkipReason | None = None
     options: RunOptions = field(default_factory=RunOptions)
     attempt: int = 1
@@ -133,3 +152,4 @@ class Run:
     report: Report = field(default_factory=Report)
     error: str = ""
     hint: str = ""
+    retryable: bool = False

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
 
 from syncd.errors import LeaseLost, StoreUnavailable, SyncdError
-from syncd.jobs.base import Ending, RunContext, Surroundings
+from syncd.jobs.base import RunContext, Surroundings
 from syncd.jobs.stop import Stop, StopReason
-from syncd.model.run import Outcome, Run
+from syncd.model.run import Ending, Outcome, Run
 from syncd.runs.job import Job
 from syncd.telemetry.events import RunCrashed, RunFinished, RunStarted
 
@@ -88,7 +88,7 @@ class Runner:
         outcome = ending.outcome
         if (outcome is Outcome.SUCCEEDED and report.failed) or (outcome is Outcome.FAILED and done):
             outcome = Outcome.PARTIAL
-        return await runs.finish(run.id, outcome, now, error=ending.error, hint=ending.hint)
+        return await runs.finish(run.id, replace(ending, outcome=outcome), now)
 
     async def _ending(self, order: Order, run: Run) -> Ending | None:
         """Run the kind; every way out but cancellation becomes an ending (None: not ours)."""
@@ -151,12 +151,19 @@ class Runner:
             log.warning("run.lost", error=str(cause))
             return None
         if isinstance(cause, SyncdError):
-            return Ending(outcome=Outcome.FAILED, error=str(cause), hint=cause.hint or "")
+            return Ending(
+                outcome=Outcome.FAILED,
+                error=str(cause),
+                hint=cause.hint or "",
+                retryable=cause.retryable,
+            )
         self._tell_crash(order, cause)
         return Ending(
             outcome=Outcome.FAILED,
             error=_unforeseen(order, cause),
             hint=f"see the stack in `syncd logs --run {run.id}`",
+            # What nobody foresaw, nobody knows to last.
+            retryable=True,
         )
 
     def _tell_crash(self, order: Order, cause: BaseException) -> None:

@@ -47,6 +47,10 @@ class Agenda:
         """Note that a job is to be woken at `at`."""
         heapq.heappush(self._heap, Entry(at, next(self._ages), job, wake, fire_time))
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._heap.clear()
+
     def first(self, job: str, wake: Wake) -> datetime | None:
         """Return when a job is woken next for this; None when it is not."""
         wanted = (job, wake)

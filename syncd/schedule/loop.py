@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -23,7 +23,7 @@ from syncd.runs.runner import Order
 from syncd.schedule.agenda import Agenda, Entry, Wake
 from syncd.schedule.roster import Roster, Schedule
 from syncd.schedule.timetable import latest_between
-from syncd.telemetry.events import FireSkipped, JobRegistered
+from syncd.telemetry.events import FireSkipped
 
 _LATE = timedelta(seconds=60)
 _STORE_RETRY = timedelta(seconds=5)
@@ -55,6 +55,8 @@ class Scheduler(Roster):
         self._agenda = Agenda(around.clock)
         self._ended: deque[Run] = deque()
         self._is_closed = False
+        self._is_stale = False
+        self._catch_up: frozenset[str] = frozenset()
         # Between the look at what runs and the start of a run nobody else may start one.
         self._turn = asyncio.Lock()
         engine.on_end(self._note_ended)
@@ -69,8 +71,33 @@ class Scheduler(Roster):
             await self._prepare()
         while True:
             await self._agenda.sleep()
+            if self._is_stale:
+                async with self._turn:
+                    await self._prepare()
             await self._plan_retries()
             await self._wake_due()
+
+    def apply(self, schedules: Sequence[Schedule], *, catch_up: Collection[str] = ()) -> None:
+        """Replace the jobs while running.
+
+        Jobs that fire as before keep their agenda. One that changed or was switched on counts from
+        now, unless it is named in `catch_up`. One that is gone fires no more; its active run goes
+        on.
+        """
+        self.replace(schedules)
+        self._catch_up = frozenset(catch_up)
+        self._is_stale = True
+        self._agenda.wake()
+
+    async def look(self, name: str) -> None:
+        """Decide now what is due for a job.
+
+        Raises:
+            NotKnown: no such job.
+            StoreUnavailable: PostgreSQL cannot be reached.
+        """
+        self.job(name)
+        self._agenda.wake()
 
     async def trigger(self, name: str, options: RunOptions, *, is_beside: bool = False) -> Run:
         """Start a run that no fire time asked for, and return it.
@@ -118,17 +145,17 @@ class Scheduler(Roster):
         runs, now = self._around.stores.runs, self._around.clock.now()
         left = [run for run in await runs.recover() if await self._is_wanted(run)]
         last = await runs.last_of(self.names())
-        fired: dict[str, datetime] = {}
+        known = await runs.settle(self.registered(), now, catch_up=self._catch_up)
+        self._catch_up = frozenset()
         for name in self.names():
-            anchor = await runs.anchor(name, now)
-            self.settle(name, anchor)
-            # Before its first fire time has a row, a job is missed from when it was first seen.
-            fired[name] = await runs.last_fire_time(name) or anchor
+            self.settle(name, known[name].anchor_at)
+        self._agenda.clear()
         for run in left:
             self._start(run, self.job(run.job))
         for name in self.names():
-            self._register(self.schedule(name), fired[name], now)
+            self._register(self.schedule(name), known[name].decided_until, now)
         self._ended.extend(last.values())
+        self._is_stale = False
         self._agenda.wake()
 
     async def _is_wanted(self, run: Run) -> bool:
@@ -148,16 +175,7 @@ class Scheduler(Roster):
         """Put a job on the agenda: with the last fire time that passed while nobody was there."""
         job = schedule.job
         timetable, next_fire = self.timetable(job.name), self.next_fire(job.name)
-        self._around.bus.emit(
-            JobRegistered(
-                job=job.name,
-                kind=job.kind,
-                schedule=timetable.describe(),
-                timezone=schedule.timezone,
-                enabled=job.enabled,
-                next_fire_time=next_fire,
-            )
-        )
+        self._around.bus.emit(self.registration(job.name))
         if not self.is_firing(job.name):
             return
         missed = latest_between(timetable, fired, now)
@@ -210,15 +228,16 @@ class Scheduler(Roster):
         elif self._engine.find_active(job.name) is not None:
             skip_reason = SkipReason.OVERLAP
         run = self._draft(job, cause, RunOptions(limit=job.limit), fire_time)
-        number = await self._around.stores.runs.claim_fire(run, skip_reason=skip_reason)
-        if number is None:
+        run = replace(run, due_at=fire_time, skip_reason=skip_reason)
+        claimed = await self._around.stores.runs.claim([run])
+        if not claimed:
             return
         if skip_reason is not None:
             self._around.bus.emit(
                 FireSkipped(job=job.name, fire_time=fire_time, reason=skip_reason)
             )
             return
-        self._start(replace(run, id=number), job)
+        self._start(claimed[0], job)
 
     async def _create(self, job: Job, cause: Cause, options: RunOptions) -> Run:
         run = self._draft(job, cause, options, None)

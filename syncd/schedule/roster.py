@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 from syncd.clock import Clock
 from syncd.config.values import suggestion
 from syncd.errors import NotKnown
+from syncd.model.schedule import Misfire, Overlap, Registered
 from syncd.runs.job import Job
 from syncd.schedule.cron import CronSchedule
 from syncd.schedule.timetable import Every, Manual, Timetable
+from syncd.telemetry.events import JobRegistered
 
 _MARGIN = timedelta(seconds=5)
 _DEFAULT_TIMEOUT = timedelta(minutes=10)
@@ -19,12 +21,30 @@ _DEFAULT_TIMEOUT = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """When a job fires, as config.toml says it: by cron, every so often, or only when triggered."""
+    """When a job fires, and what becomes of fires that are late, meet a run, or fail.
+
+    By cron, every so often, or only when triggered or after others (`after`; with `after_created`
+    only when those created something). `misfire_grace` None is one interval.
+    """
 
     job: Job
     cron: CronSchedule | None = None
     every: timedelta | None = None
     timezone: str = "UTC"
+    misfire: Misfire = Misfire.ONCE
+    misfire_grace: timedelta | None = None
+    overlap: Overlap = Overlap.SKIP
+    jitter: timedelta = timedelta()
+    retries: int = 2
+    after: tuple[str, ...] = ()
+    after_created: bool = False
+
+    @property
+    def times(self) -> str:
+        """Say when it fires, so that a change of its fire times is noticed and nothing else."""
+        if self.cron is not None:
+            return f"cron {self.cron.expression} {self.cron.timezone}"
+        return "" if self.every is None else f"every {self.every.total_seconds():g}s"
 
 
 class Roster:
@@ -51,9 +71,32 @@ class Roster:
         """Return every job of config.toml with its schedule."""
         return list(self._schedules.values())
 
+    def replace(self, schedules: Sequence[Schedule]) -> None:
+        """Know other jobs from now on."""
+        self._schedules = {schedule.job.name: schedule for schedule in schedules}
+
     def names(self) -> Sequence[str]:
         """Name every job, in the order of config.toml."""
         return list(self._schedules)
+
+    def registered(self) -> Sequence[Registered]:
+        """Return every job as the ledger keeps it."""
+        return [
+            Registered(job=name, schedule=schedule.times, enabled=self.is_firing(name))
+            for name, schedule in self._schedules.items()
+        ]
+
+    def registration(self, name: str) -> JobRegistered:
+        """Return what is told of a job when it becomes known."""
+        schedule = self.schedule(name)
+        return JobRegistered(
+            job=name,
+            kind=schedule.job.kind,
+            schedule=self.timetable(name).describe(),
+            timezone=schedule.timezone,
+            enabled=schedule.job.enabled,
+            next_fire_time=self.next_fire(name),
+        )
 
     def job(self, name: str) -> Job:
         """Return a job of config.toml.

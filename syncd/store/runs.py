@@ -7,60 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from syncd.errors import LeaseLost
-from syncd.model.run import Cause, Outcome, Report, Run, RunId, RunOptions, SkipReason
-from syncd.store.blocks import load_blocks
-from syncd.store.database import Connection, Database, Row
+from syncd.model.run import Cause, Ending, Outcome, Report, Run, RunId, RunOptions, SkipReason
+from syncd.store.database import Connection, Row
+from syncd.store.fires import FireStore
 
 # One "sync now" starts a run per job; this many go back beyond the last one.
 _SYNCS = 20
 
 
-class RunStore:
-    """Owns the tables `runs`, `jobs` and the reading of `item_outcomes`.
-
-    Args:
-        holder: names this process; only runs it began accept its counts and its end.
-    """
-
-    def __init__(self, database: Database, holder: str) -> None:
-        self._database = database
-        self._holder = holder
-        self._sql = load_blocks("runs")
-
-    async def claim_fire(self, run: Run, *, skip_reason: SkipReason | None = None) -> RunId | None:
-        """Claim `run.fire_time` of `run.job`, or note why it does not run.
-
-        Exactly one process gets an id, the same one when it asks again before the run began; the
-        others get None. Safe to repeat after a crash or a lost reply.
-        """
-        outcome = Outcome.SKIPPED if skip_reason else Outcome.CLAIMED
-        async with self._database.connection() as connection:
-            number = await connection.fetchval(
-                self._sql["claim_fire"],
-                run.job,
-                run.kind,
-                run.cause,
-                run.fire_time,
-                outcome,
-                skip_reason,
-                _options_to_json(run.options),
-                run.claimed_at,
-                self._holder,
-            )
-        return None if number is None else RunId(number)
-
-    async def create(self, run: Run) -> RunId:
-        """Add a run that no fire time asked for (manual, retry) and return its number."""
-        async with self._database.connection() as connection:
-            number = await connection.fetchval(
-                self._sql["create_run"],
-                run.job,
-                run.kind,
-                run.cause,
-                _options_to_json(run.options),
-                run.claimed_at,
-            )
-        return RunId(number)
+class RunStore(FireStore):
+    """Owns the table `runs`, and the reading of `item_outcomes`."""
 
     async def begin(self, run_id: RunId, at: datetime) -> Run:
         """Mark a claimed or interrupted run as running in this process; safe to repeat.
@@ -102,16 +58,21 @@ class RunStore:
         if number is None:
             raise LeaseLost(f"run {run_id} was taken over or ended; nothing was written")
 
-    async def finish(
-        self, run_id: RunId, outcome: Outcome, at: datetime, *, error: str = "", hint: str = ""
-    ) -> Run | None:
+    async def finish(self, run_id: RunId, ending: Ending, at: datetime) -> Run | None:
         """End a run of ours and return it whole; None when it is not ours or ended otherwise.
 
         Safe to repeat.
         """
         async with self._database.transaction() as connection:
             ended = await connection.fetchval(
-                self._sql["finish_run"], run_id, self._holder, outcome, at, error, hint
+                self._sql["finish_run"],
+                run_id,
+                self._holder,
+                ending.outcome,
+                at,
+                ending.error,
+                ending.hint,
+                ending.retryable and ending.outcome is Outcome.FAILED,
             )
             if ended is None:
                 return None
@@ -177,39 +138,17 @@ class RunStore:
             )
         return {row["job"]: _to_run(row) for row in rows}
 
-    async def last_fire_time(self, job: str) -> datetime | None:
-        """Return the newest fire time of a job that has a row."""
-        async with self._database.connection() as connection:
-            found: datetime | None = await connection.fetchval(self._sql["last_fire_time"], job)
-        return found
-
     async def cycle_start(self, job: str) -> datetime | None:
         """Return when the job's last whole pass began; None when there was none."""
         async with self._database.connection() as connection:
             found: datetime | None = await connection.fetchval(self._sql["cycle_start"], job)
         return found
 
-    async def anchor(self, job: str, now: datetime) -> datetime:
-        """Return the instant from which `every` counts; the first call sets it to `now`."""
-        async with self._database.connection() as connection:
-            anchor: datetime = await connection.fetchval(self._sql["anchor_job"], job, now)
-        return anchor
-
     async def items(self, run_id: int, outcome: str | None, limit: int) -> list[dict[str, Any]]:
         """Return the items a run changed, skipped or failed, oldest first."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(self._sql["run_items"], run_id, outcome, limit)
         return [dict(row) for row in rows]
-
-
-def _options_to_json(options: RunOptions) -> dict[str, Any]:
-    return {
-        "only": list(options.only),
-        "platform": options.platform,
-        "limit": options.limit,
-        "full": options.full,
-        "dry_run": options.dry_run,
-    }
 
 
 def _to_run(row: Row) -> Run:
@@ -221,6 +160,9 @@ def _to_run(row: Row) -> Run:
         cause=Cause(row["cause"]),
         outcome=Outcome(row["outcome"]),
         fire_time=row["fire_time"],
+        due_at=row["due_at"],
+        fires_since=row["fires_since"],
+        origin=None if row["origin"] is None else RunId(row["origin"]),
         skip_reason=SkipReason(row["skip_reason"]) if row["skip_reason"] else None,
         options=RunOptions(**{**options, "only": tuple(options.get("only", ()))}),
         attempt=row["attempt"],
@@ -235,4 +177,5 @@ def _to_run(row: Row) -> Run:
         ),
         error=row["error"],
         hint=row["hint"],
+        retryable=row["retryable"],
     )

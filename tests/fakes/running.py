@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from random import Random
 from typing import Any, ClassVar
@@ -20,7 +21,7 @@ from syncd.jobs.profiles import Profiles, ProfilesOptions
 from syncd.jobs.stop import Stop
 from syncd.model.account import Account, UserEntry
 from syncd.model.profile import Fetched, Profile, Unchanged
-from syncd.model.run import Cause, Outcome, Run, RunId, RunOptions
+from syncd.model.run import Cause, Outcome, Run, RunId, RunOptions, SkipReason
 from syncd.outbound.answers import judge_by_status
 from syncd.outbound.client import PlatformClient
 from syncd.outbound.credentials import Credential
@@ -211,6 +212,14 @@ def draft(clock: Clock, options: RunOptions | None = None, **changes: Any) -> Ru
         "claimed_at": clock.now(),
     }
     return Run(**(whole | changes))
+
+
+async def claim_fire(
+    runs: RunStore, run: Run, *, skip_reason: SkipReason | None = None
+) -> RunId | None:
+    """Claim one fire time; its run's number where it is ours."""
+    claimed = await runs.claim([replace(run, skip_reason=skip_reason)])
+    return claimed[0].id if claimed else None
 
 
 def context_of(world: Running, run: Run) -> RunContext:

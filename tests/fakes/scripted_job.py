@@ -11,9 +11,9 @@ from fakes.running import JOB, Running, draft, to_job
 from pydantic import BaseModel
 
 from syncd.errors import StoreUnavailable
-from syncd.jobs.base import Ending, JobKind, RunContext
+from syncd.jobs.base import JobKind, RunContext
 from syncd.jobs.stop import Stop
-from syncd.model.run import Outcome, Run
+from syncd.model.run import Ending, Outcome, Run
 from syncd.runs.runner import Order, Runner
 from syncd.telemetry.purpose import Purpose
 

@@ -12,9 +12,9 @@ from fakes.running import Running, running, to_job
 from fakes.scripted_job import DONE, Ledger, Scripted, behind, execute, succeed
 
 from syncd.errors import StoreUnavailable
-from syncd.jobs.base import Ending, RunContext
+from syncd.jobs.base import RunContext
 from syncd.jobs.stop import Stop, StopReason
-from syncd.model.run import Outcome
+from syncd.model.run import Ending, Outcome
 from syncd.runs.runner import Order, Runner
 from syncd.store.database import Database
 from syncd.telemetry.events import RunCrashed, RunFinished

@@ -140,7 +140,7 @@ async def test_a_fire_that_finds_the_store_down_is_kept_and_run_late(
 ) -> None:
     ledger = flaky(world)
     async with firing(world, hourly()):
-        ledger.broken = {"claim_fire"}
+        ledger.broken = {"claim"}
         await clock.advance(600)
         ledger.broken = set()
         await clock.advance(10)
@@ -157,7 +157,7 @@ async def test_a_fire_whose_claim_lost_its_reply_is_run_once(
 ) -> None:
     ledger = flaky(world)
     async with firing(world, hourly()):
-        ledger.loses_reply = {"claim_fire"}
+        ledger.loses_reply = {"claim"}
         await clock.advance(60)
         await clock.advance(10)
 
@@ -166,7 +166,7 @@ async def test_a_fire_whose_claim_lost_its_reply_is_run_once(
     assert [(run.fire_time, run.outcome) for run in runs] == [(NOON, Outcome.SUCCEEDED)]
 
 
-@pytest.mark.parametrize("question", ["recover", "last_of", "anchor", "last_fire_time"])
+@pytest.mark.parametrize("question", ["recover", "last_of", "settle"])
 async def test_a_start_that_finds_the_store_down_has_started_nothing(
     world: Running, question: str
 ) -> None:

@@ -13,9 +13,9 @@ from fakes.scripted_job import DONE, Scripted, execute
 from fakes.waiting import until
 
 from syncd.errors import LeaseLost, RunError
-from syncd.jobs.base import Ending, RunContext
+from syncd.jobs.base import RunContext
 from syncd.jobs.stop import Stop, StopReason
-from syncd.model.run import Outcome, Report, Run, RunId
+from syncd.model.run import Ending, Outcome, Report, Run, RunId
 from syncd.runs.runner import Order, Runner
 from syncd.store.database import Database
 from syncd.telemetry.events import RunCrashed, RunFinished, RunStarted

@@ -14,7 +14,7 @@ from fakes.running import PLAY, running
 from syncd.errors import LeaseLost
 from syncd.model.item import Failure, Retry, Success
 from syncd.model.profile import Unchanged
-from syncd.model.run import Outcome
+from syncd.model.run import Ending, Outcome
 from syncd.store.database import Database
 
 
@@ -203,7 +203,7 @@ async def test_changed_and_failed_items_are_listed_and_unchanged_ones_only_count
 
 async def test_a_batch_of_a_run_that_was_taken_over_writes_nothing(desk: Desk) -> None:
     account, *_ = desk.accounts
-    await desk.world.runs.finish(desk.number, Outcome.FAILED, AT)
+    await desk.world.runs.finish(desk.number, Ending(outcome=Outcome.FAILED), AT)
 
     with pytest.raises(LeaseLost):
         await desk.commit(success(account))

@@ -26,7 +26,7 @@ from syncd.model.account import Account, UserEntry
 from syncd.model.item import Failure, Success
 from syncd.model.letter import Decision, Letters, LetterState
 from syncd.model.profile import Alike, Fetched, Unchanged
-from syncd.model.run import Outcome
+from syncd.model.run import Ending, Outcome
 from syncd.store.accounts import START, Selection
 from syncd.store.database import Database
 from syncd.store.letters import LetterStore
@@ -264,7 +264,7 @@ async def test_a_commit_that_dies_leaves_neither_quarantine_nor_letter(
 async def test_a_batch_of_a_run_that_was_taken_over_leaves_neither(
     desk: Desk, letters: LetterStore
 ) -> None:
-    await desk.world.runs.finish(desk.number, Outcome.FAILED, AT)
+    await desk.world.runs.finish(desk.number, Ending(outcome=Outcome.FAILED), AT)
 
     with pytest.raises(LeaseLost):
         await desk.commit(unsuitable(desk.accounts[0]))

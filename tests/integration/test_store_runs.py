@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from fakes.clock import FakeClock
-from fakes.running import JOB, draft
+from fakes.running import JOB, claim_fire, draft
 
 from syncd.errors import LeaseLost
-from syncd.model.run import Cause, Outcome, Report, Run, RunId, RunOptions, SkipReason
+from syncd.model.run import Cause, Ending, Outcome, Report, Run, RunId, RunOptions, SkipReason
+from syncd.model.schedule import Known, Registered
 from syncd.store.database import Database
 from syncd.store.runs import RunStore
 
@@ -49,7 +50,7 @@ async def test_a_fire_time_is_claimed_by_exactly_one_of_twenty_processes(
 ) -> None:
     processes = [RunStore(database, f"process {n}") for n in range(20)]
 
-    numbers = await asyncio.gather(*(process.claim_fire(fire()) for process in processes))
+    numbers = await asyncio.gather(*(claim_fire(process, fire()) for process in processes))
 
     assert len([number for number in numbers if number is not None]) == 1
 
@@ -57,20 +58,20 @@ async def test_a_fire_time_is_claimed_by_exactly_one_of_twenty_processes(
 async def test_a_process_that_asks_again_gets_the_fire_it_claimed_until_it_runs(
     runs: RunStore,
 ) -> None:
-    first = await runs.claim_fire(fire())
-    again = await runs.claim_fire(fire())
+    first = await claim_fire(runs, fire())
+    again = await claim_fire(runs, fire())
     assert first is not None
     await runs.begin(first, AT)
 
-    late = await runs.claim_fire(fire())
+    late = await claim_fire(runs, fire())
 
     assert (again, late) == (first, None)
 
 
 async def test_a_claim_whose_reply_was_lost_can_still_become_a_skip(runs: RunStore) -> None:
-    number = await runs.claim_fire(fire())
+    number = await claim_fire(runs, fire())
 
-    await runs.claim_fire(fire(), skip_reason=SkipReason.PAUSED)
+    await claim_fire(runs, fire(), skip_reason=SkipReason.PAUSED)
 
     assert number is not None
     run = await runs.read(number)
@@ -79,9 +80,9 @@ async def test_a_claim_whose_reply_was_lost_can_still_become_a_skip(runs: RunSto
 
 
 async def test_a_skipped_fire_stays_skipped(runs: RunStore) -> None:
-    number = await runs.claim_fire(fire(), skip_reason=SkipReason.OVERLAP)
+    number = await claim_fire(runs, fire(), skip_reason=SkipReason.OVERLAP)
 
-    again = await runs.claim_fire(fire())
+    again = await claim_fire(runs, fire())
 
     assert number is not None
     assert again is None
@@ -106,7 +107,7 @@ async def test_a_run_that_is_no_longer_ours_takes_no_counts_and_the_batch_is_rol
 ) -> None:
     number = await begun(runs)
     if taken == "ended":
-        await runs.finish(number, Outcome.FAILED, AT)
+        await runs.finish(number, Ending(outcome=Outcome.FAILED), AT)
     else:
         await others.recover()
         await others.begin(number, AT)
@@ -177,13 +178,13 @@ async def test_a_run_ends_once_and_may_be_told_so_again_by_its_owner(
 ) -> None:
     number = await begun(runs)
 
-    ended = await runs.finish(number, Outcome.SUCCEEDED, AT)
-    again = await runs.finish(number, Outcome.SUCCEEDED, AT + timedelta(minutes=5))
+    ended = await runs.finish(number, Ending(outcome=Outcome.SUCCEEDED), AT)
+    again = await runs.finish(number, Ending(outcome=Outcome.SUCCEEDED), AT + timedelta(minutes=5))
 
     assert ended is not None
     assert again == ended
-    assert await runs.finish(number, Outcome.FAILED, AT) is None
-    assert await others.finish(number, Outcome.SUCCEEDED, AT) is None
+    assert await runs.finish(number, Ending(outcome=Outcome.FAILED), AT) is None
+    assert await others.finish(number, Ending(outcome=Outcome.SUCCEEDED), AT) is None
 
 
 async def test_an_interrupted_run_may_be_told_so_again_by_its_owner(runs: RunStore) -> None:
@@ -208,11 +209,12 @@ async def test_an_abandoned_run_cannot_be_begun(runs: RunStore) -> None:
 async def test_the_first_caller_sets_the_anchor_and_a_restart_does_not_move_it(
     runs: RunStore, others: RunStore
 ) -> None:
-    first = await runs.anchor(JOB, AT)
+    job = Registered(job=JOB, schedule="every 3600s", enabled=True)
+    first = await runs.settle([job], AT)
 
-    again = await others.anchor(JOB, AT + timedelta(days=3))
+    again = await others.settle([job], AT + timedelta(days=3))
 
-    assert first == again == AT
+    assert first == again == {JOB: Known(anchor_at=AT, decided_until=AT)}
 
 
 @pytest.mark.parametrize(
@@ -237,7 +239,7 @@ async def test_a_retry_fills_up_the_pass_before_it(runs: RunStore) -> None:
 async def test_the_last_run_of_a_job_is_the_last_one_about_everybody(runs: RunStore) -> None:
     number = await begun(runs)
     await begun(runs, only=("u1",))
-    await runs.claim_fire(fire(), skip_reason=SkipReason.OVERLAP)
+    await claim_fire(runs, fire(), skip_reason=SkipReason.OVERLAP)
 
     last = await runs.last_of([JOB, "never ran"])
 
@@ -267,11 +269,11 @@ async def test_only_a_run_that_was_not_narrowed_tells_how_its_job_is(
 ) -> None:
     options, report = narrowed
     troubled = await begun(runs)
-    await runs.finish(troubled, Outcome.FAILED, AT)
+    await runs.finish(troubled, Ending(outcome=Outcome.FAILED), AT)
     later = await runs.create(draft(CLOCK, options))
     await runs.begin(later, AT)
     await add(database, runs, later, report)
-    await runs.finish(later, Outcome.SUCCEEDED, AT)
+    await runs.finish(later, Ending(outcome=Outcome.SUCCEEDED), AT)
 
     verdicts = await runs.verdicts({JOB: own_limit, "never ran": None})
 

@@ -1,16 +1,36 @@
--- name: claim_fire
--- Exactly one holder gets a row for (job, fire_time), however many ask and whenever they crash. It
--- gets the same row again when it asks again, as long as the run waits: a reply may have been lost.
-INSERT INTO runs (job, kind, cause, fire_time, outcome, skip_reason, options, claimed_at, finished_at, holder)
-VALUES ($1, $2, $3, $4, $5::text, $6, $7, $8::timestamptz, CASE WHEN $5::text = 'skipped' THEN $8::timestamptz END, $9)
+-- name: claim_fires
+-- All that one look decided, in one statement. Exactly one holder gets a row for (job, fire_time),
+-- however many ask and whenever they crash. It gets the same row again when it asks again, as long as
+-- the run waits, and may decide otherwise then: a reply may have been lost. What others have, or what
+-- began, is not among the rows.
+INSERT INTO runs (job, kind, cause, fire_time, due_at, fires_since, outcome, skip_reason, options,
+    claimed_at, finished_at, holder)
+SELECT fire.job, fire.kind, fire.cause, fire.fire_time, fire.due_at, fire.fires_since,
+    CASE WHEN fire.skip_reason IS NULL THEN 'claimed' ELSE 'skipped' END, fire.skip_reason,
+    fire.options, $9::timestamptz, CASE WHEN fire.skip_reason IS NOT NULL THEN $9::timestamptz END, $10
+FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[],
+    $6::timestamptz[], $7::text[], $8::jsonb[]) WITH ORDINALITY
+    AS fire (job, kind, cause, fire_time, due_at, fires_since, skip_reason, options, place)
+ORDER BY fire.place
 ON CONFLICT (job, fire_time) DO UPDATE
-SET outcome = EXCLUDED.outcome, skip_reason = EXCLUDED.skip_reason, finished_at = EXCLUDED.finished_at
+SET outcome = EXCLUDED.outcome, skip_reason = EXCLUDED.skip_reason,
+    fires_since = EXCLUDED.fires_since, finished_at = EXCLUDED.finished_at
 WHERE runs.outcome = 'claimed' AND runs.holder = EXCLUDED.holder
-RETURNING id;
+RETURNING id, job, fire_time, outcome;
 
 -- name: create_run
 INSERT INTO runs (job, kind, cause, outcome, options, claimed_at)
 VALUES ($1, $2, $3, 'claimed', $4, $5)
+RETURNING id;
+
+-- name: follow_run
+-- However often it is asked for, a job follows a run once, and a run is repeated once. Who asks again
+-- gets the same row as long as it waits: a reply may have been lost.
+INSERT INTO runs (job, kind, cause, outcome, options, claimed_at, attempt, origin)
+VALUES ($1, $2, $3, 'claimed', $4, $5, $6, $7)
+ON CONFLICT (origin, job, cause) WHERE origin IS NOT NULL DO UPDATE
+SET claimed_at = runs.claimed_at
+WHERE runs.outcome = 'claimed'
 RETURNING id;
 
 -- name: begin_run
@@ -47,7 +67,8 @@ RETURNING id;
 -- A run ends once. Its holder may end it the same way again and changes nothing: a reply may have
 -- been lost; anybody else gets no row.
 UPDATE runs
-SET outcome = $3, finished_at = COALESCE(finished_at, $4), error = $5, hint = $6, heartbeat_at = $4
+SET outcome = $3, finished_at = COALESCE(finished_at, $4), error = $5, hint = $6, retryable = $7,
+    heartbeat_at = $4
 WHERE id = $1 AND holder = $2 AND outcome IN ('running', $3)
 RETURNING id;
 
@@ -65,25 +86,25 @@ WHERE outcome = 'running' AND holder <> $1
 RETURNING id;
 
 -- name: open_runs
-SELECT id, job, kind, cause, outcome, fire_time, skip_reason, options, attempt, resumed, claimed_at,
-    started_at, finished_at, created, updated, unchanged, deleted, skipped, failed, calls, saved,
-    failures, error, hint
+SELECT id, job, kind, cause, outcome, fire_time, due_at, fires_since, origin, skip_reason, options,
+    attempt, resumed, claimed_at, started_at, finished_at, created, updated, unchanged, deleted,
+    skipped, failed, calls, saved, failures, error, hint, retryable
 FROM runs
 WHERE outcome IN ('claimed', 'interrupted')
 ORDER BY id;
 
 -- name: read_run
-SELECT id, job, kind, cause, outcome, fire_time, skip_reason, options, attempt, resumed, claimed_at,
-    started_at, finished_at, created, updated, unchanged, deleted, skipped, failed, calls, saved,
-    failures, error, hint
+SELECT id, job, kind, cause, outcome, fire_time, due_at, fires_since, origin, skip_reason, options,
+    attempt, resumed, claimed_at, started_at, finished_at, created, updated, unchanged, deleted,
+    skipped, failed, calls, saved, failures, error, hint, retryable
 FROM runs
 WHERE id = $1;
 
 -- name: list_runs
 -- Newest first, below $2; a NULL job means every job.
-SELECT id, job, kind, cause, outcome, fire_time, skip_reason, options, attempt, resumed, claimed_at,
-    started_at, finished_at, created, updated, unchanged, deleted, skipped, failed, calls, saved,
-    failures, error, hint
+SELECT id, job, kind, cause, outcome, fire_time, due_at, fires_since, origin, skip_reason, options,
+    attempt, resumed, claimed_at, started_at, finished_at, created, updated, unchanged, deleted,
+    skipped, failed, calls, saved, failures, error, hint, retryable
 FROM runs
 WHERE ($1::text IS NULL OR job = $1) AND ($2::bigint IS NULL OR id < $2)
 ORDER BY id DESC
@@ -94,7 +115,7 @@ LIMIT $3;
 -- With $2 only those that tell how the job is: ended by themselves, no dry run, and not narrowed to a
 -- platform or by a limit that was reached, unless every run of the job has that limit ($3).
 SELECT latest.id, latest.job, latest.kind, latest.cause, latest.outcome, latest.fire_time,
-    latest.skip_reason, latest.options, latest.attempt, latest.resumed, latest.claimed_at,
+    latest.due_at, latest.fires_since, latest.origin, latest.retryable, latest.skip_reason, latest.options, latest.attempt, latest.resumed, latest.claimed_at,
     latest.started_at, latest.finished_at, latest.created, latest.updated, latest.unchanged,
     latest.deleted, latest.skipped, latest.failed, latest.calls, latest.saved, latest.failures,
     latest.error, latest.hint
@@ -111,14 +132,33 @@ CROSS JOIN LATERAL (
     LIMIT 1
 ) AS latest;
 
--- name: last_fire_time
-SELECT max(fire_time) FROM runs WHERE job = $1;
+-- name: settle_jobs
+-- One row a job, all in one statement. The first caller sets the anchor. A job whose schedule changed
+-- or that is switched on counts from $4, unless its past is asked for ($5). NULL in schedule or
+-- enabled was written by a version that did not know them: no change.
+INSERT INTO jobs (job, anchor_at, schedule, enabled, counts_from)
+SELECT wanted.job, $4, wanted.schedule, wanted.enabled, $4
+FROM unnest($1::text[], $2::text[], $3::boolean[]) AS wanted (job, schedule, enabled)
+ON CONFLICT (job) DO UPDATE
+SET schedule = EXCLUDED.schedule, enabled = EXCLUDED.enabled,
+    counts_from = CASE
+        WHEN jobs.job <> ALL ($5::text[])
+            AND (jobs.schedule <> EXCLUDED.schedule OR (EXCLUDED.enabled AND NOT jobs.enabled))
+            THEN EXCLUDED.counts_from
+        ELSE COALESCE(jobs.counts_from, jobs.anchor_at)
+    END
+RETURNING job, anchor_at, counts_from;
 
--- name: anchor_job
--- The first caller sets the anchor, everybody else reads it.
-INSERT INTO jobs (job, anchor_at) VALUES ($1, $2)
-ON CONFLICT (job) DO UPDATE SET anchor_at = jobs.anchor_at
-RETURNING anchor_at;
+-- name: last_fire_times
+-- The newest fire time of each job that has a row and is not later than $2: clocks are set back.
+SELECT wanted.job, latest.fire_time
+FROM unnest($1::text[]) AS wanted (job)
+CROSS JOIN LATERAL (
+    SELECT fire_time FROM runs
+    WHERE runs.job = wanted.job AND fire_time <= $2
+    ORDER BY fire_time DESC
+    LIMIT 1
+) AS latest;
 
 -- name: run_items
 SELECT platform, user_key, handle, outcome, error, at
@@ -142,9 +182,9 @@ RETURNING id;
 
 -- name: syncs_of_user
 -- The newest whole fetches of one user that a person asked for, found by their own index.
-SELECT id, job, kind, cause, outcome, fire_time, skip_reason, options, attempt, resumed, claimed_at,
-    started_at, finished_at, created, updated, unchanged, deleted, skipped, failed, calls, saved,
-    failures, error, hint
+SELECT id, job, kind, cause, outcome, fire_time, due_at, fires_since, origin, skip_reason, options,
+    attempt, resumed, claimed_at, started_at, finished_at, created, updated, unchanged, deleted,
+    skipped, failed, calls, saved, failures, error, hint, retryable
 FROM runs
 WHERE options -> 'only' ->> 0 = $1 AND jsonb_array_length(options -> 'only') = 1
     AND cause = 'manual' AND (options ->> 'full')::boolean AND NOT (options ->> 'dry_run')::boolean
