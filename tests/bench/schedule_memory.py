@@ -2,57 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from datetime import datetime
 
-from syncd.model.run import Outcome, RunId
+from syncd.model.run import Ending, Outcome, Run, RunId
+from syncd.model.schedule import Known, Registered
 
 
 class MemoryLedger:
     def __init__(self) -> None:
-        self.rows: dict[int, Any] = {}
-        self.fires: dict[Any, int] = {}
+        self.rows: dict[int, Run] = {}
 
-    async def claim_fire(self, run: Any, *, skip_reason: Any = None) -> Any:
-        key = (run.job, run.fire_time)
-        if key in self.fires:
-            return None
-        number = len(self.rows) + 1
-        self.fires[key] = number
-        self.rows[number] = replace(run, id=RunId(number))
-        return RunId(number)
+    async def settle(
+        self, jobs: Sequence[Registered], now: datetime, *, catch_up: Collection[str] = ()
+    ) -> Mapping[str, Known]:
+        return {job.job: Known(anchor_at=now, decided_until=now) for job in jobs}
 
-    async def create(self, run: Any) -> Any:
-        number = len(self.rows) + 1
-        self.rows[number] = replace(run, id=RunId(number))
-        return RunId(number)
+    async def claim(self, fires: Sequence[Run]) -> Sequence[Run]:
+        first = len(self.rows) + 1
+        claimed = [replace(run, id=RunId(number)) for number, run in enumerate(fires, first)]
+        self.rows.update({run.id: run for run in claimed})
+        return claimed
 
-    async def begin(self, run_id: Any, at: Any) -> Any:
+    async def begin(self, run_id: RunId, at: datetime) -> Run:
         run = self.rows[run_id] = replace(self.rows[run_id], outcome=Outcome.RUNNING, started_at=at)
         return run
 
-    async def finish(
-        self, run_id: Any, outcome: Any, at: Any, *, error: Any = "", hint: Any = ""
-    ) -> Any:
-        run = self.rows[run_id] = replace(
-            self.rows[run_id], outcome=outcome, finished_at=at, **words
-        )
+    async def finish(self, run_id: RunId, ending: Ending, at: datetime) -> Run:
+        run = self.rows[run_id] = replace(self.rows[run_id], outcome=ending.outcome, finished_at=at)
         return run
 
-    async def read(self, run_id: Any) -> Any:
+    async def read(self, run_id: int) -> Run | None:
         return self.rows.get(run_id)
 
-    async def recover(self) -> Any:
+    async def recover(self) -> Sequence[Run]:
         return []
 
-    async def last_of(self, jobs: Any) -> Any:
+    async def last_of(self, jobs: Sequence[str]) -> Mapping[str, Run]:
         return {}
 
-    async def last_fire_time(self, job: Any) -> Any:
+    async def cycle_start(self, job: str) -> None:
         return None
-
-    async def cycle_start(self, job: Any) -> Any:
-        return None
-
-    async def anchor(self, job: Any, now: Any) -> Any:
-        return now

@@ -15,6 +15,7 @@ import contextlib
 import json
 import os
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Generator, Iterator
 from contextlib import AbstractAsyncContextManager
 from time import perf_counter, time
@@ -28,9 +29,9 @@ from syncd.clock import SystemClock
 from syncd.engine.base import Engine
 from syncd.engine.local import LocalEngine
 from syncd.jobs.admission import Admission
-from syncd.jobs.base import Ending, JobKind, RunContext, Stores, Surroundings
+from syncd.jobs.base import JobKind, RunContext, Stores, Surroundings
 from syncd.model.address import PostgresAddress
-from syncd.model.run import Outcome, Run
+from syncd.model.run import Ending, Outcome, Run
 from syncd.runs.job import Job
 from syncd.runs.runner import Order, Runner
 from syncd.schedule.cron import parse_cron
@@ -185,6 +186,16 @@ def telling(bus: Bus, task: Task, apart: Apart) -> Iterator[None]:
             yield
 
 
+@contextlib.contextmanager
+def all_well(engine: Engine, task: Task) -> Iterator[None]:
+    """See to it that all runs ended well, where any had to."""
+    outcomes: Counter[Outcome] = Counter()
+    engine.on_end(lambda run: outcomes.update([run.outcome]))
+    yield
+    assert set(outcomes) <= {Outcome.SUCCEEDED}, outcomes
+    assert outcomes.total() in {0, task.jobs}, outcomes
+
+
 @contextlib.asynccontextmanager
 async def scheduling(task: Task, ledger: Any, *, whole: bool, told: bool) -> AsyncIterator[Ready]:
     apart, bus, clock = Apart(), Bus(), SystemClock()
@@ -200,6 +211,7 @@ async def scheduling(task: Task, ledger: Any, *, whole: bool, told: bool) -> Asy
         engine: Engine = Starter(task.ran)
         if whole:
             engine = await stack.enter_async_context(LocalEngine(Runner(around)))
+            stack.enter_context(all_well(engine, task))
         scheduler = Scheduler(list(schedules(task)), engine, around)
         group = await stack.enter_async_context(asyncio.TaskGroup())
         firing = group.create_task(scheduler.run())
