@@ -63,7 +63,15 @@ def installed(folder: Path) -> Iterator[int]:
     for version in sorted(set(PEERS.values())):
         lock = HERE.parents[1] / "packaging" / f"apscheduler-{version}.lock"
         command = [sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-        command += ["--require-hashes", "--target", str(folder / str(version)), "-r", str(lock)]
+        command += [
+            "--retries",
+            "1",
+            "--require-hashes",
+            "--target",
+            str(folder / str(version)),
+            "-r",
+            str(lock),
+        ]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode == 0:
             yield version
