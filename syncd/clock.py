@@ -21,7 +21,10 @@ class Clock(Protocol):
         """Return the wall-clock time, aware and in UTC."""
 
     def monotonic(self) -> float:
-        """Return seconds since some fixed point; never goes back."""
+        """Return seconds since some fixed point; never goes back, stands still in a suspend."""
+
+    def boottime(self) -> float:
+        """Return seconds since some fixed point; goes on while the machine is suspended."""
 
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds` of monotonic time; at once when not positive."""
@@ -36,6 +39,12 @@ class SystemClock:
 
     monotonic = staticmethod(time.monotonic)
     """Return seconds of the system's monotonic clock."""
+
+    def boottime(self) -> float:
+        """Return seconds of the clock that counts a suspend; the monotonic one elsewhere."""
+        # Linux has it, under a name that other systems' Python does not know.
+        number = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+        return time.clock_gettime(number)
 
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds`; a negative wait still lets others run once."""

@@ -78,7 +78,7 @@ class Core:
 
     async def load_pauses(self) -> None:
         """Read from the database what a person paused."""
-        self.around.admission.load(await self.pauses.standing(self.clock.now()))
+        self.around.admission.load(await self.pauses.read())
 
     def check_platform(self, name: str) -> None:
         """Refuse a platform that is not in config.toml.

@@ -29,8 +29,11 @@ class Engine(ABC):
         """Tell `listener` of every run that ended here, as it is stored."""
 
     @abstractmethod
-    def cancel(self, run_id: int) -> bool:
-        """Ask an active run to end; False when it is not active here."""
+    def cancel(self, run_id: int, why: str = "") -> bool:
+        """Ask an active run to end; False when it is not active here.
+
+        `why` is written into its row; empty where a person asked.
+        """
 
     @abstractmethod
     async def drain(self, seconds: float) -> None:

@@ -79,12 +79,12 @@ class LocalEngine(Engine):
         """Return the runs of a job that have not ended, without a look at any other."""
         return list(self._by_job.get(job, {}).values())
 
-    def cancel(self, run_id: int) -> bool:
+    def cancel(self, run_id: int, why: str = "") -> bool:
         """Ask an active run to end: requests under way may finish and are stored."""
         found = self._active.get(run_id)
         if found is None:
             return False
-        found[0].stop.request(StopReason.CANCEL, _CANCEL_GRACE_SECONDS)
+        found[0].stop.request(StopReason.CANCEL, _CANCEL_GRACE_SECONDS, why)
         return True
 
     def ask_to_drain(self, seconds: float) -> None:

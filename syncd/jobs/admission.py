@@ -6,7 +6,7 @@ The store keeps them for the next start; this is what running work asks before e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from syncd.clock import Clock
 from syncd.model.account import Account, AccountId
@@ -57,6 +57,13 @@ class Admission:
     def holding_job(self, job: str) -> Pause | None:
         """Return what keeps a job from running: a pause of everything or of the job."""
         return self.standing(PauseScope.ALL) or self.standing(PauseScope.JOB, job)
+
+    def pauses_of(self, job: str) -> Sequence[Pause]:
+        """Return the pauses of everything and of a job, also what is known of ended ones."""
+        if not self._pauses:
+            return ()
+        keys = ((PauseScope.ALL, ""), (PauseScope.JOB, job))
+        return [self._pauses[key] for key in keys if key in self._pauses]
 
     def holding(self, job: str, platform: str) -> Pause | None:
         """Return what keeps a job from asking a platform."""

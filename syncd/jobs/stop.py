@@ -17,18 +17,20 @@ class StopReason(StrEnum):
 class Stop:
     """A request to end, made once; the first reason stays.
 
-    `grace_seconds` is how long requests under way may take before they are cancelled.
+    `grace_seconds` is how long requests under way may take before they are cancelled, `why` what
+    is said of it, empty for the reason's own words.
     """
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
         self.reason: StopReason | None = None
         self.grace_seconds = 0.0
+        self.why = ""
 
-    def request(self, reason: StopReason, grace_seconds: float) -> None:
+    def request(self, reason: StopReason, grace_seconds: float, why: str = "") -> None:
         """Ask to end."""
         if self.reason is None:
-            self.reason, self.grace_seconds = reason, grace_seconds
+            self.reason, self.grace_seconds, self.why = reason, grace_seconds, why
             self._event.set()
 
     @property

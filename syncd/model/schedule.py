@@ -37,8 +37,10 @@ class Registered:
 class Known:
     """What the ledger knows of a job: where `every` counts from, and what is decided.
 
-    Fire times up to and including `decided_until` have their verdict, or are none of ours.
+    What lies before `counts_from`, when the job was added, changed or switched on, is none of its
+    own. Fire times up to and including `decided_until` have their verdict, or lie before that.
     """
 
     anchor_at: datetime
+    counts_from: datetime
     decided_until: datetime

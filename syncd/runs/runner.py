@@ -202,7 +202,7 @@ def _after_stop(stop: Stop, ending: Ending) -> Ending:
         case StopReason.DRAIN:
             return Ending(outcome=Outcome.INTERRUPTED)
         case StopReason.CANCEL:
-            return Ending(outcome=Outcome.CANCELLED, error="cancelled by a person")
+            return Ending(outcome=Outcome.CANCELLED, error=stop.why or "cancelled by a person")
         case StopReason.DEADLINE:
             return Ending(
                 outcome=Outcome.PARTIAL,

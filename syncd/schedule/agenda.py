@@ -11,25 +11,33 @@ from itertools import chain
 from typing import NamedTuple
 
 from syncd.clock import Clock
+from syncd.model.run import Run
 
 _LONGEST_SLEEP_SECONDS = 60.0
 
 
 class Wake(StrEnum):
-    """What to do about a job: fire it, try again what its last run left undone, run it at start."""
+    """What a job is woken for."""
 
     FIRE = "fire"
+    """A fire time is due."""
     RETRY = "retry"
+    """What its last run left undone, or all of it, is tried again."""
     START = "start"
+    """It runs when syncd starts."""
+    TURN = "turn"
+    """A run that was held back may begin."""
+    AGAIN = "again"
+    """PostgreSQL did not answer."""
 
 
 class Entry(NamedTuple):
-    """At `at`, wake a job. `fire_time` is what the schedule named."""
+    """At `at`, wake a job. A retry of a whole run names it."""
 
     at: datetime
     job: str
     wake: Wake
-    fire_time: datetime
+    origin: Run | None = None
 
 
 class Agenda:
@@ -44,13 +52,13 @@ class Agenda:
         self._entries: dict[datetime, list[Entry]] = {}
         self._woken = asyncio.Event()
 
-    def add(self, at: datetime, job: str, wake: Wake, fire_time: datetime) -> None:
+    def add(self, at: datetime, job: str, wake: Wake, origin: Run | None = None) -> None:
         """Note that a job is to be woken at `at`."""
         entries = self._entries.get(at)
         if entries is None:
             entries = self._entries[at] = []
             heapq.heappush(self._instants, at)
-        entries.append(Entry(at, job, wake, fire_time))
+        entries.append(Entry(at, job, wake, origin))
 
     def clear(self) -> None:
         """Forget everything."""
@@ -80,15 +88,20 @@ class Agenda:
             due += self._entries.pop(heapq.heappop(self._instants))
         return due
 
-    async def sleep(self) -> None:
-        """Sleep until the next entry is due; a minute at most, because wall clocks jump."""
+    async def sleep(self) -> float:
+        """Sleep until the next entry is due; a minute at most, because wall clocks jump.
+
+        Return how many seconds longer than meant it took.
+        """
         wait = _LONGEST_SLEEP_SECONDS
         if self._instants:
             left = (self._instants[0] - self._clock.now()).total_seconds()
             wait = min(wait, max(0.0, left))
+        begun = self._clock.monotonic()
         async with asyncio.TaskGroup() as group:
             sleeper = group.create_task(self._clock.sleep(wait))
             sleeper.add_done_callback(lambda _: self._woken.set())
             await self._woken.wait()
             sleeper.cancel()
         self._woken.clear()
+        return max(0.0, self._clock.monotonic() - begun - wait)

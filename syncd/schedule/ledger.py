@@ -22,7 +22,8 @@ class Ledger(Protocol):
         """Keep what config.toml says of each job, and return what is known of it.
 
         A job that is new, whose schedule changed or that was switched on counts from `now`; not
-        so those named in `catch_up`, whose past is still to be decided.
+        so those named in `catch_up`, whose past is still to be decided. A job that is not named is
+        off.
         """
 
     async def claim(self, fires: Sequence[Run]) -> Sequence[Run]:
@@ -35,7 +36,10 @@ class Ledger(Protocol):
         """Add a run that nothing else in the ledger asked for and return its number."""
 
     async def follow(self, run: Run) -> RunId | None:
-        """Add a run that repeats or follows `run.origin`; None when there is one that began."""
+        """Add a run that repeats or follows `run.origin`; None when there is one that began.
+
+        With a skip reason it is only written down.
+        """
 
     async def recover(self) -> Sequence[Run]:
         """Mark what a dead process left running as interrupted; return all that waits to go on."""

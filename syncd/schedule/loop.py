@@ -1,38 +1,32 @@
 """The loop: one heap of what is next, one timer, nothing kept that the database does not know.
 
 A fire time is claimed by a row before anything starts; who comes second finds the row. After an
-outage the fires that were due are computed from the last row: the latest one runs.
+outage the fires that were due are computed from the last row, and each of them gets its verdict.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import assert_never
 
 from syncd.engine.base import Engine
-from syncd.errors import AlreadyRunning, Stopping, StoreUnavailable
+from syncd.errors import StoreUnavailable
 from syncd.jobs.base import Surroundings
-from syncd.jobs.stop import Stop
-from syncd.model.run import Cause, Outcome, Run, RunId, RunOptions, SkipReason
-from syncd.runs.job import Job
-from syncd.runs.runner import Order
+from syncd.model.run import Cause, Run
 from syncd.schedule.agenda import Agenda, Entry, Wake
-from syncd.schedule.roster import Roster, Schedule
-from syncd.schedule.timetable import latest_between
-from syncd.telemetry.events import FireSkipped
+from syncd.schedule.drift import Drift
+from syncd.schedule.follow_ups import FollowUps
+from syncd.schedule.looks import Looks
+from syncd.schedule.roster import Schedule
+from syncd.schedule.triggers import Triggers
 
-_LATE = timedelta(seconds=60)
 _STORE_RETRY = timedelta(seconds=5)
-_HELD_RETRY = timedelta(minutes=5)
-_RETRYABLE = {Outcome.PARTIAL, Outcome.FAILED}
 
 
-class Scheduler(Roster):
-    """Starts runs when they are due or asked for.
+class Scheduler(Triggers):
+    """Starts runs when they are due, or when somebody asks for them.
 
     Args:
         schedules: every job of config.toml.
@@ -49,33 +43,36 @@ class Scheduler(Roster):
         *,
         is_firing: bool = True,
     ) -> None:
-        super().__init__(schedules, around.clock, is_firing=is_firing)
-        self._engine = engine
-        self._around = around
+        super().__init__(schedules, engine, around, is_firing=is_firing)
         self._agenda = Agenda(around.clock)
-        self._ended: deque[Run] = deque()
-        self._is_closed = False
+        self._looks = Looks(self, around, engine, self._agenda, self._lines)
+        self._follow_ups = FollowUps(self, around, self._agenda, self._lines)
+        self._drift = Drift(around.clock)
         self._is_stale = False
-        self._catch_up: frozenset[str] = frozenset()
-        # Between the look at what runs and the start of a run nobody else may start one.
-        self._turn = asyncio.Lock()
+        self._was_started = False
+        self._unwanted: deque[Run] = deque()
+        self._changed: set[str] = set()
+        self._catch_up: set[str] = set()
         engine.on_end(self._note_ended)
 
     async def run(self) -> None:
-        """Go on with what was interrupted, then fire for ever.
+        """Go on with what was interrupted, then fire until cancelled; may be run again then.
 
         Raises:
             StoreUnavailable: only before anything was started; repeat it then.
         """
-        async with self._turn:
-            await self._prepare()
-        while True:
-            await self._agenda.sleep()
-            if self._is_stale:
+        try:
+            async with self._turn:
+                undecided = await self._prepare()
+                self._tell(self.names())
+                self._plan_starts(undecided)
+            while True:
+                overslept = await self._agenda.sleep()
                 async with self._turn:
-                    await self._prepare()
-            await self._plan_retries()
-            await self._wake_due()
+                    await self._go_on(overslept)
+        finally:
+            # Whoever leads now goes on from the database, perhaps somebody else.
+            self._forget()
 
     def apply(self, schedules: Sequence[Schedule], *, catch_up: Collection[str] = ()) -> None:
         """Replace the jobs while running.
@@ -84,82 +81,108 @@ class Scheduler(Roster):
         now, unless it is named in `catch_up`. One that is gone fires no more; its active run goes
         on.
         """
+        before = {each.job: each for each in self.registered()}
+        known = {schedule.job.name: schedule for schedule in self.schedules()}
         self.replace(schedules)
-        self._catch_up = frozenset(catch_up)
-        self._is_stale = True
+        after = {each.job: each for each in self.registered()}
+        moved = {name for name in before | after if before.get(name) != after.get(name)}
+        self._looks.forget(moved)
+        for name in moved:
+            if name not in after or not after[name].enabled:
+                self._unwanted.extend(self._lines.drop(name))
+        for name in after.keys() - moved:
+            if known[name] != self.schedule(name):
+                self._looks.plan(name)
+        self._changed |= moved
+        self._catch_up |= set(catch_up)
         self._agenda.wake()
 
     async def look(self, name: str) -> None:
-        """Decide now what is due for a job.
+        """Decide now what is due for a job; nothing happens where this process does not fire.
 
         Raises:
             NotKnown: no such job.
             StoreUnavailable: PostgreSQL cannot be reached.
         """
         self.job(name)
-        self._agenda.wake()
-
-    async def trigger(self, name: str, options: RunOptions, *, is_beside: bool = False) -> Run:
-        """Start a run that no fire time asked for, and return it.
-
-        `is_beside` lets it go beside a run of the same job: it must be about single users then.
-
-        Raises:
-            NotKnown: no such job.
-            BadInput: its kind cannot be narrowed in that way.
-            AlreadyRunning: the job runs, and this run is not to go beside it.
-            Stopping: syncd is on its way down.
-            StoreUnavailable: PostgreSQL cannot be reached.
-        """
-        job = self.job(name)
-        job.work.check(options)
-        limited = replace(options, limit=options.limit or job.limit)
         async with self._turn:
-            if self._is_closed:
-                raise Stopping("syncd is stopping: nothing new starts", hint="try again later")
-            active = self._engine.find_active(name)
-            if active is not None and not is_beside:
-                raise AlreadyRunning(
-                    f"job {name} runs already: run {active.id}",
-                    run_id=active.id,
-                    hint=f"follow it with `syncd show {active.id}`, or `syncd cancel {active.id}`",
-                )
-            return await self._create(job, Cause.MANUAL, limited)
+            await self._look([name])
 
     def next_retry(self, name: str) -> datetime | None:
         """Return when a job tries again what its last run left undone; None when it does not."""
         return self._agenda.first(name, Wake.RETRY)
 
-    async def close(self) -> None:
-        """Start nothing any more; whoever is about to start a run does so first."""
-        async with self._turn:
-            self._is_closed = True
-
     def _note_ended(self, run: Run) -> None:
-        """Take note of a run that ended: what it left undone may be tried again later."""
-        self._ended.append(run)
+        """Take note of a run that ended: another may begin, or what it left undone be tried."""
+        self._follow_ups.note([run])
         self._agenda.wake()
 
-    async def _prepare(self) -> None:
-        """Read what the database knows, then start: a connection lost on the way starts nothing."""
-        runs, now = self._around.stores.runs, self._around.clock.now()
-        left = [run for run in await runs.recover() if await self._is_wanted(run)]
-        last = await runs.last_of(self.names())
-        known = await runs.settle(self.registered(), now, catch_up=self._catch_up)
-        self._catch_up = frozenset()
-        for name in self.names():
-            self.settle(name, known[name].anchor_at)
+    def _forget(self) -> None:
         self._agenda.clear()
+        self._lines.clear()
+        self._looks.clear()
+        self._follow_ups.clear()
+
+    def _plan_starts(self, names: Sequence[str]) -> None:
+        """Let jobs run that do so when syncd starts, once, and not beside a fire they missed."""
+        now = self._around.clock.now()
+        for name in () if self._was_started else names:
+            if self.job(name).run_on_start and self.is_firing(name):
+                self._agenda.add(now, name, Wake.START)
+        self._was_started = True
+
+    async def _prepare(self) -> Sequence[str]:
+        """Read what the database knows, then start: a connection lost on the way starts nothing.
+
+        Return the jobs of which nothing was due.
+        """
+        self._drift = Drift(self._around.clock)
+        begun = {order.run.id for order in self._engine.active()}
+        found = [run for run in await self._ledger.recover() if run.id not in begun]
+        left = [run for run in found if await self._is_wanted(run)]
+        last = await self._ledger.last_of(self.names())
+        self._forget()
+        self._changed |= set(self.names())
         for run in left:
-            self._start(run, self.job(run.job))
-        for name in self.names():
-            self._register(self.schedule(name), known[name].decided_until, now)
-        self._ended.extend(last.values())
+            (self._lines.add_beside if run.options.only else self._lines.add)(run)
+        await self._settle()
+        self._follow_ups.note(last.values())
+        decided = await self._look(self.names())
         self._is_stale = False
-        self._agenda.wake()
+        return [name for name in self.names() if name not in decided]
+
+    def _tell(self, names: Sequence[str]) -> None:
+        for name in names:
+            self._around.bus.emit(self.registration(name))
+
+    async def _settle(self) -> Sequence[str]:
+        """Tell the ledger which jobs there are, plan those that changed, and name them."""
+        while self._unwanted:
+            if await self._is_wanted(self._unwanted[0]):
+                self._lines.add(self._unwanted[0])
+            self._unwanted.popleft()
+        if not self._changed:
+            return ()
+        changed, self._changed = self._changed, set()
+        catch_up = frozenset(self._catch_up)
+        try:
+            known = await self._ledger.settle(
+                self.registered(), self._around.clock.now(), catch_up=catch_up
+            )
+        except StoreUnavailable:
+            self._changed |= changed
+            raise
+        self._catch_up -= catch_up
+        for name in known.keys() & set(self.names()):
+            self.settle(name, known[name].anchor_at)
+        self._follow_ups.learn(known)
+        # What changed again meanwhile is told again.
+        told = [name for name in self.names() if name in (known.keys() & changed) - self._changed]
+        self._looks.learn({name: known[name] for name in told})
+        return told
 
     async def _is_wanted(self, run: Run) -> bool:
-        """Tell whether to go on with a run whose process died; one that nobody wants is ended."""
+        """Tell whether to go on with a run that nobody executes; an unwanted one is ended."""
         if run.job not in self.names():
             why = "its job is no longer in config.toml"
         elif not self.job(run.job).enabled:
@@ -168,130 +191,67 @@ class Scheduler(Roster):
             why = "a dry run leaves nothing to go on from"
         else:
             return True
-        await self._around.stores.runs.abandon(run.id, self._around.clock.now(), why)
+        await self._ledger.abandon(run.id, self._around.clock.now(), why)
         return False
 
-    def _register(self, schedule: Schedule, fired: datetime, now: datetime) -> None:
-        """Put a job on the agenda: with the last fire time that passed while nobody was there."""
-        job = schedule.job
-        timetable, next_fire = self.timetable(job.name), self.next_fire(job.name)
-        self._around.bus.emit(self.registration(job.name))
-        if not self.is_firing(job.name):
-            return
-        missed = latest_between(timetable, fired, now)
-        due = missed or next_fire
-        if due is not None:
-            self._agenda.add(due, job.name, Wake.FIRE, due)
-        if job.run_on_start and missed is None:
-            self._agenda.add(now, job.name, Wake.START, now)
+    async def _go_on(self, overslept: float) -> None:
+        """Do all that is due; what PostgreSQL does not answer is done again a little later."""
+        again_at = self._around.clock.now() + _STORE_RETRY
+        jumped = self._drift.look(overslept)
+        if jumped is not None:
+            self._around.bus.emit(jumped)
+            # The newest fire time that has a row may lie in the future now.
+            self._is_stale |= "backward" in jumped.kind
+        try:
+            if self._is_stale:
+                await self._prepare()
+            self._tell(await self._settle())
+            await self._wake_due()
+            await self._follow_ups.plan()
+        except StoreUnavailable:
+            self._agenda.add(again_at, "", Wake.AGAIN)
+        self._begin()
+
+    async def _look(self, jobs: Collection[str]) -> Collection[str]:
+        decided = await self._looks.look(jobs)
+        self._looks.spread()
+        self._begin()
+        return decided
 
     async def _wake_due(self) -> None:
-        now = self._around.clock.now()
-        for entry in self._agenda.take_due():
-            try:
-                async with self._turn:
-                    await self._wake(entry, now)
-            except StoreUnavailable:
-                # The fire is kept here, and, should we die, found again from the last row.
-                self._agenda.add(now + _STORE_RETRY, entry.job, entry.wake, entry.fire_time)
+        """Wake what is due: the fires of all jobs together, then the rest one by one."""
+        again_at = self._around.clock.now() + _STORE_RETRY
+        due = list(self._agenda.take_due())
+        fires = {each.job for each in due if each.wake is Wake.FIRE and self._looks.is_due(each)}
+        rest = deque(each for each in due if each.wake is not Wake.FIRE)
+        try:
+            if fires:
+                await self._look(fires)
+                fires = set()
+            while rest:
+                await self._wake(rest[0])
+                rest.popleft()
+        except StoreUnavailable:
+            # A fire is kept here, and, should we die, found again from the last row.
+            self._looks.postpone(fires, again_at)
+            for entry in rest:
+                self._follow_ups.postpone(entry, again_at)
+            raise
 
-    async def _wake(self, entry: Entry, now: datetime) -> None:
+    async def _wake(self, entry: Entry) -> None:
         match entry.wake:
-            case Wake.FIRE:
-                await self._wake_fire(entry, now)
-            case Wake.RETRY:
-                await self._wake_retry(entry)
-            case Wake.START:
-                await self._wake_start(entry)
+            case Wake.RETRY if self._follow_ups.is_due(entry):
+                await self._follow_ups.wake(entry)
+            case Wake.START if not self._is_kept_from_starting(entry.job):
+                draft = self.draft(entry.job, Cause.MANUAL, self._around.clock.now())
+                self._lines.add(replace(draft, id=await self._ledger.create(draft)))
+            case Wake.TURN:
+                self._lines.release(entry.job)
             case _:
-                assert_never(entry.wake)
-
-    async def _wake_fire(self, entry: Entry, now: datetime) -> None:
-        job, timetable = self.job(entry.job), self.timetable(entry.job)
-        fire_time = latest_between(timetable, entry.fire_time, now) or entry.fire_time
-        cause = Cause.CATCH_UP if now - fire_time > _LATE else Cause.SCHEDULE
-        await self._fire(job, fire_time, cause)
-        following = timetable.next_after(max(now, fire_time))
-        if following is not None:
-            self._agenda.add(following, entry.job, Wake.FIRE, following)
-
-    async def _wake_start(self, entry: Entry) -> None:
-        job = self.job(entry.job)
-        is_held = self._around.admission.holding_job(job.name) is not None
-        if not is_held and self._engine.find_active(job.name) is None:
-            await self._create(job, Cause.MANUAL, RunOptions(limit=job.limit))
-
-    async def _fire(self, job: Job, fire_time: datetime, cause: Cause) -> None:
-        skip_reason: SkipReason | None = None
-        if self._around.admission.holding_job(job.name) is not None:
-            skip_reason = SkipReason.PAUSED
-        elif self._engine.find_active(job.name) is not None:
-            skip_reason = SkipReason.OVERLAP
-        run = self._draft(job, cause, RunOptions(limit=job.limit), fire_time)
-        run = replace(run, due_at=fire_time, skip_reason=skip_reason)
-        claimed = await self._around.stores.runs.claim([run])
-        if not claimed:
-            return
-        if skip_reason is not None:
-            self._around.bus.emit(
-                FireSkipped(job=job.name, fire_time=fire_time, reason=skip_reason)
-            )
-            return
-        self._start(claimed[0], job)
-
-    async def _create(self, job: Job, cause: Cause, options: RunOptions) -> Run:
-        run = self._draft(job, cause, options, None)
-        number = await self._around.stores.runs.create(run)
-        created = replace(run, id=number)
-        self._start(created, job)
-        return created
-
-    def _draft(
-        self, job: Job, cause: Cause, options: RunOptions, fire_time: datetime | None
-    ) -> Run:
-        return Run(
-            id=RunId(0),
-            job=job.name,
-            kind=job.kind,
-            cause=cause,
-            outcome=Outcome.CLAIMED,
-            fire_time=fire_time,
-            options=options,
-            claimed_at=self._around.clock.now(),
-        )
-
-    def _start(self, run: Run, job: Job) -> None:
-        order = Order(run=run, job=job, stop=Stop(), deadline=self.deadline(job))
-        self._engine.start(order)
-
-    async def _plan_retries(self) -> None:
-        """Find when what ended runs left undone may be tried again."""
-        while self._ended:
-            try:
-                await self._plan_retry(self._ended[0])
-            except StoreUnavailable:
                 return
-            self._ended.popleft()
 
-    async def _plan_retry(self, run: Run) -> None:
-        """Plan a retry, unless the run was narrowed or its job only runs when triggered."""
-        options = run.options
-        narrowed = options.only or options.platform or options.limit is not None or options.dry_run
-        following = self.next_fire(run.job) if run.job in self.names() else None
-        if following is None or narrowed or run.outcome not in _RETRYABLE:
-            return
-        cycle_start = await self._around.stores.runs.cycle_start(run.job)
-        if cycle_start is None:
-            return
-        at = await self.job(run.job).work.next_retry(self._around, cycle_start)
-        if at is not None and at < following:
-            self._agenda.add(at, run.job, Wake.RETRY, at)
-
-    async def _wake_retry(self, entry: Entry) -> None:
-        job = self.job(entry.job)
-        is_held = self._around.admission.holding_job(job.name) is not None
-        if is_held or self._engine.find_active(job.name) is not None:
-            later = self._around.clock.now() + _HELD_RETRY
-            self._agenda.add(later, job.name, Wake.RETRY, entry.fire_time)
-            return
-        await self._create(job, Cause.RETRY, RunOptions())
+    def _is_kept_from_starting(self, name: str) -> bool:
+        """Tell whether a job that runs when syncd starts is paused, gone, or runs already."""
+        if name not in self.names() or self._around.admission.holding_job(name) is not None:
+            return True
+        return name in self._lines.active() or bool(self._lines.waiting(name))

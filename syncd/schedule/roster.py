@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from syncd.clock import Clock
 from syncd.config.values import suggestion
 from syncd.errors import NotKnown
+from syncd.model.run import Cause, Outcome, Run, RunId, RunOptions
 from syncd.model.schedule import Misfire, Overlap, Registered
 from syncd.runs.job import Job
 from syncd.schedule.cron import CronSchedule
@@ -42,9 +43,12 @@ class Schedule:
     @property
     def times(self) -> str:
         """Say when it fires, so that a change of its fire times is noticed and nothing else."""
+        words = []
         if self.cron is not None:
-            return f"cron {self.cron.expression} {self.cron.timezone}"
-        return "" if self.every is None else f"every {self.every.total_seconds():g}s"
+            words.append(f"cron {self.cron.expression} {self.cron.timezone}")
+        if self.every is not None:
+            words.append(f"every {self.every.total_seconds():g}s")
+        return ", ".join([*words, *(f"after {job}" for job in self.after)])
 
 
 class Roster:
@@ -58,7 +62,9 @@ class Roster:
 
     def __init__(self, schedules: Sequence[Schedule], clock: Clock, *, is_firing: bool) -> None:
         self._schedules = {schedule.job.name: schedule for schedule in schedules}
+        self._followers = _followers(schedules)
         self._timetables: dict[str, Timetable] = {}
+        self._anchors: dict[str, datetime] = {}
         self._clock = clock
         self._is_firing = is_firing
 
@@ -72,8 +78,32 @@ class Roster:
         return list(self._schedules.values())
 
     def replace(self, schedules: Sequence[Schedule]) -> None:
-        """Know other jobs from now on."""
+        """Know other jobs from now on; a new `every` counts from now until it is settled."""
         self._schedules = {schedule.job.name: schedule for schedule in schedules}
+        self._followers = _followers(schedules)
+        for name in set(self._anchors) - set(self._schedules):
+            del self._anchors[name], self._timetables[name]
+        if self._anchors:
+            now = self._clock.now()
+            for name in self._schedules:
+                self.settle(name, self._anchors.get(name, now))
+
+    def followers(self, name: str) -> Sequence[Schedule]:
+        """Return the jobs that come after a job."""
+        return self._followers.get(name, ())
+
+    def draft(self, name: str, cause: Cause, now: datetime) -> Run:
+        """Return a run of a job that the ledger does not know yet."""
+        job = self.job(name)
+        return Run(
+            id=RunId(0),
+            job=name,
+            kind=job.kind,
+            cause=cause,
+            outcome=Outcome.CLAIMED,
+            options=RunOptions(limit=job.limit),
+            claimed_at=now,
+        )
 
     def names(self) -> Sequence[str]:
         """Name every job, in the order of config.toml."""
@@ -145,6 +175,7 @@ class Roster:
         elif schedule.every is not None:
             timetable = Every(interval=schedule.every, anchor=anchor)
         self._timetables[name] = timetable
+        self._anchors[name] = anchor
         return timetable
 
     def deadline(self, job: Job) -> datetime | None:
@@ -156,3 +187,11 @@ class Roster:
             return now + _DEFAULT_TIMEOUT
         following = self.next_fire(job.name)
         return None if following is None else max(following - _MARGIN, now + _MARGIN)
+
+
+def _followers(schedules: Sequence[Schedule]) -> Mapping[str, Sequence[Schedule]]:
+    found: dict[str, list[Schedule]] = {}
+    for schedule in schedules:
+        for name in schedule.after:
+            found.setdefault(name, []).append(schedule)
+    return found

@@ -115,3 +115,28 @@ def latest_between(timetable: Timetable, start: datetime, end: datetime) -> date
         else:
             latest = later
     return latest
+
+
+def newest_between(
+    timetable: Timetable, start: datetime, end: datetime, limit: int
+) -> list[datetime]:
+    """List the fire times after `start` up to and including `end`, the last `limit` of them.
+
+    However many lie in between, it asks for little more than it lists.
+    """
+    fires = fires_between(timetable, start, end, limit + 1)
+    if len(fires) <= limit:
+        return fires
+    # What took so many fire times before is a first guess of what does at the end.
+    width = (fires[-1] - fires[0]) or _PRECISION
+    newest: list[datetime] = []
+    while len(newest) < limit and end > start:
+        missing = limit - len(newest)
+        begin = start if end - start <= width else end - width
+        fires = fires_between(timetable, begin, end, missing + 1)
+        if len(fires) > missing and width > _PRECISION:
+            width /= 2
+            continue
+        newest = [*fires, *newest]
+        end, width = begin, width * 2
+    return newest

@@ -31,7 +31,8 @@ class FireStore:
         """Keep what config.toml says of each job, and return what is known of it.
 
         A job that is new, whose schedule changed or that was switched on counts from `now`; not
-        so those named in `catch_up`, whose past is still to be decided.
+        so those named in `catch_up`, whose past is still to be decided. A job that is not named is
+        off.
         """
         columns = [
             [job.job for job in jobs],
@@ -39,13 +40,14 @@ class FireStore:
             [job.enabled for job in jobs],
         ]
         async with self._database.transaction() as connection:
-            rows = await connection.fetch(self._sql["settle_jobs"], *columns, now, list(catch_up))
-            fired = await connection.fetch(self._sql["last_fire_times"], columns[0], now)
-        last = {row["job"]: row["fire_time"] for row in fired}
+            await connection.execute(self._sql["settle_jobs"], *columns, now, list(catch_up))
+            await connection.execute(self._sql["switch_off_others"], columns[0])
+            rows = await connection.fetch(self._sql["known_jobs"], columns[0], now)
         return {
             row["job"]: Known(
                 anchor_at=row["anchor_at"],
-                decided_until=max(row["counts_from"], last.get(row["job"], row["counts_from"])),
+                counts_from=row["counts_from"],
+                decided_until=max(row["counts_from"], row["fire_time"] or row["counts_from"]),
             )
             for row in rows
         }
@@ -95,7 +97,7 @@ class FireStore:
     async def follow(self, run: Run) -> RunId | None:
         """Add a run that repeats or follows `run.origin`; None when there is one that began.
 
-        Safe to repeat.
+        With a skip reason it is only written down. Safe to repeat.
         """
         async with self._database.connection() as connection:
             number = await connection.fetchval(
@@ -107,6 +109,7 @@ class FireStore:
                 run.claimed_at,
                 run.attempt,
                 run.origin,
+                run.skip_reason,
             )
         return None if number is None else RunId(number)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from syncd.model.pause import Pause, PauseScope
 from syncd.store.blocks import load_blocks
@@ -35,8 +34,8 @@ class PauseStore:
         async with self._database.connection() as connection:
             return await connection.fetchval(self._sql["resume"], scope, key) is not None
 
-    async def standing(self, now: datetime) -> Sequence[Pause]:
-        """Return every pause that has not ended by `now`."""
+    async def read(self) -> Sequence[Pause]:
+        """Return every pause that nobody resumed, also those that have ended."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(self._sql["standing_pauses"], now)
+            rows = await connection.fetch(self._sql["read_pauses"])
         return [Pause(**{**row, "scope": PauseScope(row["scope"])}) for row in rows]

@@ -17,7 +17,7 @@ class MemoryLedger:
     async def settle(
         self, jobs: Sequence[Registered], now: datetime, *, catch_up: Collection[str] = ()
     ) -> Mapping[str, Known]:
-        return {job.job: Known(anchor_at=now, decided_until=now) for job in jobs}
+        return {job.job: Known(anchor_at=now, counts_from=now, decided_until=now) for job in jobs}
 
     async def claim(self, fires: Sequence[Run]) -> Sequence[Run]:
         first = len(self.rows) + 1

@@ -153,7 +153,7 @@ class Starter(Engine):
     def on_end(self, listener: Callable[[Run], None]) -> None:
         pass
 
-    def cancel(self, run_id: int) -> bool:
+    def cancel(self, run_id: int, why: str = "") -> bool:
         return False
 
     async def drain(self, seconds: float) -> None:

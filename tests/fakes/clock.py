@@ -28,6 +28,7 @@ class FakeClock:
     def __init__(self, start: datetime = START) -> None:
         self._start = start
         self._elapsed = 0.0
+        self._suspended = 0.0
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
 
@@ -36,6 +37,9 @@ class FakeClock:
 
     def monotonic(self) -> float:
         return self._elapsed
+
+    def boottime(self) -> float:
+        return self._elapsed + self._suspended
 
     async def sleep(self, seconds: float) -> None:
         if seconds <= 0:
@@ -92,6 +96,11 @@ class FakeClock:
     def jump_wall(self, delta: timedelta) -> None:
         """Change the wall clock only."""
         self._start += delta
+
+    def suspend(self, seconds: float) -> None:
+        """Let the machine sleep: the wall clock goes on, the monotonic one stands still."""
+        self._suspended += seconds
+        self.jump_wall(timedelta(seconds=seconds))
 
     async def _wake_next(self) -> None:
         wake_at, _, waking = heapq.heappop(self._sleepers)

@@ -53,7 +53,7 @@ async def until_true(ask: Callable[[], bool], what: str) -> None:
 
 
 async def rows(world: Running) -> list[Run]:
-    return (await world.runs.list_newest(None, None, 100))[::-1]
+    return (await world.runs.list_newest(None, None, 10_000))[::-1]
 
 
 async def ended(world: Running, count: int) -> list[Run]:
@@ -64,6 +64,16 @@ async def ended(world: Running, count: int) -> list[Run]:
         return found if sum(run.outcome.is_final for run in found) >= count else []
 
     return await until(ask, what=f"{count} runs to end")
+
+
+async def started(world: Running, count: int) -> list[Run]:
+    """Return the runs that were not skipped, once so many of them have ended."""
+
+    async def ask() -> list[Run]:
+        found = [run for run in await rows(world) if run.skip_reason is None]
+        return found if sum(run.outcome.is_final for run in found) >= count else []
+
+    return await until(ask, what=f"{count} runs to have run")
 
 
 async def ended_in_time(world: Running, clock: FakeClock, count: int) -> list[Run]:

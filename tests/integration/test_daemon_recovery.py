@@ -21,12 +21,13 @@ from fakes.scheduling import (
     flaky,
     hourly,
     rows,
+    started,
 )
 
 from syncd.errors import PlatformDown, Stopping, StoreUnavailable
 from syncd.model.account import Account
 from syncd.model.profile import Fetched
-from syncd.model.run import Cause, Outcome, RunOptions
+from syncd.model.run import Cause, Outcome, RunOptions, SkipReason
 from syncd.schedule.roster import Schedule
 from syncd.store.database import Database
 from syncd.telemetry.events import JobRegistered
@@ -49,12 +50,16 @@ async def test_after_downtime_the_latest_missed_fire_is_run_once(
 ) -> None:
     await fired(world, NOON - HOUR - downtime)
     async with firing(world, hourly()):
-        runs = await ended(world, 2)
+        await started(world, 2)
         await clock.advance(60)
-        after = await ended(world, 3)
+        after = await started(world, 3)
+        coalesced = [run for run in await rows(world) if run.skip_reason]
 
-    assert (runs[1].fire_time, runs[1].cause) == (NOON - HOUR, Cause.CATCH_UP)
-    assert (after[2].fire_time, after[2].cause) == (NOON, Cause.SCHEDULE)
+    assert {run.skip_reason for run in coalesced} == {SkipReason.COALESCED}
+    assert [(run.fire_time, run.cause) for run in after[1:]] == [
+        (NOON - HOUR, Cause.CATCH_UP),
+        (NOON, Cause.SCHEDULE),
+    ]
 
 
 async def test_a_new_job_does_not_catch_up_with_the_past(world: Running, clock: FakeClock) -> None:

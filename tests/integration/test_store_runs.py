@@ -214,7 +214,7 @@ async def test_the_first_caller_sets_the_anchor_and_a_restart_does_not_move_it(
 
     again = await others.settle([job], AT + timedelta(days=3))
 
-    assert first == again == {JOB: Known(anchor_at=AT, decided_until=AT)}
+    assert first == again == {JOB: Known(anchor_at=AT, counts_from=AT, decided_until=AT)}
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,9 @@ RETURNING id;
 -- name: follow_run
 -- However often it is asked for, a job follows a run once, and a run is repeated once. Who asks again
 -- gets the same row as long as it waits: a reply may have been lost.
-INSERT INTO runs (job, kind, cause, outcome, options, claimed_at, attempt, origin)
-VALUES ($1, $2, $3, 'claimed', $4, $5, $6, $7)
+INSERT INTO runs (job, kind, cause, outcome, skip_reason, options, claimed_at, finished_at, attempt, origin)
+VALUES ($1, $2, $3, CASE WHEN $8::text IS NULL THEN 'claimed' ELSE 'skipped' END, $8::text, $4,
+    $5::timestamptz, CASE WHEN $8::text IS NOT NULL THEN $5::timestamptz END, $6, $7)
 ON CONFLICT (origin, job, cause) WHERE origin IS NOT NULL DO UPDATE
 SET claimed_at = runs.claimed_at
 WHERE runs.outcome = 'claimed'
@@ -116,10 +117,11 @@ CROSS JOIN LATERAL (
 
 -- name: settle_jobs
 -- One row a job, all in one statement. The first caller sets the anchor. A job whose schedule changed
--- or that is switched on counts from $4, unless its past is asked for ($5). NULL in schedule or
--- enabled was written by a version that did not know them: no change.
+-- or that is switched on counts from $4, unless its past is asked for ($5); none counts from the
+-- future, where the clock was set back. NULL in schedule or enabled was written by a version that did
+-- not know them: no change.
 INSERT INTO jobs (job, anchor_at, schedule, enabled, counts_from)
-SELECT wanted.job, $4, wanted.schedule, wanted.enabled, $4
+SELECT wanted.job, $4::timestamptz, wanted.schedule, wanted.enabled, $4::timestamptz
 FROM unnest($1::text[], $2::text[], $3::boolean[]) AS wanted (job, schedule, enabled)
 ON CONFLICT (job) DO UPDATE
 SET schedule = EXCLUDED.schedule, enabled = EXCLUDED.enabled,
@@ -127,20 +129,27 @@ SET schedule = EXCLUDED.schedule, enabled = EXCLUDED.enabled,
         WHEN jobs.job <> ALL ($5::text[])
             AND (jobs.schedule <> EXCLUDED.schedule OR (EXCLUDED.enabled AND NOT jobs.enabled))
             THEN EXCLUDED.counts_from
-        ELSE COALESCE(jobs.counts_from, jobs.anchor_at)
+        ELSE LEAST(COALESCE(jobs.counts_from, jobs.anchor_at), EXCLUDED.counts_from)
     END
-RETURNING job, anchor_at, counts_from;
+WHERE jobs.schedule IS DISTINCT FROM EXCLUDED.schedule OR jobs.enabled IS DISTINCT FROM EXCLUDED.enabled
+    OR jobs.counts_from IS NULL OR jobs.counts_from > EXCLUDED.counts_from;
 
--- name: last_fire_times
--- The newest fire time of each job that has a row and is not later than $2: clocks are set back.
-SELECT wanted.job, latest.fire_time
-FROM unnest($1::text[]) AS wanted (job)
-CROSS JOIN LATERAL (
+-- name: switch_off_others
+-- A job that is gone is off: should it come back, it does not catch up with what it missed.
+UPDATE jobs SET enabled = false
+WHERE job <> ALL ($1::text[]) AND enabled IS DISTINCT FROM false;
+
+-- name: known_jobs
+-- With the newest fire time that has a row and is not later than $2: clocks are set back.
+SELECT jobs.job, jobs.anchor_at, jobs.counts_from, latest.fire_time
+FROM jobs
+LEFT JOIN LATERAL (
     SELECT fire_time FROM runs
-    WHERE runs.job = wanted.job AND fire_time <= $2
+    WHERE runs.job = jobs.job AND fire_time <= $2
     ORDER BY fire_time DESC
     LIMIT 1
-) AS latest;
+) AS latest ON true
+WHERE jobs.job = ANY ($1::text[]);
 
 -- name: run_items
 SELECT platform, user_key, handle, outcome, error, at

@@ -8,6 +8,7 @@ from syncd.telemetry.events.base import (
     Level,
 )
 from syncd.telemetry.events.daemon import (
+    ClockJumped,
     ConditionNoticed,
     ControlRefused,
     ControlUsed,
@@ -30,6 +31,7 @@ from syncd.telemetry.events.outbound import (
 from syncd.telemetry.events.runs import (
     AccountChanged,
     DeadLetterWritten,
+    FireClaimed,
     FireSkipped,
     ItemFailed,
     ItemsCommitted,
@@ -44,6 +46,7 @@ from syncd.telemetry.events.runs import (
 
 __all__ = [
     "AccountChanged",
+    "ClockJumped",
     "ConditionNoticed",
     "ControlRefused",
     "ControlUsed",
@@ -53,6 +56,7 @@ __all__ = [
     "DaemonStopped",
     "DeadLetterWritten",
     "Event",
+    "FireClaimed",
     "FireSkipped",
     "ItemFailed",
     "ItemsCommitted",

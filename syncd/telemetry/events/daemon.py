@@ -117,3 +117,18 @@ class ConditionNoticed(Event):
     level: ClassVar[Level] = Level.WARNING
     condition: str
     hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockJumped(Event):
+    """The wall clock is not where it was expected; fires are decided by what it shows now.
+
+    `kind` is `late` (up to five minutes, whatever the reason), `suspended` (the machine or syncd
+    stood still), `forward` or `backward` (up to three hours), `corrected_forward` or
+    `corrected_backward` (more).
+    """
+
+    name: ClassVar[str] = "clock.jumped"
+    level: ClassVar[Level] = Level.WARNING
+    kind: str
+    seconds: float

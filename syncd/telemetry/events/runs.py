@@ -86,14 +86,33 @@ class RunCrashed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FireClaimed(Event):
+    """A fire time was due and is to run; `late_seconds` is how long after it was due."""
+
+    name: ClassVar[str] = "schedule.claimed"
+    level: ClassVar[Level] = Level.DEBUG
+    run_id: int
+    job: str
+    fire_time: datetime
+    cause: str
+    late_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FireSkipped(Event):
-    """A fire time was due and did not run; `reason` says why."""
+    """A fire time was due and did not run; `reason` says why.
+
+    One event for all that share job and reason at a time: `rows` of them in the ledger, from
+    `fires_since` to `fire_time`.
+    """
 
     name: ClassVar[str] = "schedule.skipped"
     level: ClassVar[Level] = Level.WARNING
     job: str
     fire_time: datetime
     reason: str
+    rows: int = 1
+    fires_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ def agenda(clock: FakeClock) -> Agenda:
 
 def add(agenda: Agenda, job: str, seconds: float) -> None:
     at = START + timedelta(seconds=seconds)
-    agenda.add(at, job, Wake.FIRE, at)
+    agenda.add(at, job, Wake.FIRE)
 
 
 async def test_what_is_due_comes_out_oldest_first_and_ties_by_age(

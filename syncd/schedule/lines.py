@@ -1,0 +1,97 @@
+"""Runs that are claimed and wait for their turn, job by job."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from syncd.engine.base import Engine
+from syncd.model.run import Run
+
+
+class Lines:
+    """One line a job: its first run begins as soon as none of the job is active.
+
+    Runs about single users neither wait nor are waited for. Every run in a line has
+    its row: nothing is lost with it.
+
+    Args:
+        engine: tells what is active.
+        start: hands a run to the engine.
+    """
+
+    def __init__(self, engine: Engine, start: Callable[[Run], None]) -> None:
+        self._engine = engine
+        self._start = start
+        self._waiting: dict[str, deque[Run]] = {}
+        self._held: dict[str, datetime] = {}
+        self._beside: list[Run] = []
+
+    def active(self) -> dict[str, Run]:
+        """Return the active run of each job."""
+        orders = self._engine.active()
+        return {order.run.job: order.run for order in orders if not order.run.options.only}
+
+    def waiting(self, job: str) -> Sequence[Run]:
+        """Return the runs in a job's line."""
+        return tuple(self._waiting.get(job, ()))
+
+    def add(self, run: Run, *, is_first: bool = False) -> None:
+        """Let a run wait, unless it does so already."""
+        line = self._waiting.setdefault(run.job, deque())
+        if all(run.id != other.id for other in line):
+            line.insert(0 if is_first else len(line), run)
+
+    def add_beside(self, run: Run) -> None:
+        """Let a run begin without waiting for its job's turn."""
+        self._beside.append(run)
+
+    def hold(self, job: str, until: datetime) -> None:
+        """Let nothing of a job begin before `until`."""
+        self._held[job] = until
+
+    def release(self, job: str) -> None:
+        """Let a job begin what waits."""
+        self._held.pop(job, None)
+
+    def ready(self) -> Sequence[Run]:
+        """Return the runs whose turn has come, one of each line."""
+        active = self.active() if self._waiting else {}
+        return [
+            line[0]
+            for job, line in self._waiting.items()
+            if job not in active and job not in self._held
+        ]
+
+    def begin(self) -> None:
+        """Start every run whose turn has come."""
+        beside, self._beside = self._beside, []
+        for run in beside:
+            self._start(run)
+        for run in self.ready():
+            line = self._waiting[run.job]
+            line.popleft()
+            if not line:
+                del self._waiting[run.job]
+            self._start(run)
+
+    def drop(self, job: str) -> Sequence[Run]:
+        """Empty a job's line and return what waited."""
+        self._held.pop(job, None)
+        return list(self._waiting.pop(job, ()))
+
+    def forget(self, run_id: int) -> None:
+        """Take a run that will not begin out of its line."""
+        for job, line in list(self._waiting.items()):
+            left = deque(run for run in line if run.id != run_id)
+            if len(left) < len(line):
+                self._waiting[job] = left
+            if not left:
+                self.drop(job)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._waiting.clear()
+        self._held.clear()
+        self._beside.clear()
