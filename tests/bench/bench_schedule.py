@@ -95,7 +95,7 @@ class Stage:
 
     async def measure(self, way: str, jobs: int, *what: object) -> Figure:
         """Return the figures of one way, or the problem it had."""
-        path = [*sys.path[1:], str(HERE), str(HERE.parents[1])]
+        path = [*sys.path[1:], *map(str, (HERE, HERE.parent, HERE.parents[1]))]
         if way in PEERS:
             path.insert(0, str(self._folder / str(PEERS[way])))
         process = await asyncio.create_subprocess_exec(

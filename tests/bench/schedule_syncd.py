@@ -21,8 +21,8 @@ from contextlib import AbstractAsyncContextManager
 from time import perf_counter, time
 from typing import Any, ClassVar, cast
 
+from fakes.memory_ledger import MemoryLedger, Tables
 from pydantic import BaseModel
-from schedule_memory import MemoryLedger
 from schedule_peers import Ready, Task, Way
 
 from syncd.clock import SystemClock
@@ -232,7 +232,7 @@ async def over_postgres(task: Task) -> AsyncIterator[Ready]:
 
 def in_memory(*, whole: bool, told: bool) -> Way:
     def way(task: Task) -> AbstractAsyncContextManager[Ready]:
-        return scheduling(task, MemoryLedger(), whole=whole, told=told)
+        return scheduling(task, MemoryLedger(Tables(), "bench"), whole=whole, told=told)
 
     return way
 
