@@ -18,7 +18,7 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Generator, Iterator
 from contextlib import AbstractAsyncContextManager
-from time import perf_counter, time
+from time import thread_time, time
 from typing import Any, ClassVar, cast
 
 from fakes.memory_ledger import MemoryLedger, Tables
@@ -76,7 +76,7 @@ class Measured:
         value: Any = None
         asked = time()
         while True:
-            begun = perf_counter()
+            begun = thread_time()
             try:
                 waits = self._steps.send(value)
             except StopIteration as end:
@@ -84,7 +84,7 @@ class Measured:
                 self._apart.add(f"{self._name} (clock)", now - asked)
                 return end.value
             finally:
-                self._apart.add(self._name, perf_counter() - begun)
+                self._apart.add(self._name, thread_time() - begun)
             value = yield waits
 
 
@@ -174,9 +174,9 @@ def telling(bus: Bus, task: Task, apart: Apart) -> Iterator[None]:
 
     def tell(event: Event) -> None:
         for name, subscriber in subscribers:
-            begun = perf_counter()
+            begun = thread_time()
             subscriber(event)
-            apart.add(name, perf_counter() - begun)
+            apart.add(name, thread_time() - begun)
 
     with tempfile.TemporaryFile() as output:
         logs = configure_logs(LogSettings(), SystemClock(), output=output.fileno())
