@@ -9,7 +9,7 @@ import click
 from syncd.cli.base import Command, Exit
 from syncd.cli.console import Console
 from syncd.cli.reach import connect
-from syncd.cli.words import NONE, in_words, instant, tally
+from syncd.cli.words import NONE, cause_in_words, in_words, instant, skip_in_words, tally
 from syncd.web.client import Json, api_path
 
 
@@ -47,8 +47,8 @@ def _row(run: Json) -> tuple[str, ...]:
         str(run["id"]),
         run["job"],
         NONE if began is None else f"{began:%Y-%m-%d %H:%M}",
-        run["cause"],
+        cause_in_words(run),
         run["outcome"],
         NONE if took is None else in_words(took),
-        run["skip_reason"] or (tally(run) if run["seen"] else run["error"] or NONE),
+        skip_in_words(run) or (tally(run) if run["seen"] else run["error"] or NONE),
     )

@@ -10,10 +10,18 @@ import click
 from syncd.cli.base import Command, Exit
 from syncd.cli.console import Console
 from syncd.cli.reach import connect
-from syncd.cli.words import counted, in_words, instant, progress_in_words, tally
+from syncd.cli.words import (
+    cause_in_words,
+    counted,
+    in_words,
+    instant,
+    progress_in_words,
+    skip_in_words,
+    tally,
+)
 from syncd.web.client import Json, api_path
 
-_INSTANTS = ("fire_time", "claimed_at", "started_at", "finished_at")
+_INSTANTS = ("fire_time", "due_at", "claimed_at", "started_at", "finished_at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +47,13 @@ class Show(Command):
 def _rows(run: Json) -> Iterator[tuple[str, str]]:
     yield "run", str(run["id"])
     yield "job", f"{run['job']} ({run['kind']})"
-    yield "cause", run["cause"]
+    yield "cause", cause_in_words(run)
     yield "outcome", run["outcome"]
     if run["skip_reason"]:
-        yield "skipped", run["skip_reason"]
+        yield "skipped", skip_in_words(run)
     for name in _INSTANTS:
         at = instant(run[name])
-        if at is not None:
+        if at is not None and not (name == "due_at" and run[name] == run["fire_time"]):
             yield name.replace("_", " "), f"{at:%Y-%m-%d %H:%M:%S}"
     yield from _effort(run)
     yield from _narrowed(run["options"])

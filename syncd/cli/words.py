@@ -76,6 +76,19 @@ def tally(run: Mapping[str, Any]) -> str:
     return ", ".join(parts) or "nothing was due"
 
 
+def cause_in_words(run: Mapping[str, Any]) -> str:
+    """Write why a run exists: `retry of 17`, `chained to 18`."""
+    word = {"retry": "retry of", "chained": "chained to"}.get(run["cause"])
+    return f"{word} {run['origin']}" if word and run.get("origin") else str(run["cause"])
+
+
+def skip_in_words(run: Mapping[str, Any]) -> str:
+    """Write why a fire time did not run, and since which one if it stands for several."""
+    since = instant(run.get("fires_since"))
+    words = str(run["skip_reason"] or "")
+    return words if since is None else f"{words}, all fire times since {since:%Y-%m-%d %H:%M:%S}"
+
+
 def listed(counts: Mapping[str, int]) -> str:
     """Write counts by word, the largest first."""
     ranked = sorted(counts.items(), key=lambda pair: -pair[1])

@@ -184,15 +184,23 @@ class PlatformSettings(Section):
 
 
 class Job(Section):
-    """A job. With neither `schedule` nor `every` it runs only when triggered.
+    """A job. With neither `schedule` nor `every` it runs only when triggered, or after others.
 
-    `timeout` None is the kind's own; `options` are what the kind declares as its `Options`.
+    `timeout` None is the kind's own, `misfire_grace` None one interval; `options` are what the kind
+    declares as its `Options`.
     """
 
     kind: str
     schedule: str = ""
     every: Annotated[PositiveDuration | None, EMPTY_IS_NONE] = None
     timezone: Zone = "UTC"
+    misfire: Literal["skip", "once", "all"] = "once"
+    misfire_grace: Annotated[PositiveDuration | None, EMPTY_IS_NONE] = None
+    overlap: Literal["skip", "queue", "replace", "allow"] = "skip"
+    jitter: Duration = parse_duration("0s")
+    retries: int = Field(default=2, ge=0, le=10)
+    after: Words = ()
+    after_created: bool = False
     enabled: bool = True
     timeout: Annotated[PositiveDuration | None, EMPTY_IS_NONE] = None
     limit: Annotated[int | None, EMPTY_IS_NONE] = Field(default=None, gt=0)

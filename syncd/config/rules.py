@@ -10,8 +10,9 @@ from syncd.config.addresses import may_be_public
 from syncd.config.dsn import parse_postgres, parse_redis
 from syncd.config.listen import is_loopback
 from syncd.config.models import MIRROR, Config, Database, Job, PlatformSettings, Redis, Users
-from syncd.config.place import Path, Problem
+from syncd.config.place import Path, Problem, quoted
 from syncd.config.secret import others_can_read
+from syncd.config.values import suggestion
 
 Check = Callable[[Config], Iterable[Problem]]
 """Look at a whole config and yield what is wrong. Values that failed before have their default."""
@@ -130,4 +131,42 @@ def check_jobs(config: Config) -> Iterator[Problem]:
             yield Problem(path=(*path, "every"), message="must be at least 1s")
 
 
-RULES: tuple[Check, ...] = (check_servers, check_web, check_users, check_platforms, check_jobs)
+def check_chains(config: Config) -> Iterator[Problem]:
+    """A job comes after jobs that there are, and not after itself."""
+    for name, job in config.jobs.items():
+        path = (*table_of(name, job, config), "after")
+        if job.after_created and not job.after:
+            message = "is of no use without after; name a job there or leave this out"
+            yield Problem(path=(*path[:-1], "after_created"), message=message)
+        for other in job.after:
+            if other not in config.jobs:
+                near = suggestion(other, config.jobs)
+                yield Problem(path=path, message=f"there is no job {quoted(other)}{near}")
+        if circle := _circle(name, config):
+            words = " after ".join(circle)
+            yield Problem(path=path, message=f"goes in a circle: {words}; leave one of them out")
+
+
+def _circle(name: str, config: Config) -> list[str]:
+    """Return the way from a job over those before it back to itself, empty if there is none."""
+    ways = [[name]]
+    seen: set[str] = set()
+    while ways:
+        way = ways.pop()
+        for other in config.jobs[way[-1]].after:
+            if other == name:
+                return [*way, name]
+            if other in config.jobs and other not in seen:
+                seen.add(other)
+                ways.append([*way, other])
+    return []
+
+
+RULES: tuple[Check, ...] = (
+    check_servers,
+    check_web,
+    check_users,
+    check_platforms,
+    check_jobs,
+    check_chains,
+)

@@ -22,10 +22,8 @@ def run_answer(run: Run, progress: dict[str, RunProgressed], now: datetime) -> J
         "id": run.id,
         "job": run.job,
         "kind": run.kind,
-        "cause": run.cause,
+        **_why_answer(run),
         "outcome": run.outcome,
-        "skip_reason": run.skip_reason,
-        "fire_time": run.fire_time,
         "options": {
             "only": run.options.only,
             "platform": run.options.platform,
@@ -52,6 +50,18 @@ def run_answer(run: Run, progress: dict[str, RunProgressed], now: datetime) -> J
         "error": run.error,
         "hint": run.hint,
         "progress": {name: _progress(told) for name, told in progress.items()},
+    }
+
+
+def _why_answer(run: Run) -> Json:
+    """Say why a run exists, or why it did not run, and for which fire times it stands."""
+    return {
+        "cause": run.cause,
+        "skip_reason": run.skip_reason,
+        "fire_time": run.fire_time,
+        "due_at": run.due_at,
+        "fires_since": run.fires_since,
+        "origin": run.origin,
     }
 
 
@@ -91,6 +101,11 @@ def schedule_answer(schedule: Schedule, words: str, next_fire: datetime | None) 
         "cron": None if schedule.cron is None else schedule.cron.text,
         "every_seconds": None if every is None else every.total_seconds(),
         "timezone": schedule.timezone,
+        "misfire": schedule.misfire,
+        "overlap": schedule.overlap,
+        "jitter_seconds": schedule.jitter.total_seconds(),
+        "retries": schedule.retries,
+        "after": schedule.after,
         "next_fire_time": next_fire,
         "platforms": schedule.job.work.platforms,
     }

@@ -242,6 +242,7 @@ class Control(UserDesk, LetterDesk):
         """Ask a run to stop at its next item; a run that waits to be gone on with is ended."""
         run = await self._known(run_id)
         if not self._core.engine.cancel(run_id) and not run.outcome.is_final:
+            self._core.scheduler.withdraw(run_id)
             await self._runs.abandon(run.id, self._core.clock.now(), "cancelled by a person")
         return await self.run(run_id)
 

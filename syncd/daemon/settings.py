@@ -19,6 +19,7 @@ from syncd.config.values import suggestion
 from syncd.errors import ConfigError
 from syncd.jobs.base import JobKind
 from syncd.model.address import PostgresAddress
+from syncd.model.schedule import Misfire, Overlap
 from syncd.runs.job import Job
 from syncd.schedule.cron import CronSchedule, parse_cron
 from syncd.schedule.roster import Schedule
@@ -74,7 +75,19 @@ def _to_schedule(name: str, table: JobTable) -> Schedule:
         limit=table.limit,
         run_on_start=table.run_on_start,
     )
-    return Schedule(job=job, cron=_cron(name, table), every=table.every, timezone=table.timezone)
+    return Schedule(
+        job=job,
+        cron=_cron(name, table),
+        every=table.every,
+        timezone=table.timezone,
+        misfire=Misfire(table.misfire),
+        misfire_grace=table.misfire_grace,
+        overlap=Overlap(table.overlap),
+        jitter=table.jitter,
+        retries=table.retries,
+        after=table.after,
+        after_created=table.after_created,
+    )
 
 
 def _cron(name: str, table: JobTable) -> CronSchedule | None:

@@ -51,9 +51,10 @@ class Lines:
         """Let nothing of a job begin before `until`."""
         self._held[job] = until
 
-    def release(self, job: str) -> None:
-        """Let a job begin what waits."""
-        self._held.pop(job, None)
+    def release(self, job: str, until: datetime) -> None:
+        """Let a job begin what waits, if it was held back until then."""
+        if self._held.get(job) == until:
+            del self._held[job]
 
     def ready(self) -> Sequence[Run]:
         """Return the runs whose turn has come, one of each line."""

@@ -107,20 +107,27 @@ class Looks:
         most = max(_FEWEST_VERDICTS, min(MOST_VERDICTS, _MOST_ROWS // max(1, len(jobs))))
         drafts: list[Run] = []
         ways: dict[tuple[str, datetime | None], Way] = {}
+        newest: dict[str, datetime] = {}
         found = [job for job in self._in_order(jobs) if job in self._due]
         for number, job in enumerate(found, 1):
+            # After the clock was set back, what waits may seem to be due again.
+            waiting = {run.fire_time for run in self._lines.waiting(job)}
             for verdict in self._decide(job, now, active.get(job), most):
-                drafts.append(self._draft(job, verdict, now))
-                ways[job, verdict.fire_time] = verdict.way
+                newest[job] = verdict.fire_time
+                if verdict.fire_time not in waiting:
+                    drafts.append(self._draft(job, verdict, now))
+                    ways[job, verdict.fire_time] = verdict.way
             if number % _BREATH == 0:
                 await asyncio.sleep(0)
         claimed = await self._ledger.claim(drafts)
-        self._note_decided(found, drafts)
+        for job in found:
+            self._decided[job] = newest.get(job, self._decided[job])
+            self.plan(job)
         for run in claimed:
             if run.skip_reason is None:
                 self._queue(run, ways[run.job, run.fire_time], active)
         self._tell(claimed)
-        return frozenset(run.job for run in drafts)
+        return frozenset(newest)
 
     def spread(self) -> None:
         """Hold back all but the first of the catch-ups that are ready to begin."""
@@ -144,7 +151,7 @@ class Looks:
 
     def _decide(self, job: str, now: datetime, active: Run | None, most: int) -> Sequence[Verdict]:
         waiting = self._lines.waiting(job)
-        verdicts = decide(
+        return decide(
             Question(
                 schedule=self._roster.schedule(job),
                 timetable=self._roster.timetable(job),
@@ -156,9 +163,6 @@ class Looks:
                 most=most,
             )
         )
-        # After the clock was set back, what waits may seem to be due again.
-        known = {run.fire_time for run in waiting if run.fire_time is not None}
-        return [each for each in verdicts if each.fire_time not in known] if known else verdicts
 
     def _draft(self, job: str, verdict: Verdict, now: datetime) -> Run:
         skipped = verdict.skip_reason is not None
@@ -170,14 +174,6 @@ class Looks:
             fires_since=verdict.fires_since,
             skip_reason=verdict.skip_reason,
         )
-
-    def _note_decided(self, jobs: Iterable[str], drafts: Iterable[Run]) -> None:
-        """Go on after the newest fire time of each job that was decided."""
-        for run in drafts:
-            assert run.fire_time is not None  # drawn from a verdict
-            self._decided[run.job] = max(self._decided[run.job], run.fire_time)
-        for job in jobs:
-            self.plan(job)
 
     def _queue(self, run: Run, way: Way, active: Mapping[str, Run]) -> None:
         if way is Way.BESIDE:

@@ -246,7 +246,7 @@ class Scheduler(Triggers):
                 draft = self.draft(entry.job, Cause.MANUAL, self._around.clock.now())
                 self._lines.add(replace(draft, id=await self._ledger.create(draft)))
             case Wake.TURN:
-                self._lines.release(entry.job)
+                self._lines.release(entry.job, entry.at)
             case _:
                 return
 

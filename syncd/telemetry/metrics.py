@@ -23,7 +23,7 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from syncd.model.run import Cause, Outcome, Report, Run, SkipReason
-from syncd.telemetry.events import Event, FireSkipped, ItemsCommitted, RunFinished
+from syncd.telemetry.events import Event, FireClaimed, FireSkipped, ItemsCommitted, RunFinished
 from syncd.telemetry.readings import GateReading, Reading, StoreReading, Values
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -31,6 +31,7 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 _ITEM_OUTCOMES = ("created", "updated", "unchanged", "deleted", "skipped", "failed")
 _REASONS = frozenset(map(str, SkipReason))
+_VERDICTS = ("started", "late", *map(str, SkipReason))
 # A series that begins with its first failure has no increase to alert on: these begin with 0.
 _AWAITED = (Outcome.SUCCEEDED, Outcome.PARTIAL, Outcome.FAILED)
 _MINUTE, _HOUR = 60.0, 3600.0
@@ -82,6 +83,12 @@ class Metrics:
             ("job", "reason"),
             registry=registry,
         )
+        self._fires = Counter(
+            "syncd_fires_total",
+            "Fire times that were due, by what became of them; late is more than a minute.",
+            ("job", "verdict"),
+            registry=registry,
+        )
         self._begin()
 
     def _begin(self) -> None:
@@ -90,6 +97,8 @@ class Metrics:
                 self._runs.labels(job, outcome, Cause.SCHEDULE)
             for reason in SkipReason:
                 self._skipped.labels(job, reason)
+            for verdict in _VERDICTS:
+                self._fires.labels(job, verdict)
 
     def note(self, event: Event) -> None:
         """Count an event; a bus subscriber."""
@@ -99,7 +108,11 @@ class Metrics:
             case ItemsCommitted() if event.job in self._jobs and event.platform in self._platforms:
                 self._note_items(event.job, event.platform, event.report)
             case FireSkipped() if event.job in self._jobs and event.reason in _REASONS:
-                self._skipped.labels(event.job, event.reason).inc()
+                self._skipped.labels(event.job, event.reason).inc(event.rows)
+                self._fires.labels(event.job, event.reason).inc(event.rows)
+            case FireClaimed() if event.job in self._jobs:
+                is_late = event.cause == Cause.CATCH_UP
+                self._fires.labels(event.job, "late" if is_late else "started").inc()
 
     def _note_run(self, run: Run, seconds: float) -> None:
         self._runs.labels(run.job, run.outcome, run.cause).inc()

@@ -69,7 +69,7 @@ kind = "profiles"
 every = "10ms"
 clam = 5
 claim = "many"
-misfire = "once"
+colour = "red"
 mode = "ful"
 limit = -1
 
@@ -106,7 +106,7 @@ config.toml:44: jobs.B: a job's name is made of small letters, digits, - and _, 
 config.toml:44: jobs.B.platforms: is missing
 config.toml:47: jobs.B.clam: unknown key, did you mean "claim"?
 config.toml:48: jobs.B.claim: must be a whole number, not "many"
-config.toml:49: jobs.B.misfire: unknown key
+config.toml:49: jobs.B.colour: unknown key
 config.toml:50: jobs.B.mode: must be 'full' or 'catch_up', not "ful", did you mean "full"?
 config.toml:51: jobs.B.limit: must be greater than 0, not -1
 config.toml:53: jobs.c.kind: is missing
@@ -173,6 +173,36 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_line(
         (
             JOB + 'every = "1h"\nschedule = "@hourly"\n',
             "4: jobs.x.every: cannot stand beside schedule; leave one of them",
+        ),
+        (
+            JOB + 'misfire = "onec"\n',
+            """4: jobs.x.misfire: must be 'skip', 'once' or 'all', not "onec", did you mean "once"?""",
+        ),
+        (
+            JOB + 'overlap = "kill"\n',
+            "4: jobs.x.overlap: must be 'skip', 'queue', 'replace' or 'allow', not \"kill\"",
+        ),
+        (
+            JOB + 'misfire_grace = "0s"\n',
+            '4: jobs.x.misfire_grace: must be longer than 0s, not "0s"',
+        ),
+        (
+            JOB + 'jitter = "-5s"\n',
+            '4: jobs.x.jitter: must be a duration such as "250ms", "30s", "5m", "1h30m" or "7d", '
+            'not "-5s"',
+        ),
+        (
+            JOB + "retries = -1\n",
+            "4: jobs.x.retries: must be greater than or equal to 0, not -1",
+        ),
+        (JOB + 'after = ["y"]\n', '4: jobs.x.after: there is no job "y"'),
+        (
+            JOB + 'after = ["x"]\n',
+            "4: jobs.x.after: goes in a circle: x after x; leave one of them out",
+        ),
+        (
+            JOB + "after_created = true\n",
+            "4: jobs.x.after_created: is of no use without after; name a job there or leave this out",
         ),
         (JOB + 'every = "999ms"\n', "4: jobs.x.every: must be at least 1s"),
         (JOB + 'every = "0s"\n', '4: jobs.x.every: must be longer than 0s, not "0s"'),

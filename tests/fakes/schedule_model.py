@@ -1,0 +1,388 @@
+"""The rules of fires, told once more by plain enumeration: what a ledger must look like.
+
+It knows nothing of the scheduler but its rules. It is told what the outside did (time, restarts,
+pauses, jumps, changes) and answers with the rows that must stand in the ledger. Only jitter is
+taken from syncd: a hash cannot be told twice.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from syncd.model.pause import Pause, PauseScope
+from syncd.model.schedule import Misfire, Overlap
+from syncd.schedule.jitter import due_at
+from syncd.schedule.roster import Schedule
+from syncd.schedule.timetable import Timetable
+
+MOST_ROWS = 1_000
+CANCEL_SECONDS = 2.25
+EPSILON = 1e-4
+_SOME_TIME = timedelta(days=3)
+
+
+@dataclass
+class Row:
+    """A fire time in the ledger; `word` is its skip reason, or how far its run is."""
+
+    job: str
+    fire_time: datetime
+    word: str
+    cause: str
+    since: datetime | None = None
+    number: int = 0
+    was_begun: bool = False
+
+
+@dataclass
+class Job:
+    """A job, and what happens to it. Ends are seconds of the monotonic clock."""
+
+    schedule: Schedule
+    timetable: Timetable
+    counts_from: datetime
+    kept: tuple[str, bool]
+    fires: list[datetime] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    decided: list[datetime] = field(default_factory=list)
+    open: dict[int, Row] = field(default_factory=dict)
+    ends: dict[int, tuple[float, str]] = field(default_factory=dict)
+    line: list[Row] = field(default_factory=list)
+    held_until: datetime | None = None
+    planned: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        return self.schedule.job.name
+
+    @property
+    def is_on(self) -> bool:
+        return self.schedule.job.enabled
+
+    def fires_until(self, end: datetime) -> list[datetime]:
+        """Enumerate all fire times up to some time after `end`."""
+        while self.fires[-1] <= end + _SOME_TIME:
+            following = self.timetable.next_after(self.fires[-1])
+            if following is None:
+                break
+            self.fires.append(following)
+        return self.fires
+
+    def due_of(self, place: int) -> datetime:
+        following = self.fires[place + 1] if place + 1 < len(self.fires) else None
+        return due_at(self.name, self.fires[place], following, self.schedule.jitter)
+
+    def since(self, now: datetime) -> datetime:
+        place = bisect.bisect_right(self.decided, now)
+        return max(self.counts_from, self.decided[place - 1]) if place else self.counts_from
+
+    def due(self, now: datetime) -> list[int]:
+        """List the places of the fires without a verdict that are due."""
+        fires, since = self.fires_until(now), self.since(now)
+        places = range(bisect.bisect_right(fires, since), bisect.bisect_right(fires, now))
+        return [place for place in places if self.due_of(place) <= now]
+
+    def next_due(self, now: datetime) -> datetime | None:
+        """Return when the first fire without a verdict is due."""
+        if self.planned is None:
+            fires = self.fires_until(now)
+            place = bisect.bisect_right(fires, self.since(now))
+            self.planned = self.due_of(place) if place < len(fires) - 1 else now + _SOME_TIME
+        return self.planned if self.is_on else None
+
+
+class Model:
+    """What must stand in the ledger.
+
+    Args:
+        begin: the first instant; it lies at second 0 of the monotonic clock.
+        takes: how many seconds a run takes.
+    """
+
+    def __init__(self, begin: datetime, takes: Callable[[str, datetime], float]) -> None:
+        self.begin = begin
+        self.offset = timedelta()
+        self.elapsed = 0.0
+        self.jobs: dict[str, Job] = {}
+        self.pauses: dict[tuple[PauseScope, str], Pause] = {}
+        self.is_up = False
+        self._takes = takes
+        self._numbers = 0
+
+    @property
+    def now(self) -> datetime:
+        return self.begin + self.offset + timedelta(seconds=self.elapsed)
+
+    def next_wake(self) -> datetime | None:
+        """Return the wall-clock time at which a scheduler that is up has something to do."""
+        now, jobs = self.now, self.jobs.values()
+        found = [*(job.next_due(now) for job in jobs), *(job.held_until for job in jobs)]
+        return min((at for at in found if at is not None), default=None)
+
+    def advance(self, elapsed: float) -> None:
+        """Let time pass; what happens at `elapsed` itself is left to the caller."""
+        while (step := self._next_step()) is not None and step < elapsed - EPSILON:
+            self.elapsed = step
+            self._step()
+        is_at_step = step is not None and abs(step - elapsed) <= EPSILON
+        self.elapsed = step if step is not None and is_at_step else elapsed
+
+    def _next_step(self) -> float | None:
+        ends = [end for job in self.jobs.values() for end, _ in job.ends.values()]
+        wake = self.next_wake() if self.is_up else None
+        if wake is not None:
+            seconds = (wake - self.begin - self.offset) / timedelta(seconds=1)
+            ends.append(max(seconds, self.elapsed))
+        return min(ends, default=None)
+
+    def _step(self) -> None:
+        for job in self.jobs.values():
+            for number, (end, word) in list(job.ends.items()):
+                if end <= self.elapsed:
+                    del job.ends[number]
+                    job.open.pop(number).word = word
+        if self.is_up:
+            self.look()
+            self._release()
+
+    def _release(self) -> None:
+        for job in self.jobs.values():
+            if job.held_until is not None and job.held_until <= self.now:
+                job.held_until = None
+        self._start_ready()
+
+    def look(self) -> None:
+        """Write down every verdict that is due, then start what may start."""
+        for job, row in self.write_due():
+            if row.word == "beside":
+                self._start(job, row)
+            elif row.word == "replacing":
+                job.line.insert(0, row)
+                number, (end, _) = next(iter(job.ends.items()))
+                job.ends[number] = (min(end, self.elapsed + CANCEL_SECONDS), "cancelled")
+                row.word = "claimed"
+            elif row.word == "claimed":
+                job.line.append(row)
+        self._start_ready(is_look=True)
+
+    def write_due(self) -> list[tuple[Job, Row]]:
+        """Write down every verdict that is due."""
+        now, written = self.now, []
+        for job in self.jobs.values():
+            due = job.next_due(now)
+            if due is None or due > now:
+                continue
+            for row in list(self._verdicts(job, job.due(now), now)):
+                self._numbers += 1
+                row.number = self._numbers
+                job.rows.append(row)
+                bisect.insort(job.decided, row.fire_time)
+                if row.word in {"claimed", "beside", "replacing"}:
+                    job.open[row.number] = row
+                written.append((job, row))
+            job.planned = None
+        return written
+
+    def _verdicts(self, job: Job, places: Sequence[int], now: datetime) -> Iterator[Row]:
+        if not places:
+            return
+        own, older = places[-MOST_ROWS:], places[:-MOST_ROWS]
+        groups: dict[str, list[Row]] = {}
+        for place in older:
+            word = self._word_of_old(job, place, now)
+            groups.setdefault(word, []).append(self._plain(job, place, word, now))
+        for rows in sorted(groups.values(), key=lambda rows: rows[-1].fire_time):
+            rows[-1].since = rows[0].fire_time if len(rows) > 1 else None
+            yield rows[-1]
+        yield from self._own_verdicts(job, own, now)
+
+    def _own_verdicts(self, job: Job, places: Sequence[int], now: datetime) -> Iterator[Row]:
+        policy = job.schedule.misfire
+        rest = [place for place in places if not self._is_paused(job, job.fires[place], now)]
+        in_time = [place for place in rest if not self._is_misfire(job, place, now)]
+        runs = {Misfire.ONCE: rest[-1:], Misfire.SKIP: in_time[-1:], Misfire.ALL: rest[-100:]}
+        chosen = runs[policy]
+        for place in places:
+            word = "coalesced"
+            if place not in rest:
+                word = "paused"
+            elif place in chosen:
+                word = self._word_beside(job) if len(chosen) == 1 else "claimed"
+            elif policy is Misfire.SKIP and place not in in_time:
+                word = "too_late"
+            yield self._plain(job, place, word, now)
+
+    def _word_of_old(self, job: Job, place: int, now: datetime) -> str:
+        if self._is_paused(job, job.fires[place], now):
+            return "paused"
+        is_skip = job.schedule.misfire is Misfire.SKIP
+        return "too_late" if is_skip and self._is_misfire(job, place, now) else "coalesced"
+
+    def _word_beside(self, job: Job) -> str:
+        """Apply the overlap policy to the one fire that is to run."""
+        ahead = len(job.line) + bool(job.ends)
+        if ahead == 0:
+            return "claimed"
+        match job.schedule.overlap:
+            case Overlap.ALLOW:
+                return "beside"
+            case Overlap.QUEUE if ahead == 1:
+                return "claimed"
+            case Overlap.REPLACE if ahead == 1 and job.ends:
+                return "replacing"
+        return "overlap"
+
+    def _is_misfire(self, job: Job, place: int, now: datetime) -> bool:
+        if job.schedule.misfire_grace is None:
+            return now > job.fires[place + 1]
+        return now - job.due_of(place) > job.schedule.misfire_grace
+
+    def _is_paused(self, job: Job, fire_time: datetime, now: datetime) -> bool:
+        for key in ((PauseScope.ALL, ""), (PauseScope.JOB, job.name)):
+            pause = self.pauses.get(key)
+            if pause is None:
+                continue
+            if pause.until is None or pause.until > now:
+                return True
+            if pause.paused_at <= fire_time < pause.until:
+                return True
+        return False
+
+    def _plain(self, job: Job, place: int, word: str, now: datetime) -> Row:
+        is_late = now - job.due_of(place) > timedelta(seconds=60)
+        cause = "catch_up" if is_late else "schedule"
+        return Row(job=job.name, fire_time=job.fires[place], word=word, cause=cause)
+
+    def _start_ready(self, *, is_look: bool = False) -> None:
+        """Start the first of each line whose turn has come; catch-ups found together are spread."""
+        ready = [
+            job
+            for job in self.jobs.values()
+            if job.line and not job.ends and job.held_until is None
+        ]
+        late = [
+            job
+            for job in ready
+            if is_look and job.line[0].cause == "catch_up" and not job.line[0].was_begun
+        ]
+        apart = min(timedelta(seconds=5), timedelta(seconds=60) / max(1, len(late)))
+        for place, job in enumerate(late):
+            if place:
+                job.held_until = self.now + place * apart
+        for job in ready:
+            if job.held_until is None:
+                self._start(job, job.line.pop(0))
+
+    def _start(self, job: Job, row: Row) -> None:
+        row.word, row.was_begun = "running", True
+        end = self.elapsed + self._takes(job.name, row.fire_time)
+        job.ends[row.number] = (end, "succeeded")
+
+    # What the outside does.
+
+    def know(self, schedule: Schedule, timetable: Timetable) -> None:
+        """Take over what config says of a job; what changed counts when it is settled."""
+        job = self.jobs.get(schedule.job.name)
+        if job is None:
+            job = Job(schedule, timetable, self.now, (schedule.times, schedule.job.enabled))
+            self.jobs[job.name] = job
+        if job.timetable is not timetable or not job.fires:
+            first = timetable.next_after(self.begin - _SOME_TIME)
+            assert first is not None
+            job.fires = [first]
+        job.schedule, job.timetable, job.planned = schedule, timetable, None
+        if not job.is_on:
+            self._drop_line(job)
+
+    def settle(self, catch_up: Collection[str] = ()) -> None:
+        """Let what changed count from now, and nothing from the future."""
+        for job in self.jobs.values():
+            times, was_on = job.kept
+            has_changed = times != job.schedule.times or (job.is_on and not was_on)
+            if has_changed and job.name not in catch_up:
+                job.counts_from = self.now
+            job.counts_from = min(job.counts_from, self.now)
+            job.kept, job.planned = (job.schedule.times, job.is_on), None
+
+    def start(self, died_in: str = "") -> None:
+        """Start a scheduler, which may die in a step of that: what came before it stands."""
+        if died_in.startswith("recover"):
+            return
+        self._collect()
+        steps = ["last_of", "settle", "settled", "claim", "claimed", ""]
+        reached = steps.index(died_in)
+        if reached >= steps.index("settled"):
+            self.settle()
+        if reached == steps.index("claimed"):
+            self.die_after_claim()
+        if not died_in:
+            self.is_up = True
+            self.look()
+        else:
+            self.stop()
+
+    def jump(self, by: timedelta) -> None:
+        """Change the wall clock, which a scheduler that is up notices at once."""
+        self.offset += by
+        for job in self.jobs.values():
+            job.planned = None
+        if not self.is_up:
+            return
+        if by < timedelta(0):
+            self._collect()
+            self.settle()
+        self.look()
+        self._release()
+
+    def change(self, catch_up: Collection[str]) -> None:
+        """Let a scheduler that is up take over what is known of the jobs."""
+        self.settle(catch_up)
+        self.look()
+
+    def die_after_claim(self) -> None:
+        """Write down what is due, and start nothing of it."""
+        for _, row in self.write_due():
+            row.word = "claimed" if row.number in self.jobs[row.job].open else row.word
+
+    def stop(self) -> None:
+        """Fire no more; what is active goes on."""
+        self.is_up = False
+        for job in self.jobs.values():
+            job.line.clear()
+            job.held_until = None
+
+    def kill(self) -> None:
+        """Let the process die, with all that it ran."""
+        self.stop()
+        for job in self.jobs.values():
+            for number in job.ends:
+                job.open[number].word = "interrupted"
+            job.ends.clear()
+
+    def _collect(self) -> None:
+        """Put in line all that waits or was interrupted; what nobody wants is ended."""
+        for job in self.jobs.values():
+            left = [row for row in job.open.values() if row.word != "running"]
+            job.line = sorted(left, key=lambda row: row.number)
+            job.held_until = None
+            if not job.is_on:
+                self._drop_line(job)
+
+    @staticmethod
+    def _drop_line(job: Job) -> None:
+        for row in job.line:
+            row.word = "abandoned"
+            del job.open[row.number]
+        job.line.clear()
+        job.held_until = None
+
+    def rows(self) -> list[tuple[str, datetime, str, str, datetime | None]]:
+        """List what must stand in the ledger."""
+        found = [row for job in self.jobs.values() for row in job.rows]
+        return sorted(
+            ((row.job, row.fire_time, row.word, row.cause, row.since) for row in found),
+            key=lambda row: row[:2],
+        )

@@ -1,0 +1,57 @@
+"""A simulated year: restarts, pauses, jumps and overlaps, row by row as the model has it."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, cast
+
+import pytest
+from fakes.memory_ledger import MemoryLedger, Tables
+from fakes.year import Fused, Opening, PretendEngine, Year, YearClock, assert_same, closing
+
+from syncd.engine.base import Engine
+from syncd.jobs.admission import Admission
+from syncd.jobs.base import Stores, Surroundings
+from syncd.telemetry.bus import Bus
+
+
+def opening_over(tables: Tables, year: dict[str, Year]) -> Opening:
+    """Give every process its view of one ledger in memory."""
+
+    async def opening(
+        clock: YearClock, holder: str
+    ) -> tuple[Surroundings, Engine, contextlib.AsyncExitStack]:
+        real = MemoryLedger(tables, holder)
+        nothing = cast("Any", None)
+        around = Surroundings(
+            clock=clock,
+            bus=Bus(),
+            stores=Stores(
+                database=nothing,
+                runs=cast("Any", Fused(real)),
+                accounts=nothing,
+                sync=nothing,
+                mirror=nothing,
+            ),
+            platforms={},
+            admission=Admission(clock),
+        )
+        engine = PretendEngine(real, clock, year["is"].takes)
+        return around, engine, contextlib.AsyncExitStack()
+
+    return opening
+
+
+async def simulate(seed: int, jobs: int, days: float) -> int:
+    """Live through a time, compare the ledgers, and return how many fires there were."""
+    tables, holder = Tables(), {}
+    year = holder["is"] = Year(seed=seed, jobs=jobs, opening=opening_over(tables, holder))
+    async with closing(year):
+        await year.live(days)
+        assert_same(year, list(tables.runs.values()))
+    return len(tables.runs)
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_every_fire_of_a_year_has_the_verdict_that_the_model_gives(seed: int) -> None:
+    assert await simulate(seed, jobs=8, days=60) > 1_000
