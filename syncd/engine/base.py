@@ -20,9 +20,9 @@ class Engine(ABC):
     def active(self) -> Collection[Order]:
         """Return the runs that have not ended."""
 
-    @abstractmethod
     def active_of(self, job: str) -> Collection[Order]:
         """Return the runs of a job that have not ended, the oldest first."""
+        return [order for order in self.active() if order.run.job == job]
 
     @abstractmethod
     def on_end(self, listener: Callable[[Run], None]) -> None:
