@@ -130,6 +130,7 @@ def newest_between(
     # What took so many fire times before is a first guess of what does at the end.
     width = (fires[-1] - fires[0]) or _PRECISION
     newest: list[datetime] = []
+    end = latest_between(timetable, fires[-1], end) or fires[-1]
     while len(newest) < limit and end > start:
         missing = limit - len(newest)
         begin = start if end - start <= width else end - width

@@ -52,6 +52,18 @@ async def simulate(seed: int, jobs: int, days: float) -> int:
     return len(tables.runs)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
+async def test_every_fire_has_the_verdict_that_the_model_gives(seed: int) -> None:
+    assert await simulate(seed, jobs=8, days=30) > 1_000
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(100, 130))
 async def test_every_fire_of_a_year_has_the_verdict_that_the_model_gives(seed: int) -> None:
-    assert await simulate(seed, jobs=8, days=60) > 1_000
+    assert await simulate(seed, jobs=20, days=365) > 50_000
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(200, 203))
+async def test_a_thousand_jobs_have_the_verdicts_that_the_model_gives(seed: int) -> None:
+    assert await simulate(seed, jobs=1_000, days=12) > 100_000

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from syncd.model.run import Cause, Outcome, Report, Run, RunId, RunOptions, SkipReason
 from syncd.telemetry.events import (
     AccountChanged,
+    FireClaimed,
     FireSkipped,
     ItemFailed,
     ItemsCommitted,
@@ -127,6 +129,29 @@ def test_skipped_fires_are_counted_by_reason(metrics: Metrics) -> None:
     found = series(metrics)
 
     assert found[key("syncd_fires_skipped_total", job=JOB, reason="overlap")] == 1
+
+
+def test_fires_are_counted_by_verdict(metrics: Metrics) -> None:
+    fire = FireClaimed(run_id=1, job=JOB, fire_time=AT, cause=Cause.SCHEDULE, late_seconds=0.1)
+    metrics.note(fire)
+    metrics.note(replace(fire, cause=Cause.CATCH_UP, late_seconds=3600))
+    metrics.note(FireSkipped(job=JOB, fire_time=AT, reason=SkipReason.COALESCED, rows=7))
+
+    found = series(metrics)
+
+    counts = {
+        dict(labels)["verdict"]: value
+        for (name, labels), value in found.items()
+        if name == "syncd_fires_total" and dict(labels)["job"] == JOB
+    }
+    assert counts == {
+        "started": 1,
+        "late": 1,
+        "coalesced": 7,
+        "overlap": 0,
+        "paused": 0,
+        "too_late": 0,
+    }
 
 
 def test_the_first_failure_of_a_job_is_an_increase(metrics: Metrics) -> None:
