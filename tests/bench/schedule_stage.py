@@ -72,7 +72,7 @@ async def quiet() -> None:
 
 async def fire(way: Way, jobs: int) -> Mapping[str, Any]:
     """Let all jobs be due in one second."""
-    due = datetime.fromtimestamp(math.ceil(time() + 2 + jobs / 1_000), UTC)
+    due = datetime.fromtimestamp(math.ceil(time() + 2 + jobs / 500), UTC)
     ran: list[float] = []
     task = Task(jobs=jobs, due=due, ran=lambda: ran.append(time()))
     calm_collector()
