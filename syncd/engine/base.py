@@ -20,6 +20,10 @@ class Engine(ABC):
     def active(self) -> Collection[Order]:
         """Return the runs that have not ended."""
 
+    def active_of(self, job: str) -> Collection[Order]:
+        """Return the runs of a job that have not ended, the oldest first."""
+        return [order for order in self.active() if order.run.job == job]
+
     @abstractmethod
     def on_end(self, listener: Callable[[Run], None]) -> None:
         """Tell `listener` of every run that ended here, as it is stored."""
@@ -44,7 +48,7 @@ class Engine(ABC):
 
     def find_active(self, job: str) -> Run | None:
         """Return the active run of a job that is about everybody, None when there is none."""
-        for order in self.active():
-            if order.run.job == job and not order.run.options.only:
+        for order in self.active_of(job):
+            if not order.run.options.only:
                 return order.run
         return None

@@ -32,6 +32,7 @@ class LocalEngine(Engine):
         self._runner = runner
         self._listeners: list[Callable[[Run], None]] = []
         self._active: dict[int, tuple[Order, asyncio.Task[Run | None]]] = {}
+        self._by_job: dict[str, dict[int, Order]] = {}
         self._group = asyncio.TaskGroup()
         self._is_hurried = False
         self._settled = asyncio.Event()
@@ -53,18 +54,26 @@ class LocalEngine(Engine):
         name = f"run {order.run.id} of {order.job.name}"
         task = self._group.create_task(self._execute(order), name=name)
         self._active[order.run.id] = (order, task)
+        self._by_job.setdefault(order.job.name, {})[order.run.id] = order
 
     async def _execute(self, order: Order) -> Run | None:
         try:
             ended = await self._runner.execute(order)
         finally:
-            self._active.pop(order.run.id, None)
-            if not self._active:
-                self._settled.set()
+            self._forget(order)
         if ended is not None:
             for listener in self._listeners:
                 listener(ended)
         return ended
+
+    def _forget(self, order: Order) -> None:
+        self._active.pop(order.run.id, None)
+        if not self._active:
+            self._settled.set()
+        beside = self._by_job.get(order.job.name, {})
+        beside.pop(order.run.id, None)
+        if not beside:
+            self._by_job.pop(order.job.name, None)
 
     async def end_of(self, run_id: int) -> Run | None:
         """Wait for an active run and return it as stored; None when it was not ours to end."""
@@ -78,6 +87,10 @@ class LocalEngine(Engine):
     def active(self) -> Collection[Order]:
         """Return the runs that have not ended."""
         return [order for order, _ in self._active.values()]
+
+    def active_of(self, job: str) -> Collection[Order]:
+        """Return the runs of a job that have not ended, without a look at any other."""
+        return list(self._by_job.get(job, {}).values())
 
     def cancel(self, run_id: int, why: str = "") -> bool:
         """Ask an active run to end: requests under way may finish and are stored."""

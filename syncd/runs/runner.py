@@ -123,23 +123,25 @@ class Runner:
         A dry run leaves no such marks, so it fails instead.
         """
         wait, longest = _STORE_WAIT_SECONDS
+        current: Run | None = run
         while True:
             try:
-                return await self._work_once(order, run)
+                current = current or await self._around.stores.runs.read(run.id) or run
+                return await self._work_once(order, current)
             except Exception as error:
                 cause = _first_cause(error)
                 if not isinstance(cause, StoreUnavailable) or run.options.dry_run:
                     raise
                 log.warning("run.held_up", error=str(cause), retry_seconds=wait)
             await self._sleep_unless_stopped(order.stop, wait)
-            wait = min(wait * 2, longest)
+            current, wait = None, min(wait * 2, longest)
 
     async def _work_once(self, order: Order, run: Run) -> Ending:
         if order.stop.is_requested:
             return Ending(outcome=Outcome.PARTIAL)
         runs = self._around.stores.runs
         context = RunContext(
-            run=await runs.read(run.id) or run,
+            run=run,
             around=self._around,
             stop=order.stop,
             deadline=order.deadline,

@@ -1,14 +1,14 @@
-"""What is next: one heap, one timer."""
+"""What is next: one heap of instants, one timer."""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
+from itertools import chain
+from typing import NamedTuple
 
 from syncd.clock import Clock
 from syncd.model.run import Run
@@ -31,54 +31,67 @@ class Wake(StrEnum):
     """PostgreSQL did not answer."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Entry:
-    """At `at`, wake a job; ties go by age. A retry of a whole run names it."""
+class Entry(NamedTuple):
+    """At `at`, wake a job. A retry of a whole run names it."""
 
     at: datetime
-    age: int
-    job: str = field(compare=False)
-    wake: Wake = field(compare=False)
-    origin: Run | None = field(compare=False, default=None)
+    job: str
+    wake: Wake
+    origin: Run | None = None
 
 
 class Agenda:
-    """Keeps entries in order and sleeps until the first is due."""
+    """Keeps entries in order and sleeps until the first is due.
+
+    Thousands of jobs that share an instant are one place in the heap.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._heap: list[Entry] = []
-        self._ages = itertools.count()
+        self._instants: list[datetime] = []
+        self._entries: dict[datetime, list[Entry]] = {}
         self._woken = asyncio.Event()
 
     def add(self, at: datetime, job: str, wake: Wake, origin: Run | None = None) -> None:
         """Note that a job is to be woken at `at`."""
-        heapq.heappush(self._heap, Entry(at, next(self._ages), job, wake, origin))
+        entries = self._entries.get(at)
+        if entries is None:
+            entries = self._entries[at] = []
+            heapq.heappush(self._instants, at)
+        entries.append(Entry(at, job, wake, origin))
 
     def clear(self) -> None:
         """Forget everything."""
-        self._heap.clear()
+        self._instants.clear()
+        self._entries.clear()
 
     def first(self, job: str, wake: Wake) -> datetime | None:
         """Return when a job is woken next for this; None when it is not."""
-        wanted = (job, wake)
         return min(
-            (entry.at for entry in self._heap if (entry.job, entry.wake) == wanted), default=None
+            (
+                entry.at
+                for entry in chain.from_iterable(self._entries.values())
+                if entry.job == job and entry.wake == wake
+            ),
+            default=None,
         )
 
-    def head(self) -> Entry | None:
-        """Return what is next of all; None when nothing is."""
-        return self._heap[0] if self._heap else None
+    def in_order(self) -> Iterator[Entry]:
+        """Yield what is to come, the first first."""
+        for at in sorted(self._instants):
+            yield from self._entries[at]
 
     def wake(self) -> None:
         """End the present sleep: something changed."""
         self._woken.set()
 
-    def take_due(self) -> Iterator[Entry]:
-        """Take what is due by now, the oldest first."""
+    def take_due(self) -> Sequence[Entry]:
+        """Take what is due by now, the oldest first; ties go by age."""
         now = self._clock.now()
-        while self._heap and self._heap[0].at <= now:
-            yield heapq.heappop(self._heap)
+        due: list[Entry] = []
+        while self._instants and self._instants[0] <= now:
+            due += self._entries.pop(heapq.heappop(self._instants))
+        return due
 
     async def sleep(self) -> float:
         """Sleep until the next entry is due; a minute at most, because wall clocks jump.
@@ -86,8 +99,8 @@ class Agenda:
         Return how many seconds longer than meant it took.
         """
         wait = _LONGEST_SLEEP_SECONDS
-        if self._heap:
-            left = (self._heap[0].at - self._clock.now()).total_seconds()
+        if self._instants:
+            left = (self._instants[0] - self._clock.now()).total_seconds()
             wait = min(wait, max(0.0, left))
         begun = self._clock.monotonic()
         async with asyncio.TaskGroup() as group:

@@ -73,7 +73,7 @@ class FollowUps:
         """
         while self._ended:
             run = self._ended[0]
-            if run.job in self._roster.names() and run.finished_at and self._is_whole(run):
+            if self._roster.knows(run.job) and run.finished_at and self._is_whole(run):
                 self._retries.pop(run.job, None)
                 await self._plan_chains(run)
                 await self._plan_retry(run, run.finished_at)

@@ -39,8 +39,10 @@ class Lines:
 
     def add(self, run: Run) -> None:
         """Let a run wait, unless it does so already."""
-        line = self._waiting.setdefault(run.job, deque())
-        if all(run.id != other.id for other in line):
+        line = self._waiting.get(run.job)
+        if line is None:
+            self._waiting[run.job] = deque((run,))
+        elif all(run.id != other.id for other in line):
             line.append(run)
 
     def add_beside(self, run: Run) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from syncd.engine.base import Engine
@@ -51,12 +50,13 @@ class Looks:
         self._ledger: Ledger = around.stores.runs
         self._decided: dict[str, datetime] = {}
         self._due: dict[str, datetime] = {}
+        self._to_tell: list[Run] = []
+        self._to_plan: list[str] = []
 
     def learn(self, known: Mapping[str, Known]) -> None:
         """Take over what the ledger knows, and plan from there."""
-        for job, each in known.items():
-            self._decided[job] = each.decided_until
-            self.plan(job)
+        self._decided |= {job: each.decided_until for job, each in known.items()}
+        self._plan(known)
 
     def forget(self, jobs: Iterable[str]) -> None:
         """Decide nothing about these jobs until something is known of them again."""
@@ -67,22 +67,33 @@ class Looks:
     def clear(self) -> None:
         """Decide nothing about any job until something is known of it again."""
         self.forget(list(self._decided))
+        self._to_tell.clear()
+        self._to_plan.clear()
 
     def plan(self, job: str) -> None:
         """Put a job's first fire without a verdict on the agenda."""
-        since = self._decided.get(job)
-        if since is None or not self._roster.is_firing(job):
-            self._due.pop(job, None)
-            return
-        timetable = self._roster.timetable(job)
-        fire_time = timetable.next_after(since)
-        if fire_time is None:
-            self._due.pop(job, None)
-            return
-        following = timetable.next_after(fire_time)
-        at = due_at(job, fire_time, following, self._roster.schedule(job).jitter)
-        self._due[job] = at
-        self._agenda.add(at, job, Wake.FIRE)
+        self._plan([job])
+
+    def _plan(self, jobs: Iterable[str]) -> None:
+        """Plan jobs; what many of them share is looked for once."""
+        shared: dict[tuple[int, datetime], datetime | None] = {}
+        for job in jobs:
+            since = self._decided.get(job)
+            if since is None or not self._roster.is_firing(job):
+                self._due.pop(job, None)
+                continue
+            timetable = self._roster.timetable(job)
+            key = (id(timetable), since)
+            if key not in shared:
+                shared[key] = timetable.next_after(since)
+            at, jitter = shared[key], self._roster.schedule(job).jitter
+            if at is None:
+                self._due.pop(job, None)
+                continue
+            if jitter:
+                at = due_at(job, at, timetable.next_after(at), jitter)
+            self._due[job] = at
+            self._agenda.add(at, job, Wake.FIRE)
 
     def postpone(self, jobs: Iterable[str], at: datetime) -> None:
         """Look at jobs again later."""
@@ -109,25 +120,34 @@ class Looks:
         ways: dict[tuple[str, datetime | None], Way] = {}
         newest: dict[str, datetime] = {}
         found = [job for job in self._in_order(jobs) if job in self._due]
+        alike: dict[object, Sequence[Verdict]] = {}
         for number, job in enumerate(found, 1):
             # After the clock was set back, what waits may seem to be due again.
             waiting = {run.fire_time for run in self._lines.waiting(job)}
-            for verdict in self._decide(job, now, active.get(job), most):
+            for verdict in self._decide(job, now, active.get(job), most, alike):
                 newest[job] = verdict.fire_time
-                if verdict.fire_time not in waiting:
-                    drafts.append(self._draft(job, verdict, now))
+                if verdict.fire_time in waiting:
+                    continue
+                drafts.append(self._draft(job, verdict, now))
+                if verdict.way is not Way.IN_LINE:
                     ways[job, verdict.fire_time] = verdict.way
             if number % _BREATH == 0:
                 await asyncio.sleep(0)
         claimed = await self._ledger.claim(drafts)
-        for job in found:
-            self._decided[job] = newest.get(job, self._decided[job])
-            self.plan(job)
+        self._decided |= newest
         for run in claimed:
             if run.skip_reason is None:
-                self._queue(run, ways[run.job, run.fire_time], active)
-        self._tell(claimed)
+                self._queue(run, ways.get((run.job, run.fire_time), Way.IN_LINE), active)
+        self._to_tell += claimed
+        self._to_plan += found
         return frozenset(newest)
+
+    def conclude(self) -> None:
+        """Tell what was decided and plan what is next: what is late need not wait for that."""
+        claimed, self._to_tell = self._to_tell, []
+        jobs, self._to_plan = self._to_plan, []
+        self._plan(jobs)
+        self._tell(claimed)
 
     def spread(self) -> None:
         """Hold back all but the first of the catch-ups that are ready to begin."""
@@ -149,25 +169,44 @@ class Looks:
         by_job = {run.job: run for run in runs}
         return [by_job[job] for job in self._in_order(by_job)]
 
-    def _decide(self, job: str, now: datetime, active: Run | None, most: int) -> Sequence[Verdict]:
-        waiting = self._lines.waiting(job)
-        return decide(
+    def _decide(
+        self,
+        job: str,
+        now: datetime,
+        active: Run | None,
+        most: int,
+        alike: dict[object, Sequence[Verdict]],
+    ) -> Sequence[Verdict]:
+        """Decide what is due for a job; jobs of which the same is known are decided once."""
+        schedule, timetable = self._roster.schedule(job), self._roster.timetable(job)
+        waiting, pauses = self._lines.waiting(job), self._around.admission.pauses_of(job)
+        is_plain = not (schedule.jitter or waiting or active or pauses)
+        since = self._decided[job]
+        key = (id(timetable), since, schedule.misfire, schedule.misfire_grace)
+        if is_plain and key in alike:
+            return alike[key]
+        verdicts = decide(
             Question(
-                schedule=self._roster.schedule(job),
-                timetable=self._roster.timetable(job),
-                since=self._decided[job],
+                schedule=schedule,
+                timetable=timetable,
+                since=since,
                 now=now,
-                pauses=self._around.admission.pauses_of(job),
+                pauses=pauses,
                 ahead=len(waiting) + (active is not None),
                 is_active=active is not None,
                 most=most,
             )
         )
+        if is_plain:
+            alike[key] = verdicts
+        return verdicts
 
     def _draft(self, job: str, verdict: Verdict, now: datetime) -> Run:
         skipped = verdict.skip_reason is not None
-        return replace(
-            self._roster.draft(job, verdict.cause, now),
+        return self._roster.draft(
+            job,
+            verdict.cause,
+            now,
             outcome=Outcome.SKIPPED if skipped else Outcome.CLAIMED,
             fire_time=verdict.fire_time,
             due_at=verdict.due_at,

@@ -6,6 +6,7 @@ outage the fires that were due are computed from the last row, and each of them 
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -114,8 +115,9 @@ class Scheduler(Triggers):
         return self._agenda.first(name, Wake.RETRY)
 
     def upcoming(self) -> Entry | None:
-        """Return what is woken next of all jobs; None while nothing is planned."""
-        return self._agenda.head()
+        """Return which job fires next, and when; None while none does."""
+        entries = self._agenda.in_order()
+        return next((each for each in entries if self._looks.is_due(each)), None)
 
     def _note_ended(self, run: Run) -> None:
         """Take note of a run that ended: another may begin, or what it left undone be tried."""
@@ -182,13 +184,14 @@ class Scheduler(Triggers):
             self.settle(name, known[name].anchor_at)
         self._follow_ups.learn(known)
         # What changed again meanwhile is told again.
-        told = [name for name in self.names() if name in (known.keys() & changed) - self._changed]
+        new = (known.keys() & changed) - self._changed
+        told = [name for name in self.names() if name in new]
         self._looks.learn({name: known[name] for name in told})
         return told
 
     async def _is_wanted(self, run: Run) -> bool:
         """Tell whether to go on with a run that nobody executes; an unwanted one is ended."""
-        if run.job not in self.names():
+        if not self.knows(run.job):
             why = "its job is no longer in config.toml"
         elif not self.job(run.job).enabled:
             why = "its job is off"
@@ -221,6 +224,9 @@ class Scheduler(Triggers):
         decided = await self._looks.look(jobs)
         self._looks.spread()
         self._begin()
+        # What has begun gets its turn before anything else is worked out.
+        await asyncio.sleep(0)
+        self._looks.conclude()
         return decided
 
     async def _wake_due(self) -> None:
@@ -257,6 +263,6 @@ class Scheduler(Triggers):
 
     def _is_kept_from_starting(self, name: str) -> bool:
         """Tell whether a job that runs when syncd starts is paused, gone, or runs already."""
-        if name not in self.names() or self._around.admission.holding_job(name) is not None:
+        if not self.knows(name) or self._around.admission.holding_job(name) is not None:
             return True
         return name in self._lines.active() or bool(self._lines.waiting(name))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from syncd.clock import Clock
 from syncd.config.values import suggestion
@@ -65,6 +67,7 @@ class Roster:
         self._followers = _followers(schedules)
         self._timetables: dict[str, Timetable] = {}
         self._anchors: dict[str, datetime] = {}
+        self._distinct: dict[Timetable, Timetable] = {}
         self._clock = clock
         self._is_firing = is_firing
 
@@ -92,22 +95,27 @@ class Roster:
         """Return the jobs that come after a job."""
         return self._followers.get(name, ())
 
-    def draft(self, name: str, cause: Cause, now: datetime) -> Run:
+    def draft(self, name: str, cause: Cause, now: datetime, **fields: Any) -> Run:
         """Return a run of a job that the ledger does not know yet."""
         job = self.job(name)
+        fields.setdefault("outcome", Outcome.CLAIMED)
         return Run(
             id=RunId(0),
             job=name,
             kind=job.kind,
             cause=cause,
-            outcome=Outcome.CLAIMED,
-            options=RunOptions(limit=job.limit),
+            options=_options(job.limit),
             claimed_at=now,
+            **fields,
         )
 
     def names(self) -> Sequence[str]:
         """Name every job, in the order of config.toml."""
         return list(self._schedules)
+
+    def knows(self, name: str) -> bool:
+        """Tell whether there is a job of that name."""
+        return name in self._schedules
 
     def registered(self) -> Sequence[Registered]:
         """Return every job as the ledger keeps it."""
@@ -174,7 +182,8 @@ class Roster:
             timetable = schedule.cron
         elif schedule.every is not None:
             timetable = Every(interval=schedule.every, anchor=anchor)
-        self._timetables[name] = timetable
+        # Equal ones are the same one, so that what follows from it is worked out once for all.
+        self._timetables[name] = self._distinct.setdefault(timetable, timetable)
         self._anchors[name] = anchor
         return timetable
 
@@ -193,6 +202,11 @@ class Roster:
             return _DEFAULT_TIMEOUT
         following = self.next_fire(job.name)
         return None if following is None else max(following - self._clock.now() - _MARGIN, _MARGIN)
+
+
+@functools.cache
+def _options(limit: int | None) -> RunOptions:
+    return RunOptions(limit=limit)
 
 
 def _followers(schedules: Sequence[Schedule]) -> Mapping[str, Sequence[Schedule]]:

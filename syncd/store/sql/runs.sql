@@ -40,15 +40,6 @@ SET claimed_at = runs.claimed_at
 WHERE runs.outcome = 'claimed'
 RETURNING id;
 
--- name: begin_run
--- started_at is kept when a run is resumed: what was read since then is not read again. Who holds
--- the run already may begin it again and changes nothing: a reply may have been lost.
-UPDATE runs
-SET outcome = 'running', holder = $2, started_at = COALESCE(started_at, $3), heartbeat_at = $3,
-    resumed = resumed + CASE WHEN started_at IS NULL OR outcome = 'running' THEN 0 ELSE 1 END
-WHERE id = $1 AND (outcome IN ('claimed', 'interrupted') OR (outcome = 'running' AND holder = $2))
-RETURNING started_at, resumed;
-
 -- name: add_report
 -- A run that is no longer ours gets no counts, and its transaction is rolled back.
 UPDATE runs
@@ -68,15 +59,6 @@ SET created = created + $3, updated = updated + $4, unchanged = unchanged + $5,
         ) AS summed
     )
 WHERE id = $1 AND holder = $2 AND outcome = 'running'
-RETURNING id;
-
--- name: finish_run
--- A run ends once. Its holder may end it the same way again and changes nothing: a reply may have
--- been lost; anybody else gets no row.
-UPDATE runs
-SET outcome = $3, finished_at = COALESCE(finished_at, $4), error = $5, hint = $6, retryable = $7,
-    heartbeat_at = $4
-WHERE id = $1 AND holder = $2 AND outcome IN ('running', $3)
 RETURNING id;
 
 -- name: abandon_run
@@ -184,13 +166,6 @@ FROM item_outcomes
 WHERE run_id = $1 AND ($2::text IS NULL OR outcome = $2)
 ORDER BY at, account_id
 LIMIT $3;
-
--- name: cycle_start
--- When the job's last whole pass began: retries fill up that one.
-SELECT max(started_at) FROM runs
-WHERE job = $1 AND cause <> 'retry' AND NOT (options ->> 'dry_run')::boolean
-    AND jsonb_array_length(options -> 'only') = 0 AND options ->> 'platform' = ''
-    AND options ->> 'limit' IS NULL AND started_at IS NOT NULL;
 
 -- name: interrupt_run
 -- A drained run waits for the next start; it uses up no attempt. Its holder may say so again.
