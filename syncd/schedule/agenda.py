@@ -6,7 +6,7 @@ import asyncio
 import heapq
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -31,15 +31,14 @@ class Wake(StrEnum):
     """PostgreSQL did not answer."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """At `at`, wake a job; ties go by age. A retry of a whole run names it."""
+    """At `at`, wake a job. A retry of a whole run names it."""
 
     at: datetime
-    age: int
-    job: str = field(compare=False)
-    wake: Wake = field(compare=False)
-    origin: Run | None = field(compare=False, default=None)
+    job: str
+    wake: Wake
+    origin: Run | None = None
 
 
 class Agenda:
@@ -47,13 +46,14 @@ class Agenda:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._heap: list[Entry] = []
+        # Ties go by age, and entries are never compared.
+        self._heap: list[tuple[datetime, int, Entry]] = []
         self._ages = itertools.count()
         self._woken = asyncio.Event()
 
     def add(self, at: datetime, job: str, wake: Wake, origin: Run | None = None) -> None:
         """Note that a job is to be woken at `at`."""
-        heapq.heappush(self._heap, Entry(at, next(self._ages), job, wake, origin))
+        heapq.heappush(self._heap, (at, next(self._ages), Entry(at, job, wake, origin)))
 
     def clear(self) -> None:
         """Forget everything."""
@@ -62,9 +62,8 @@ class Agenda:
     def first(self, job: str, wake: Wake) -> datetime | None:
         """Return when a job is woken next for this; None when it is not."""
         wanted = (job, wake)
-        return min(
-            (entry.at for entry in self._heap if (entry.job, entry.wake) == wanted), default=None
-        )
+        found = (at for at, _, entry in self._heap if (entry.job, entry.wake) == wanted)
+        return min(found, default=None)
 
     def wake(self) -> None:
         """End the present sleep: something changed."""
@@ -73,8 +72,8 @@ class Agenda:
     def take_due(self) -> Iterator[Entry]:
         """Take what is due by now, the oldest first."""
         now = self._clock.now()
-        while self._heap and self._heap[0].at <= now:
-            yield heapq.heappop(self._heap)
+        while self._heap and self._heap[0][0] <= now:
+            yield heapq.heappop(self._heap)[2]
 
     async def sleep(self) -> float:
         """Sleep until the next entry is due; a minute at most, because wall clocks jump.
@@ -83,7 +82,7 @@ class Agenda:
         """
         wait = _LONGEST_SLEEP_SECONDS
         if self._heap:
-            left = (self._heap[0].at - self._clock.now()).total_seconds()
+            left = (self._heap[0][0] - self._clock.now()).total_seconds()
             wait = min(wait, max(0.0, left))
         begun = self._clock.monotonic()
         async with asyncio.TaskGroup() as group:

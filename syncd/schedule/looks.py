@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from syncd.engine.base import Engine
 from syncd.jobs.base import Surroundings
-from syncd.model.run import Cause, Outcome, Run
+from syncd.model.run import Cause, Outcome, Run, RunId, RunOptions
 from syncd.model.schedule import Known
 from syncd.schedule.agenda import Agenda, Entry, Wake
 from syncd.schedule.jitter import due_at
@@ -120,9 +119,8 @@ class Looks:
             if number % _BREATH == 0:
                 await asyncio.sleep(0)
         claimed = await self._ledger.claim(drafts)
-        for job in found:
-            self._decided[job] = newest.get(job, self._decided[job])
-            self.plan(job)
+        self._decided |= newest
+        self._plan_on(found, now)
         for run in claimed:
             if run.skip_reason is None:
                 self._queue(run, ways[run.job, run.fire_time], active)
@@ -139,6 +137,11 @@ class Looks:
             if place:
                 self._lines.hold(run.job, now + place * apart)
                 self._agenda.add(now + place * apart, run.job, Wake.TURN)
+
+    def _plan_on(self, jobs: Iterable[str], now: datetime) -> None:
+        for job in jobs:
+            if self._due[job] <= now:
+                self.plan(job)
 
     def _in_order(self, jobs: Iterable[str]) -> Sequence[str]:
         """Sort jobs as config.toml has them."""
@@ -164,15 +167,20 @@ class Looks:
             )
         )
 
-    def _draft(self, job: str, verdict: Verdict, now: datetime) -> Run:
-        skipped = verdict.skip_reason is not None
-        return replace(
-            self._roster.draft(job, verdict.cause, now),
-            outcome=Outcome.SKIPPED if skipped else Outcome.CLAIMED,
+    def _draft(self, name: str, verdict: Verdict, now: datetime) -> Run:
+        job = self._roster.job(name)
+        return Run(
+            id=RunId(0),
+            job=name,
+            kind=job.kind,
+            cause=verdict.cause,
+            outcome=Outcome.SKIPPED if verdict.skip_reason else Outcome.CLAIMED,
             fire_time=verdict.fire_time,
             due_at=verdict.due_at,
             fires_since=verdict.fires_since,
             skip_reason=verdict.skip_reason,
+            options=RunOptions(limit=job.limit),
+            claimed_at=now,
         )
 
     def _queue(self, run: Run, way: Way, active: Mapping[str, Run]) -> None:

@@ -177,7 +177,8 @@ class Scheduler(Triggers):
             self.settle(name, known[name].anchor_at)
         self._follow_ups.learn(known)
         # What changed again meanwhile is told again.
-        told = [name for name in self.names() if name in (known.keys() & changed) - self._changed]
+        settled = (known.keys() & changed) - self._changed
+        told = [name for name in self.names() if name in settled]
         self._looks.learn({name: known[name] for name in told})
         return told
 
