@@ -249,6 +249,19 @@ async def test_an_abandoned_run_does_not_begin(ledger: Ledger) -> None:
     assert (row.outcome, row.error) == (Outcome.ABANDONED, "its job is off")
 
 
+async def test_a_run_that_its_process_leaves_waits_for_the_next_start(ledger: Ledger) -> None:
+    (run,) = await ledger.claim([fire()])
+
+    assert await ledger.interrupt(run.id) is None
+    await ledger.begin(run.id, AT)
+    left = await ledger.interrupt(run.id)
+
+    assert left is not None
+    assert (left.outcome, left.attempt) == (Outcome.INTERRUPTED, 1)
+    assert [each.id for each in await ledger.recover()] == [run.id]
+    assert (await ledger.begin(run.id, AT)).resumed == 1
+
+
 async def test_the_last_run_is_the_newest_about_everybody_that_was_not_skipped(
     ledger: Ledger,
 ) -> None:

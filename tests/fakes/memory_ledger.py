@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from syncd.errors import LeaseLost
+from syncd.errors import LeaseLost, StoreUnavailable
 from syncd.model.run import Ending, Outcome, Run, RunId
 from syncd.model.schedule import Known, Registered
 
@@ -63,6 +63,7 @@ class MemoryLedger:
     def __init__(self, tables: Tables, holder: str) -> None:
         self._tables = tables
         self._holder = holder
+        self._is_cut = False
 
     async def settle(
         self, jobs: Sequence[Registered], now: datetime, *, catch_up: Collection[str] = ()
@@ -161,6 +162,19 @@ class MemoryLedger:
         ended = replace(run, outcome=ending.outcome, error=ending.error, hint=ending.hint)
         is_retryable = ending.retryable and ending.outcome is Outcome.FAILED
         return self._tables.put(replace(ended, finished_at=at, retryable=is_retryable))
+
+    def cut(self) -> None:
+        """Let this process reach the ledger no more, as one that is dead."""
+        self._is_cut = True
+
+    async def interrupt(self, run_id: RunId) -> Run | None:
+        if self._is_cut:
+            raise StoreUnavailable("this process is dead")
+        run = self._tables.runs[run_id]
+        is_ours = self._tables.holders[run_id] == self._holder
+        if not is_ours or run.outcome not in {Outcome.RUNNING, Outcome.INTERRUPTED}:
+            return None
+        return self._tables.put(replace(run, outcome=Outcome.INTERRUPTED))
 
     async def read(self, run_id: int) -> Run | None:
         return self._tables.runs.get(run_id)

@@ -65,6 +65,7 @@ class Host:
                     yield process
                 finally:
                     await process.stop()
+                    process.ledger.cut()
 
 
 class Process:

@@ -171,6 +171,9 @@ class PretendEngine(Engine):
             task.cancel()
         await asyncio.gather(*(task for _, task in self._active.values()), return_exceptions=True)
 
+    def hurry(self) -> None:
+        """Nothing to do: a drain does not wait."""
+
 
 def takes_random(seed: int) -> Takes:
     """Most runs are short; some outlast their interval. The same run takes the same time."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from syncd.errors import StoreUnavailable
-from syncd.store.database import RowRefused
 from syncd.store.together import Together
+from syncd.store.translation import RowRefused
 
 BAD = 13
 
