@@ -10,7 +10,8 @@ from __future__ import annotations
 import bisect
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 from syncd.model.pause import Pause, PauseScope
 from syncd.model.schedule import Misfire, Overlap
@@ -19,6 +20,8 @@ from syncd.schedule.roster import Schedule
 from syncd.schedule.timetable import Timetable
 
 MOST_ROWS = 1_000
+MOST_ROWS_IN_ALL = 50_000
+FEWEST_ROWS = 5
 CANCEL_SECONDS = 2.25
 EPSILON = 1e-4
 _SOME_TIME = timedelta(days=3)
@@ -56,6 +59,7 @@ class Job:
     line: list[Row] = field(default_factory=list)
     held_until: datetime | None = None
     planned: datetime | None = None
+    never: ClassVar[datetime] = datetime.max.replace(tzinfo=UTC)
 
     @property
     def name(self) -> str:
@@ -157,9 +161,9 @@ class Model:
                 job.held_until = None
         self._start_ready()
 
-    def look(self) -> None:
+    def look(self, *, is_start: bool = False) -> None:
         """Write down every verdict that is due, then start what may start."""
-        for job, row in self.write_due():
+        for job, row in self.write_due(is_start=is_start):
             if row.word == "beside":
                 self._start(job, row)
             elif row.word == "replacing":
@@ -171,14 +175,14 @@ class Model:
                 job.line.append(row)
         self._start_ready(is_look=True)
 
-    def write_due(self) -> list[tuple[Job, Row]]:
-        """Write down every verdict that is due."""
+    def write_due(self, *, is_start: bool = False) -> list[tuple[Job, Row]]:
+        """Write down every verdict that is due; at a start all jobs are looked at together."""
         now, written = self.now, []
-        for job in self.jobs.values():
-            due = job.next_due(now)
-            if due is None or due > now:
-                continue
-            for row in list(self._verdicts(job, job.due(now), now)):
+        due = [job for job in self.jobs.values() if (job.next_due(now) or job.never) <= now]
+        looked_at = len(self.jobs) if is_start else len(due)
+        most = max(FEWEST_ROWS, min(MOST_ROWS, MOST_ROWS_IN_ALL // max(1, looked_at)))
+        for job in due:
+            for row in list(self._verdicts(job, job.due(now), now, most)):
                 self._numbers += 1
                 row.number = self._numbers
                 job.rows.append(row)
@@ -189,10 +193,10 @@ class Model:
             job.planned = None
         return written
 
-    def _verdicts(self, job: Job, places: Sequence[int], now: datetime) -> Iterator[Row]:
+    def _verdicts(self, job: Job, places: Sequence[int], now: datetime, most: int) -> Iterator[Row]:
         if not places:
             return
-        own, older = places[-MOST_ROWS:], places[:-MOST_ROWS]
+        own, older = places[-most:], places[:-most]
         groups: dict[str, list[Row]] = {}
         for place in older:
             word = self._word_of_old(job, place, now)
@@ -320,10 +324,10 @@ class Model:
         if reached >= steps.index("settled"):
             self.settle()
         if reached == steps.index("claimed"):
-            self.die_after_claim()
+            self.die_after_claim(is_start=True)
         if not died_in:
             self.is_up = True
-            self.look()
+            self.look(is_start=True)
         else:
             self.stop()
 
@@ -337,7 +341,7 @@ class Model:
         if by < timedelta(0):
             self._collect()
             self.settle()
-        self.look()
+        self.look(is_start=by < timedelta(0))
         self._release()
 
     def change(self, catch_up: Collection[str]) -> None:
@@ -345,9 +349,9 @@ class Model:
         self.settle(catch_up)
         self.look()
 
-    def die_after_claim(self) -> None:
+    def die_after_claim(self, *, is_start: bool = False) -> None:
         """Write down what is due, and start nothing of it."""
-        for _, row in self.write_due():
+        for _, row in self.write_due(is_start=is_start):
             row.word = "claimed" if row.number in self.jobs[row.job].open else row.word
 
     def stop(self) -> None:
