@@ -79,11 +79,14 @@ class Peril:
             await fell.wait()
 
     async def trigger(self) -> None:
-        """Ask for a run; the answer may be lost with the daemon."""
+        """Ask for a run, when there can be one; the answer may be lost with the daemon."""
+        daemon = self.world.daemon
 
         async def ask() -> bool:
-            # For a moment the run before may still be there, or the database away.
-            answer = await self.world.daemon.api("POST", f"/api/jobs/{JOB}/trigger", {})
+            ready = await daemon.api("GET", "/ready")
+            if ready.status != 200 or (await daemon.get(f"/api/jobs/{JOB}"))["running"]:
+                return False
+            answer = await daemon.api("POST", f"/api/jobs/{JOB}/trigger", {})
             return answer.status == 202
 
         with contextlib.suppress(*TRANSIENT):

@@ -22,6 +22,7 @@ from fakes.perils import (
     about,
 )
 from fakes.postgres_proxy import Point, When
+from fakes.waiting import until
 
 EVERY = timedelta(seconds=8)
 FIRING = {f"jobs.{JOB}": {"every": f"{EVERY.seconds}s"}}
@@ -147,14 +148,44 @@ async def test_commits_of_a_run_that_got_no_reply_are_read_back_and_counted_once
             Point(sql=BEGIN, when=When.COMMITTED),
             Point(sql=REPORT, when=When.COMMITTED, nth=1),
             Point(sql=REPORT, when=When.COMMITTED, nth=4),
-            Point(sql=FINISH, when=When.COMMITTED),
         ):
             peril.world.everybody_changes()
             await peril.loses_reply_at(point, peril.trigger)
+
             run = await peril.world.daemon.finished((await peril.newest())["id"])
 
             await peril.check(run)
             assert run["resumed"] == 0
+
+
+async def test_run_whose_end_got_no_reply_has_ended_once(perils: Perils) -> None:
+    async with perils() as peril:
+        await peril.world.link()
+        run_id = await peril.world.daemon.trigger()
+        point = Point(sql=FINISH, holding=about(run_id), when=When.COMMITTED)
+        await peril.loses_reply_at(point, nothing)
+
+        told = await peril.world.daemon.told("run.finished", run_id=run_id)
+
+        await peril.check(await peril.world.daemon.finished(run_id))
+
+    assert told["outcome"] == "succeeded"
+    assert len(peril.world.daemon.said("run.finished", run_id=run_id)) == 1
+
+
+@pytest.mark.xfail(strict=True, reason="create_run has no key to be found again by yet")
+async def test_trigger_that_got_no_reply_leaves_no_row_that_nobody_runs(perils: Perils) -> None:
+    async with perils() as peril:
+        await peril.world.link()
+        point = Point(sql=CREATE, holding=ABOUT_JOB, when=When.COMMITTED)
+
+        await peril.loses_reply_at(point, peril.trigger)
+
+        async def all_ended() -> bool:
+            return all(row["finished_at"] is not None for row in await rows_of(peril))
+
+        await until(all_ended, what="an end of every row", seconds=5)
+        await peril.check(await peril.world.daemon.finished((await peril.newest())["id"]))
 
 
 async def test_run_killed_after_its_last_item_is_closed_and_asks_for_nobody(
