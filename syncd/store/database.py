@@ -101,14 +101,15 @@ def translated(address: PostgresAddress) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _cut_when_cancelled(connection: Connection) -> Iterator[None]:
-    """Drop a connection in the middle of whose use the caller went away.
+def _cut_when_given_up(connection: Connection) -> Iterator[None]:
+    """Drop a connection in the middle of whose use the caller went away, or had no answer in time.
 
-    Giving it back would wait for the end of what it does, on a silent server for ten seconds.
+    Giving it back would wait for the end of what it does, on a silent server for ten seconds, and
+    whoever is cancelled meanwhile would leave an error behind that nobody takes.
     """
     try:
         yield
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, TimeoutError):
         connection.terminate()
         raise
 
@@ -170,7 +171,7 @@ class Database:
             with translated(self.settings.address):
                 pool = await self._opened()
                 async with pool.acquire(timeout=timeout) as connection:
-                    with _cut_when_cancelled(connection):
+                    with _cut_when_given_up(connection):
                         yield connection
         except StoreUnavailable:
             self.trouble.set()
@@ -179,8 +180,18 @@ class Database:
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """Lend a connection inside a transaction: all or nothing."""
-        async with self.connection() as connection, connection.transaction():
-            yield connection
+        async with self.connection() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                with _cut_when_given_up(connection):
+                    yield connection
+            except BaseException:
+                # One that was cut has nothing to roll back, and must not hide why it was cut.
+                if not connection.is_closed():
+                    await transaction.rollback()
+                raise
+            await transaction.commit()
 
     async def repeat(self, step: Callable[[], Awaitable[_T]]) -> _T:
         """Take a step, and again, five times at most, where another transaction was in its way."""

@@ -178,6 +178,10 @@ class Oracle:
             )
             return bool(rows[0]["ok"])
 
+        async def is_back() -> bool:
+            return len(self._daemon.said("store.lost")) == len(self._daemon.said("store.recovered"))
+
+        await until(is_back, what="O1: the end of an outage")
         await until(is_up_to_date, what="O1: the fires that are due")
         told = self._daemon.said("job.registered", job=PULSE)[-1]["timestamp"]
         started = datetime.fromisoformat(told)
