@@ -62,6 +62,7 @@ class Scraper:
             ],
             store=self._stored,
             lines_dropped=0 if self.logs is None else self.logs.lines_dropped,
+            pool_exhausted=self._core.database.lending.exhausted,
         )
         return self._metrics.render(reading)
 

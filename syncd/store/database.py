@@ -17,6 +17,7 @@ from syncd.clock import Clock
 from syncd.errors import StoreUnavailable, SyncdError
 from syncd.model.address import PostgresAddress
 from syncd.store.blocks import load_blocks
+from syncd.store.lending import Lending
 
 Connection = asyncpg.pool.PoolConnectionProxy
 SslMode = Literal["disable", "prefer", "allow", "require", "verify-ca", "verify-full"]
@@ -141,6 +142,7 @@ class Database:
         self._clock = clock
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
+        self.lending = Lending(settings.pool, clock)
         # Set by whoever finds that PostgreSQL does not answer; cleared by whoever watches it.
         self.trouble = asyncio.Event()
 
@@ -166,16 +168,30 @@ class Database:
     @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """Lend a connection; asyncpg's errors leave as `StoreUnavailable` and kin."""
-        timeout = self.settings.connect_timeout.total_seconds()
         try:
             with translated(self.settings.address):
-                pool = await self._opened()
-                async with pool.acquire(timeout=timeout) as connection:
+                async with self._borrowed() as connection:
                     with _cut_when_given_up(connection):
                         yield connection
         except StoreUnavailable:
             self.trouble.set()
             raise
+
+    @contextlib.asynccontextmanager
+    async def _borrowed(self) -> AsyncIterator[Connection]:
+        pool, seconds = await self._opened(), self.settings.connect_timeout.total_seconds()
+        try:
+            connection = await pool.acquire(timeout=seconds)
+        except TimeoutError as exc:
+            refusal = self.lending.refuse(seconds)
+            if refusal is None:
+                raise
+            raise refusal from exc
+        try:
+            with self.lending.held():
+                yield connection
+        finally:
+            await pool.release(connection)
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

@@ -125,6 +125,12 @@ class Metrics:
             (),
             {(): reading.lines_dropped},
         )
+        yield _counter(
+            "syncd_store_pool_exhausted_total",
+            "Waits for a connection to PostgreSQL that ended without one.",
+            (),
+            {(): reading.pool_exhausted},
+        )
         yield _gauge(
             "syncd_store_up",
             "Whether PostgreSQL answers (1) or not (0).",

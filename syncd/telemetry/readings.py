@@ -51,10 +51,14 @@ class StoreReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What is measured at `at`, the moment of a scrape; `store` is what PostgreSQL said last."""
+    """What is measured at `at`, the moment of a scrape; `store` is what PostgreSQL said last.
+
+    `pool_exhausted` counts the waits for a connection that ended without one.
+    """
 
     at: datetime
     is_store_up: bool
     gates: Sequence[GateReading]
     store: StoreReading | None
     lines_dropped: int
+    pool_exhausted: int = 0

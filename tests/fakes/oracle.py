@@ -24,8 +24,8 @@ from syncd.sandbox.population import Population
 PULSE = "pulse"
 """A job that fires all the time and asks nobody: its ledger shows that nothing stood still."""
 PULSE_EVERY = timedelta(seconds=2)
-# After an outage a fire that could not be claimed is tried again after five seconds.
-CLAIMED_LATE = timedelta(seconds=6)
+# A fire may be the first to find that the database is away, and is tried again after five seconds.
+AROUND_OUTAGES = timedelta(seconds=6)
 
 LONGEST_END_SECONDS = 10.0
 # What a daemon may have opened since it was first looked at: connections of its pools.
@@ -204,8 +204,8 @@ class Oracle:
             for event in ("store.lost", "store.recovered")
         )
         return any(
-            since - PULSE_EVERY <= fire_time <= until + CLAIMED_LATE
-            for since, until in zip(lost, back, strict=True)
+            start - AROUND_OUTAGES <= fire_time <= end + AROUND_OUTAGES
+            for start, end in zip(lost, back, strict=True)
         )
 
     async def _check_secrets(self) -> None:
