@@ -17,7 +17,7 @@ from syncd.errors import StoreUnavailable
 from syncd.model.item import Success
 from syncd.model.run import Run, RunId
 from syncd.store.accounts import START, Selection
-from syncd.store.database import Collided, Database
+from syncd.store.database import Database
 from syncd.store.sync import Batch
 
 STORED = "SELECT count(*) FROM profiles"
@@ -72,45 +72,6 @@ async def test_a_connection_killed_inside_a_transaction_leaves_nothing(
 
     async with database.connection() as connection:
         assert await connection.fetchval("SELECT count(*) FROM users") == 0
-
-
-async def test_transactions_that_lock_each_other_out_are_both_done_in_the_end(
-    database: Database,
-) -> None:
-    async with database.connection() as connection:
-        await connection.execute("INSERT INTO users (key) VALUES ('a'), ('b')")
-    both_hold_one = asyncio.Barrier(2)
-    first_time = {"a", "b"}
-
-    async def touch(key: str, other: str) -> None:
-        async with database.transaction() as connection:
-            await connection.execute("UPDATE users SET opted_out = true WHERE key = $1", key)
-            if key in first_time:
-                first_time.discard(key)
-                await both_hold_one.wait()
-            await connection.execute("UPDATE users SET opted_out = true WHERE key = $1", other)
-
-    await asyncio.gather(
-        database.repeat(lambda: touch("a", "b")), database.repeat(lambda: touch("b", "a"))
-    )
-
-    async with database.connection() as connection:
-        assert await connection.fetchval("SELECT bool_and(opted_out) FROM users")
-
-
-async def test_what_always_collides_is_given_up_after_five_times(database: Database) -> None:
-    tries = 0
-
-    async def collide() -> None:
-        nonlocal tries
-        tries += 1
-        async with database.connection() as connection:
-            await connection.execute("INSERT INTO users (key) VALUES ('twice'), ('twice')")
-
-    with pytest.raises(Collided):
-        await database.repeat(collide)
-
-    assert tries == 5
 
 
 async def batch_of(world: Running) -> Batch:

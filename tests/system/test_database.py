@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from fakes.daemon_config import Tables
 from fakes.daemon_process import DaemonProcess, Start
 from fakes.sandbox_process import SandboxProcess, sandbox_process
 from fakes.tcp_proxy import TcpProxy
@@ -102,3 +103,59 @@ async def test_wrong_password_leaves_the_daemon_up_and_says_why(
     assert ready.status == 503
     assert "refused the connection: InvalidPasswordError" in ready.body["why"]
     assert "not-this-one" not in str(lost)
+
+
+GRANTS = {
+    "may not create a schema": (
+        "ALTER DATABASE {role} OWNER TO syncd",
+        "GRANT CREATE ON DATABASE {role} TO {role}",
+    ),
+    "may not use the schema": (
+        "CREATE SCHEMA {schema} AUTHORIZATION syncd",
+        "GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}",
+    ),
+}
+
+
+def as_guest(line: TcpProxy, role: str) -> Tables:
+    there = {"host": "127.0.0.1", "port": line.port, "user": role, "database": role}
+    return {"database": {**there, "password": PASSWORD}}
+
+
+async def as_owner(postgres: PostgresAddress, database: str, statement: str) -> None:
+    owner = await asyncpg.connect(host=postgres.host, user="syncd", database=database)
+    try:
+        await owner.execute(statement)
+    finally:
+        await owner.close()
+
+
+@pytest.mark.parametrize("case", GRANTS)
+async def test_role_that_lacks_a_right_ends_the_start_with_5_and_the_grant_to_give(
+    external_daemon: Start, line: TcpProxy, role: str, postgres: PostgresAddress, case: str
+) -> None:
+    statement, grant = GRANTS[case]
+    async with external_daemon(tables=as_guest(line, role), at_once=False) as daemon:
+        names = {"role": role, "schema": daemon.schema}
+        await as_owner(postgres, role, statement.format(**names))
+
+        said = await daemon.command("run")
+
+    sentence, hint = said.err.splitlines()
+    assert said.code == 5
+    assert sentence == f"syncd: this role may not create tables in schema {daemon.schema}"
+    assert hint == f"  hint: as its owner run: {grant.format(**names)}"
+    assert line.connections == 0
+
+
+async def test_role_whose_search_path_was_emptied_finds_its_tables_all_the_same(
+    external_daemon: Start, line: TcpProxy, role: str, postgres: PostgresAddress
+) -> None:
+    await as_owner(postgres, role, f"ALTER ROLE {role} SET search_path = ''")
+    async with (
+        sandbox_process(20) as sandbox,
+        external_daemon(sandbox, as_guest(line, role)) as daemon,
+    ):
+        run = await runs_once(daemon, sandbox)
+
+    assert (run["outcome"], run["created"]) == ("succeeded", 20)

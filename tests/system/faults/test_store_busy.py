@@ -1,4 +1,4 @@
-"""Fault 24: every connection is in use, and nobody gives one back."""
+"""Faults 24 and 25: others who hold what we need: connections, rows, both in the wrong order."""
 
 from __future__ import annotations
 
@@ -8,24 +8,36 @@ import re
 from collections.abc import AsyncIterator
 
 import asyncpg
+from fakes.daemon_config import JOB
 from fakes.daemon_process import DaemonProcess
+from fakes.perils import EVERYBODY
 from fakes.storm import Storms
 from fakes.tcp_proxy import TcpProxy
+from fakes.waiting import until
 
 POOL = 2
+DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+WAITING = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE wait_event_type = 'Lock' AND application_name = 'syncd'
+"""
 
 
 @contextlib.asynccontextmanager
-async def users_locked(daemon: DaemonProcess) -> AsyncIterator[None]:
-    """Keep everybody from the table of users, from a session of somebody else."""
+async def somebody(daemon: DaemonProcess) -> AsyncIterator[asyncpg.Connection]:
+    """Open a transaction in a session of somebody else."""
     address = daemon.database
     session = await asyncpg.connect(
-        host=address.host, port=address.port, user=address.user, database=address.database
+        host=address.host,
+        port=address.port,
+        user=address.user,
+        database=address.database,
+        # In a deadlock it is not we who give way.
+        server_settings={"search_path": daemon.schema, "deadlock_timeout": "60s"},
     )
     try:
         async with session.transaction():
-            await session.execute(f"LOCK TABLE {daemon.schema}.users IN ACCESS EXCLUSIVE MODE")
-            yield
+            yield session
     finally:
         await session.close()
 
@@ -38,7 +50,8 @@ async def test_pool_in_which_nothing_is_free_is_counted_and_told_with_who_holds_
     async with storm({"database": {**there, **patience}}) as world:
         await world.calm()
         daemon = world.daemon
-        async with users_locked(daemon):
+        async with somebody(daemon) as session:
+            await session.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
             held = [asyncio.create_task(daemon.api("GET", "/api/users")) for _ in range(POOL)]
             told = await daemon.told("store.exhausted")
             refused = await daemon.api("GET", "/api/runs")
@@ -63,3 +76,31 @@ async def test_pool_in_which_nothing_is_free_is_counted_and_told_with_who_holds_
     assert re.search(r"^syncd_store_pool_exhausted_total [1-9]", metrics, re.MULTILINE)
     assert [answer.result().status for answer in held] == [503, 503]
     assert again.status == 200
+
+
+async def test_batch_that_dies_in_a_deadlock_is_committed_again_and_counted_once(
+    storm: Storms,
+) -> None:
+    async with storm({f"jobs.{JOB}": {"claim": 16}}) as world:
+        await world.calm()
+        world.everybody_changes()
+        daemon = world.daemon
+        (before,) = await daemon.fetch(DEADLOCKS)
+        async with somebody(daemon) as session:
+            await session.execute("SELECT 1 FROM sync_state FOR UPDATE")
+            run_id = await daemon.trigger()
+
+            async def waits() -> bool:
+                return bool((await daemon.fetch(WAITING))[0]["count"])
+
+            await until(waits, what="a batch that waits for our lock")
+            await session.execute("UPDATE profiles SET name = name")
+        run = await daemon.finished(run_id)
+        world.oracle.learn("github")
+        world.oracle.learn("forge")
+        await world.oracle.check()
+        (after,) = await daemon.fetch(DEADLOCKS)
+
+    assert after["deadlocks"] > before["deadlocks"]
+    assert (run["outcome"], run["updated"]) == ("succeeded", EVERYBODY)
+    assert daemon.said("run.held_up") == daemon.said("store.lost") == []
