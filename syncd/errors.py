@@ -54,7 +54,7 @@ class SchemaUnfit(StartError):
 
 
 class PortTaken(StartError):
-    """Reaches the process: somebody else listens on the control port."""
+    """Reaches the process: somebody else listens where the control port is to be."""
 
 
 class Stopping(SyncdError):

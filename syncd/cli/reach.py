@@ -34,7 +34,7 @@ def connect(console: Console) -> ControlClient:
         token = read_token(where.token_file)
     except StartError as error:
         raise TokenRefused(str(error), hint=_token_hint(where.token_file, error)) from error
-    return ControlClient(where.host, where.port, token)
+    return ControlClient(where.host, where.port, token, socket_path=where.socket)
 
 
 def load(console: Console) -> Config:
