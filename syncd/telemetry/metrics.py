@@ -23,7 +23,13 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from syncd.model.run import Cause, Outcome, Report, Run, SkipReason
-from syncd.telemetry.events import Event, FireSkipped, ItemsCommitted, RunFinished
+from syncd.telemetry.events import (
+    Event,
+    FireSkipped,
+    ItemsCommitted,
+    RunCrashed,
+    RunFinished,
+)
 from syncd.telemetry.readings import GateReading, Reading, StoreReading, Values
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -82,10 +88,17 @@ class Metrics:
             ("job", "reason"),
             registry=registry,
         )
+        self._crashes = Counter(
+            "syncd_run_crashes_total",
+            "Failures of runs that nobody foresaw; the log has their stacks.",
+            ("job",),
+            registry=registry,
+        )
         self._begin()
 
     def _begin(self) -> None:
         for job in self._jobs:
+            self._crashes.labels(job)
             for outcome in _AWAITED:
                 self._runs.labels(job, outcome, Cause.SCHEDULE)
             for reason in SkipReason:
@@ -100,6 +113,8 @@ class Metrics:
                 self._note_items(event.job, event.platform, event.report)
             case FireSkipped() if event.job in self._jobs and event.reason in _REASONS:
                 self._skipped.labels(event.job, event.reason).inc()
+            case RunCrashed() if event.job in self._jobs:
+                self._crashes.labels(event.job).inc()
 
     def _note_run(self, run: Run, seconds: float) -> None:
         self._runs.labels(run.job, run.outcome, run.cause).inc()
