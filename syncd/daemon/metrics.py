@@ -62,7 +62,7 @@ class Scraper:
             ],
             store=self._stored,
             lines_dropped=0 if self.logs is None else self.logs.lines_dropped,
-            pool_exhausted=self._core.database.lending.exhausted,
+            pool_exhausted=self._core.database.waits_given_up,
         )
         return self._metrics.render(reading)
 

@@ -6,18 +6,20 @@ import asyncio
 import contextlib
 import json
 import random
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, Self, TypeVar, cast
 
 import asyncpg
+import structlog
 
 from syncd.clock import Clock
 from syncd.errors import StoreUnavailable, SyncdError
 from syncd.model.address import PostgresAddress
 from syncd.store.blocks import load_blocks
-from syncd.store.lending import Lending
+from syncd.store.borrower import borrower
 
 Connection = asyncpg.pool.PoolConnectionProxy
 SslMode = Literal["disable", "prefer", "allow", "require", "verify-ca", "verify-full"]
@@ -25,6 +27,8 @@ Row = asyncpg.Record
 _T = TypeVar("_T")
 
 _TRIES = 5
+
+log = structlog.get_logger()
 
 _BROKEN = (
     OSError,
@@ -105,14 +109,28 @@ def translated(address: PostgresAddress) -> Iterator[None]:
 def _cut_when_given_up(connection: Connection) -> Iterator[None]:
     """Drop a connection in the middle of whose use the caller went away, or had no answer in time.
 
-    Giving it back would wait for the end of what it does, on a silent server for ten seconds, and
-    whoever is cancelled meanwhile would leave an error behind that nobody takes.
+    Giving it back would wait for what it does, on a silent server for ten seconds.
     """
     try:
         yield
     except (asyncio.CancelledError, TimeoutError):
-        connection.terminate()
+        _cut(connection)
         raise
+
+
+def _cut(connection: Connection) -> None:
+    # One that is gone says so by an error, which would hide why we are here.
+    with contextlib.suppress(asyncpg.InterfaceError):
+        connection.terminate()
+
+
+async def undo(connection: Connection, transaction: Any) -> None:
+    """Roll back on the way out of an error; without waiting where the connection is given up."""
+    if isinstance(sys.exception(), (asyncio.CancelledError, TimeoutError)):
+        _cut(connection)
+        return
+    with contextlib.suppress(*_BROKEN):
+        await transaction.rollback()
 
 
 def _is_unfit_here(exc: BaseException) -> bool:
@@ -142,7 +160,9 @@ class Database:
         self._clock = clock
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
-        self.lending = Lending(settings.pool, clock)
+        self._holders: dict[int, tuple[str, float]] = {}
+        # How often all connections were in use for longer than `connect_timeout`.
+        self.waits_given_up = 0
         # Set by whoever finds that PostgreSQL does not answer; cleared by whoever watches it.
         self.trouble = asyncio.Event()
 
@@ -170,28 +190,43 @@ class Database:
         """Lend a connection; asyncpg's errors leave as `StoreUnavailable` and kin."""
         try:
             with translated(self.settings.address):
-                async with self._borrowed() as connection:
-                    with _cut_when_given_up(connection):
-                        yield connection
+                async with self._lent() as connection:
+                    yield connection
         except StoreUnavailable:
             self.trouble.set()
             raise
 
     @contextlib.asynccontextmanager
-    async def _borrowed(self) -> AsyncIterator[Connection]:
-        pool, seconds = await self._opened(), self.settings.connect_timeout.total_seconds()
+    async def _lent(self) -> AsyncIterator[Connection]:
+        pool, connection = await self._acquired()
+        self._holders[id(connection)] = (borrower(), self._clock.monotonic())
         try:
-            connection = await pool.acquire(timeout=seconds)
-        except TimeoutError as exc:
-            refusal = self.lending.refuse(seconds)
-            if refusal is None:
-                raise
-            raise refusal from exc
-        try:
-            with self.lending.held():
+            with _cut_when_given_up(connection):
                 yield connection
         finally:
+            del self._holders[id(connection)]
             await pool.release(connection)
+
+    async def _acquired(self) -> tuple[asyncpg.Pool, Connection]:
+        timeout = self.settings.connect_timeout.total_seconds()
+        pool = await self._opened()
+        try:
+            return pool, await pool.acquire(timeout=timeout)
+        except TimeoutError as exc:
+            if len(self._holders) < self.settings.pool:
+                raise
+            raise self._exhausted(timeout) from exc
+
+    def _exhausted(self, timeout: float) -> StoreUnavailable:
+        """Say who keeps everybody else from PostgreSQL."""
+        self.waits_given_up += 1
+        now = self._clock.monotonic()
+        holders = ", ".join(f"{who} ({now - at:.0f} s)" for who, at in self._holders.values())
+        log.warning("store.exhausted", connections=self.settings.pool, holders=holders)
+        return StoreUnavailable(
+            f"all {self.settings.pool} connections were in use for {timeout:g} s: {holders}"[:400],
+            hint="raise pool in [database], or see what takes them so long",
+        )
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -200,12 +235,9 @@ class Database:
             transaction = connection.transaction()
             await transaction.start()
             try:
-                with _cut_when_given_up(connection):
-                    yield connection
+                yield connection
             except BaseException:
-                # One that was cut has nothing to roll back, and must not hide why it was cut.
-                if not connection.is_closed():
-                    await transaction.rollback()
+                await undo(connection, transaction)
                 raise
             await transaction.commit()
 

@@ -14,7 +14,7 @@ from syncd.model.letter import DeadLetter
 from syncd.model.profile import Fetched, Profile, Unchanged
 from syncd.model.run import Report, RunId
 from syncd.store.blocks import load_blocks
-from syncd.store.database import Connection, Database, RowRefused
+from syncd.store.database import Connection, Database, RowRefused, undo
 from syncd.store.letters import LetterStore
 from syncd.store.profiles import to_columns
 from syncd.store.runs import RunStore
@@ -100,7 +100,7 @@ class SyncStore:
                     await transaction.start()
                 await self._runs.add_report(connection, batch.run_id, committed.report, batch.at)
             except BaseException:
-                await transaction.rollback()
+                await undo(connection, transaction)
                 raise
             await transaction.commit()
         return committed

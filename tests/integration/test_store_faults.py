@@ -74,6 +74,39 @@ async def test_a_connection_killed_inside_a_transaction_leaves_nothing(
         assert await connection.fetchval("SELECT count(*) FROM users") == 0
 
 
+async def test_a_transaction_on_a_line_that_goes_silent_costs_its_deadline_once(
+    far: Database, proxy: TcpProxy
+) -> None:
+    begun = 0.0
+
+    async def half() -> None:
+        nonlocal begun
+        async with far.transaction() as connection:
+            await connection.execute("INSERT INTO users (key) VALUES ('half')")
+            proxy.go_silent()
+            begun = perf_counter()
+            await connection.execute("INSERT INTO users (key) VALUES ('other half')")
+
+    with pytest.raises(StoreUnavailable, match="no answer in time"):
+        await half()
+
+    assert perf_counter() - begun < 1.6 * far.settings.command_timeout.total_seconds()
+
+
+async def test_a_batch_on_a_line_that_goes_silent_costs_its_deadline_once(
+    world: Running, proxy: TcpProxy
+) -> None:
+    batch = await batch_of(world)
+    proxy.go_silent()
+    begun = perf_counter()
+
+    with pytest.raises(StoreUnavailable, match="no answer in time"):
+        await world.around.stores.sync.commit(batch)
+
+    took = perf_counter() - begun
+    assert took < 1.6 * world.database.settings.command_timeout.total_seconds()
+
+
 async def batch_of(world: Running) -> Batch:
     await world.link(20)
     accounts = world.around.stores.accounts
