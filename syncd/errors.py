@@ -49,8 +49,12 @@ class SecondInstance(StartError):
     """Reaches the process: another syncd uses the same state directory."""
 
 
+class SchemaUnfit(StartError):
+    """Reaches the process: this syncd, or its role, cannot use the database's schema."""
+
+
 class PortTaken(StartError):
-    """Reaches the process: somebody else listens on the control port."""
+    """Reaches the process: somebody else listens where the control port is to be."""
 
 
 class Stopping(SyncdError):

@@ -18,6 +18,7 @@ from syncd.web.client import DaemonUnreachable, TokenRefused
 _EXITS: tuple[tuple[type[Exception], Exit], ...] = (
     (click.ClickException, Exit.USAGE),
     (errors.ConfigError, Exit.CONFIG),
+    (errors.SchemaUnfit, Exit.CONFIG),
     (errors.BadInput, Exit.USAGE),
     (DaemonUnreachable, Exit.UNREACHABLE),
     (errors.PortTaken, Exit.UNREACHABLE),

@@ -48,7 +48,13 @@ def connect(
         token = read_token(where.token_file)
     except StartError as error:
         raise TokenRefused(str(error), hint=_token_hint(where.token_file, error)) from error
-    return ControlClient(where.host, where.port, token, timeout_seconds=timeout_seconds)
+    return ControlClient(
+        where.host,
+        where.port,
+        token,
+        socket_path=where.socket,
+        timeout_seconds=timeout_seconds,
+    )
 
 
 def load(console: Console) -> Config:

@@ -94,7 +94,7 @@ class Builder:
             daemon=daemon,
             database=self._section(Database, "database", {}),
             redis=self._section(Redis, "redis", {}),
-            web=self._absolute(self._section(Web, "web", token_file), "token_file"),
+            web=self._absolute(self._section(Web, "web", token_file), "token_file", "socket"),
             logging=self._absolute(self._section(Logging, "logging", zone), "dir"),
             users=users,
             platforms=self._platforms(),
@@ -116,10 +116,11 @@ class Builder:
         section = self._validation.model(model, given, (name,), defaults=defaults)
         return section or model.model_validate(defaults)
 
-    def _absolute(self, section: Table, key: str) -> Table:
-        value = getattr(section, key)
-        path = None if value is None else self._source.folder / value
-        return section.model_copy(update={key: path})
+    def _absolute(self, section: Table, *keys: str) -> Table:
+        paths = {key: getattr(section, key) for key in keys}
+        folder = self._source.folder
+        absolute = {key: None if path is None else folder / path for key, path in paths.items()}
+        return section.model_copy(update=absolute)
 
     def _platforms(self) -> dict[str, PlatformSettings]:
         classes = plugins.find(self._folders.platforms)

@@ -1,6 +1,6 @@
 """Where the daemon of this config file listens, read without the weight of a whole load.
 
-`syncd status` must answer at once, so this looks at three keys, needs no pydantic, and leaves
+`syncd status` must answer at once, so this looks at four keys, needs no pydantic, and leaves
 every other mistake in the file to `syncd check`.
 """
 
@@ -20,11 +20,15 @@ from syncd.errors import ConfigError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlAddress:
-    """How to talk to the daemon; `host` can be connected to (never 0.0.0.0)."""
+    """How to talk to the daemon; `host` can be connected to (never 0.0.0.0).
+
+    Where there is a `socket`, it goes before host and port.
+    """
 
     host: str
     port: int
     token_file: Path
+    socket: Path | None = None
 
 
 def control_address(path: Path | None, environ: Mapping[str, str]) -> ControlAddress:
@@ -47,6 +51,7 @@ def control_address(path: Path | None, environ: Mapping[str, str]) -> ControlAdd
     state_dir = _value(source, "daemon", "state_dir")
     state = folder / state_dir if state_dir else default_state_dir(folder, source.environ)
     token_file = _value(source, "web", "token_file")
+    socket = _value(source, "web", "socket")
     try:
         host, port = split_listen(listen)
     except ValueError as error:
@@ -55,6 +60,7 @@ def control_address(path: Path | None, environ: Mapping[str, str]) -> ControlAdd
         host={"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host),  # noqa: S104  # to connect to
         port=port,
         token_file=folder / token_file if token_file else state / "token",
+        socket=folder / socket if socket else None,
     )
 
 

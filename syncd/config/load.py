@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def load(
         ConfigError: every problem at once, `FILE:LINE: path.to.key: what is wrong`, in the order
             of the lines.
     """
+    _require_zones()
     try:
         return _load(read_source(path, environ), checks, folders or PluginFolders())
     except RecursionError:
@@ -53,6 +55,17 @@ def _load(source: Source, checks: Sequence[Check], folders: PluginFolders) -> Co
     if problems:
         raise ConfigError(*_sentences(source, problems))
     return config
+
+
+def _require_zones() -> None:
+    """Refuse a machine without time zones, where not even UTC can be found."""
+    try:
+        zoneinfo.ZoneInfo("UTC")
+    except zoneinfo.ZoneInfoNotFoundError as error:
+        raise ConfigError(
+            "this machine has no time zone data",
+            hint="install the package tzdata, Debian's or Python's",
+        ) from error
 
 
 def _elsewhere(later: Iterable[Problem], earlier: Iterable[Problem]) -> list[Problem]:

@@ -139,9 +139,13 @@ class Users(Section):
 
 
 class Web(Section):
-    """The control port. `token_file` is absolute and made by the daemon where it is missing."""
+    """The control port. `token_file` is absolute and made by the daemon where it is missing.
+
+    `socket` is absolute too: a Unix socket besides `listen`; None: there is none.
+    """
 
     listen: Listen = DEFAULT_LISTEN
+    socket: Annotated[Path | None, EMPTY_IS_NONE] = None
     token_file: Path
     allowed_hosts: Words = ()
     allow_remote: bool = False

@@ -78,7 +78,10 @@ def read_source(path: Path, environ: Mapping[str, str]) -> Source:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(_broken(path, text, str(error))) from None
+        raise ConfigError(
+            _broken(path, text, str(error)),
+            hint='a table is [name], a value key = "text"; each table and each key stands once',
+        ) from None
     except RecursionError:
         raise too_deep(path) from None
     return Source(
@@ -143,4 +146,5 @@ def _declared_twice(text: str, line: int, keys: Keys) -> str:
     first = Lines(before).line_of(keys)
     is_job = len(keys) == 2 and keys[0] == "jobs"
     what = f"two jobs are named {dotted(keys[1:])}" if is_job else "this table stands here twice"
-    return f"{dotted(keys)}: {what}, the first at line {first}"
+    mend = "rename one" if is_job else "make them one"
+    return f"{dotted(keys)}: {what}, the first at line {first}: {mend}"

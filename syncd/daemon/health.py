@@ -40,7 +40,7 @@ class StoreHealth:
         """Ask for ever; an answer that fails is asked again after 1 to 60 s.
 
         Raises:
-            StartError: the schema does not fit this syncd.
+            SchemaUnfit: the schema does not fit this syncd, or its role may not use it.
         """
         wait, longest = _BACKOFF_SECONDS
         backoff = wait

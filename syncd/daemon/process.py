@@ -122,6 +122,7 @@ class Daemon:
         settings = ControlSettings(
             host=self._config.web.host,
             port=self._config.web.port,
+            socket=self._config.web.socket,
             token=token,
             allowed_hosts=self._config.web.allowed_hosts,
             allow_remote=self._config.web.allow_remote,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Self, TypeVar
 
@@ -14,6 +15,7 @@ import structlog
 from syncd.clock import Clock
 from syncd.errors import StoreUnavailable
 from syncd.store.blocks import load_blocks
+from syncd.store.borrower import borrower
 from syncd.store.pool import (
     REFUSED_BY_POOLER,
     DatabaseSettings,
@@ -33,15 +35,15 @@ log = structlog.get_logger()
 
 
 @contextlib.contextmanager
-def _cut_when_cancelled(connection: Connection) -> Iterator[None]:
-    """Drop a connection in the middle of whose use the caller went away.
+def _cut_when_given_up(connection: Connection) -> Iterator[None]:
+    """Drop a connection in the middle of whose use the caller went away, or had no answer in time.
 
     Giving it back would wait for the end of what it does, on a silent server for ten seconds. So is
     one dropped that leads to a server which only reads, after a failover.
     """
     try:
         yield
-    except (asyncio.CancelledError, asyncpg.ReadOnlySQLTransactionError):
+    except (asyncio.CancelledError, TimeoutError, asyncpg.ReadOnlySQLTransactionError):
         _cut(connection)
         raise
 
@@ -53,12 +55,13 @@ def _cut(connection: Connection) -> None:
 
 
 async def undo(connection: Connection, transaction: Any) -> None:
-    """Roll back on the way out of an error; waits for nothing when the caller was cancelled.
+    """Roll back on the way out of an error; waits for nothing where the connection is given up.
 
     That the connection is gone is no error: nothing of the transaction stays then either.
     """
     task = asyncio.current_task()
-    if task is not None and task.cancelling():
+    is_cancelled = task is not None and task.cancelling()
+    if is_cancelled or isinstance(sys.exception(), asyncio.CancelledError | TimeoutError):
         _cut(connection)
         return
     with contextlib.suppress(*BROKEN):
@@ -175,9 +178,9 @@ class Database:
     @contextlib.asynccontextmanager
     async def _lent(self) -> AsyncIterator[Connection]:
         pool, connection = await self._acquired()
-        self._holders[id(connection)] = (_who(), self._clock.monotonic())
+        self._holders[id(connection)] = (borrower(), self._clock.monotonic())
         try:
-            with _cut_when_cancelled(connection):
+            with _cut_when_given_up(connection):
                 yield connection
         finally:
             del self._holders[id(connection)]
@@ -232,12 +235,3 @@ class Database:
                 load_blocks("database")["preamble"], self.settings.schema, idle
             )
         await connection.execute(self._preambles[idle])
-
-
-def _who() -> str:
-    """Name who takes a connection: the run, or else the task."""
-    bound = structlog.contextvars.get_contextvars()
-    if "run_id" in bound:
-        return f"run {bound['run_id']} of {bound.get('job', '')}"
-    task = asyncio.current_task()
-    return "nobody" if task is None else task.get_name()

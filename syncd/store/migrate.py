@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from syncd.errors import StartError
+from syncd.errors import SchemaUnfit
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Connection, Database
 
@@ -57,13 +57,13 @@ async def migrate(database: Database, *, dry_run: bool = False) -> Sequence[Migr
     Safe to repeat and to run from several processes; a kill leaves a migration done or not done.
 
     Raises:
-        StartError: the schema is newer than this syncd, an applied file was edited, or this role
-            may not create what is missing.
+        SchemaUnfit: the schema is newer than this syncd, an applied file was edited, or this role
+            may not create what is missing or not use what is there.
         StoreUnavailable: PostgreSQL cannot be reached.
     """
     async with database.transaction() as connection:
         await connection.execute(load_blocks("migrate")["wait_for_turn"], _LOCK)
-        missing = _missing(await _applied(connection))
+        missing = _missing(await _applied(connection, database.settings.schema))
         if missing and not dry_run:
             await _apply(connection, database.settings.schema, missing)
         return missing
@@ -73,7 +73,7 @@ async def _apply(connection: Connection, schema: str, missing: Sequence[Migratio
     sql = load_blocks("migrate")
     grant = await connection.fetchval(sql["lacking_grant"], schema)
     if grant is not None:
-        raise StartError(
+        raise SchemaUnfit(
             f"this role may not create tables in schema {schema}", hint=f"as its owner run: {grant}"
         )
     create = await connection.fetchval(sql["schema_statement"], schema)
@@ -88,10 +88,16 @@ async def _apply(connection: Connection, schema: str, missing: Sequence[Migratio
         )
 
 
-async def _applied(connection: Connection) -> dict[int, str]:
+async def _applied(connection: Connection, schema: str) -> dict[int, str]:
     sql = load_blocks("migrate")
     if not await connection.fetchval(sql["ledger_exists"]):
         return {}
+    grant = await connection.fetchval(sql["lacking_use"], schema)
+    if grant is not None:
+        raise SchemaUnfit(
+            f"this role may not use the tables of schema {schema}",
+            hint=f"as their owner run: {grant}",
+        )
     return {row["version"]: row["checksum"] for row in await connection.fetch(sql["applied"])}
 
 
@@ -99,13 +105,13 @@ def _missing(applied: dict[int, str]) -> Sequence[Migration]:
     known = load_migrations()
     newest = max((migration.version for migration in known), default=0)
     if applied and max(applied) > newest:
-        raise StartError(
+        raise SchemaUnfit(
             f"the database schema is at version {max(applied)}, this syncd knows {newest}",
             hint="start the newer syncd that migrated it, or restore a backup",
         )
     for migration in known:
         if applied.get(migration.version, migration.checksum) != migration.checksum:
-            raise StartError(
+            raise SchemaUnfit(
                 f"migration {migration.version:04d} was applied with other content",
                 hint="install the syncd release that this database was migrated with",
             )

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -55,6 +57,20 @@ def api_path(*parts: str | int) -> str:
     return "/api/" + "/".join(quote(str(part), safe="") for part in parts)
 
 
+class _SocketConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: Path, timeout_seconds: float) -> None:
+        super().__init__("localhost", timeout=timeout_seconds)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket instead of an address."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
 class ControlClient:
     """Asks a running daemon; one connection a call.
 
@@ -64,11 +80,18 @@ class ControlClient:
     """
 
     def __init__(
-        self, host: str, port: int, token: str, *, timeout_seconds: float = DEFAULT_PATIENCE_SECONDS
+        self,
+        host: str,
+        port: int,
+        token: str,
+        *,
+        socket_path: Path | None = None,
+        timeout_seconds: float = DEFAULT_PATIENCE_SECONDS,
     ) -> None:
         # A wildcard is for listening; it is reached over loopback.
         self._host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
         self._port = port
+        self._socket = socket_path
         self._token = token
         self._timeout_seconds = timeout_seconds
 
@@ -150,6 +173,8 @@ class ControlClient:
         return answer
 
     def _connect(self, timeout_seconds: float) -> http.client.HTTPConnection:
+        if self._socket is not None:
+            return _SocketConnection(self._socket, timeout_seconds)
         return http.client.HTTPConnection(self._host, self._port, timeout=timeout_seconds)
 
     def _send(
@@ -183,9 +208,13 @@ class ControlClient:
 
     def _unreachable(self, exc: Exception) -> DaemonUnreachable:
         why = "connection refused" if isinstance(exc, ConnectionRefusedError) else _name_of(exc)
+        where, key = (
+            self._socket or f"{self._host}:{self._port}",
+            "socket" if self._socket else "listen",
+        )
         return DaemonUnreachable(
-            f"no syncd answers on {self._host}:{self._port}: {why}",
-            hint="start it (syncd run), or check [web] listen",
+            f"no syncd answers on {where}: {why}",
+            hint=f"start it (syncd run), or check [web] {key}",
         )
 
 

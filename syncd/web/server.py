@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -29,6 +30,7 @@ from syncd.web.routes import Call, Nothing, Route, Routes
 from syncd.web.runs import Runs
 from syncd.web.security import OPEN_PATHS, Guard, is_loopback
 from syncd.web.service import Json, Service
+from syncd.web.socket import bound_socket
 from syncd.web.users import Users
 
 # aiohttp waits this long twice: for answers under way, and for what it then cancels.
@@ -39,13 +41,15 @@ STOP_SECONDS = 0.6
 class ControlSettings:
     """Where the control port listens, and whom it lets in.
 
-    Port 0 takes any free one. `allowed_hosts` are names and addresses by which clients may call it
-    besides loopback addresses and `localhost`. A `host` that is not loopback needs `allow_remote`,
-    and excludes `metrics_public`, which answers `/metrics` without the token.
+    Port 0 takes any free one. `socket` is the path of a Unix socket besides. `allowed_hosts` are
+    names and addresses by which clients may call it besides loopback addresses and `localhost`. A
+    `host` that is not loopback needs `allow_remote`, and excludes `metrics_public`, which answers
+    `/metrics` without the token.
     """
 
     host: str = "127.0.0.1"
     port: int = 8642
+    socket: Path | None = None
     token: str = field(repr=False)
     allowed_hosts: tuple[str, ...] = ()
     allow_remote: bool = False
@@ -61,7 +65,7 @@ class ControlServer:
     Raises on entering:
         ConfigError: the address is not loopback, and `allow_remote` is not set or
             `metrics_public` is.
-        StartError: nothing can listen there (port taken, no such address).
+        StartError: nothing can listen there (port or socket taken, no such address).
     """
 
     def __init__(
@@ -90,6 +94,11 @@ class ControlServer:
             listener = await self._listen()
             stack.callback(listener.close)
             self._port = listener.sockets[0].getsockname()[1]
+            if self._settings.socket is not None:
+                entrance = stack.enter_context(bound_socket(self._settings.socket))
+                loop = asyncio.get_running_loop()
+                second = await loop.create_unix_server(self._receive, sock=entrance)
+                stack.callback(second.close)
             self._stack = stack.pop_all()
         return self
 
@@ -122,12 +131,8 @@ class ControlServer:
 
     async def _listen(self) -> asyncio.Server:
         host, port = self._settings.host, self._settings.port
-        http = self._runner.server
-        assert http is not None
         try:
-            return await asyncio.get_running_loop().create_server(
-                lambda: Doorman(http, self._settings.connections), host, port
-            )
+            return await asyncio.get_running_loop().create_server(self._receive, host, port)
         except OSError as exc:
             taken = exc.errno == errno.EADDRINUSE
             if taken:
@@ -139,6 +144,11 @@ class ControlServer:
                 f"cannot listen on {host}:{port}: {exc.strerror or exc}",
                 hint="set [web] listen to an address of this machine and a port above 1023",
             ) from exc
+
+    def _receive(self) -> Doorman:
+        http = self._runner.server
+        assert http is not None
+        return Doorman(http, self._settings.connections)
 
     async def _close_streams(self, _app: web.Application) -> None:
         # An open stream would hold up the stop until aiohttp gives up on it.

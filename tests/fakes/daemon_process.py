@@ -174,6 +174,16 @@ class DaemonProcess(ControlCaller):
         finally:
             await connection.close()
 
+    @contextlib.asynccontextmanager
+    async def database_up(self) -> AsyncIterator[None]:
+        """Let a database that ended with its daemon be asked once more."""
+        own = EmbeddedPostgres(self.state_dir, Bus(), SystemClock())
+        if self.database != own.address:
+            yield
+            return
+        async with own:
+            yield
+
     def said(self, event: str, **keys: Any) -> list[dict[str, Any]]:
         """Return the log lines of an event whose keys have these values."""
         wanted = {"event": event, **keys}

@@ -18,6 +18,8 @@ CHUNK = 65_536
 class TcpProxy:
     """Passes bytes on as long as nothing is wrong with the line.
 
+    `delay_seconds` go by before each `slice_bytes` that are passed on, both ways.
+
     Of a plain HTTP caller (no bodies, no pipelining) every chunk is a request: `requests` holds
     what was asked for, and `instead` may answer one itself, after which the connection is closed.
 
@@ -37,6 +39,7 @@ class TcpProxy:
         self._server: asyncio.Server | None = None
         self._cuts = 0
         self.delay_seconds = 0.0
+        self.slice_bytes = CHUNK
         self.port = 0
 
     async def mend(self) -> None:
@@ -124,10 +127,12 @@ class TcpProxy:
                 await self._send(data, writer)
 
     async def _send(self, data: bytes, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(self.delay_seconds)
-        await self._flows.wait()
-        writer.write(data)
-        await writer.drain()
+        while data:
+            await asyncio.sleep(self.delay_seconds)
+            await self._flows.wait()
+            slice_, data = data[: self.slice_bytes], data[self.slice_bytes :]
+            writer.write(slice_)
+            await writer.drain()
 
 
 async def _all_gone(server: asyncio.Server | None) -> None:

@@ -19,7 +19,6 @@ from syncd.model.run import Run, RunId
 from syncd.store.accounts import START, Selection
 from syncd.store.database import Database
 from syncd.store.sync import Batch
-from syncd.store.translation import Collided
 
 STORED = "SELECT count(*) FROM profiles"
 
@@ -75,43 +74,37 @@ async def test_a_connection_killed_inside_a_transaction_leaves_nothing(
         assert await connection.fetchval("SELECT count(*) FROM users") == 0
 
 
-async def test_transactions_that_lock_each_other_out_are_both_done_in_the_end(
-    database: Database,
+async def test_a_transaction_on_a_line_that_goes_silent_costs_its_deadline_once(
+    far: Database, proxy: TcpProxy
 ) -> None:
-    async with database.connection() as connection:
-        await connection.execute("INSERT INTO users (key) VALUES ('a'), ('b')")
-    both_hold_one = asyncio.Barrier(2)
-    first_time = {"a", "b"}
+    begun = 0.0
 
-    async def touch(key: str, other: str) -> None:
-        async with database.transaction() as connection:
-            await connection.execute("UPDATE users SET opted_out = true WHERE key = $1", key)
-            if key in first_time:
-                first_time.discard(key)
-                await both_hold_one.wait()
-            await connection.execute("UPDATE users SET opted_out = true WHERE key = $1", other)
+    async def half() -> None:
+        nonlocal begun
+        async with far.transaction() as connection:
+            await connection.execute("INSERT INTO users (key) VALUES ('half')")
+            proxy.go_silent()
+            begun = perf_counter()
+            await connection.execute("INSERT INTO users (key) VALUES ('other half')")
 
-    await asyncio.gather(
-        database.repeat(lambda: touch("a", "b")), database.repeat(lambda: touch("b", "a"))
-    )
+    with pytest.raises(StoreUnavailable, match="no answer in time"):
+        await half()
 
-    async with database.connection() as connection:
-        assert await connection.fetchval("SELECT bool_and(opted_out) FROM users")
+    assert perf_counter() - begun < 1.6 * far.settings.command_timeout.total_seconds()
 
 
-async def test_what_always_collides_is_given_up_after_five_times(database: Database) -> None:
-    tries = 0
+async def test_a_batch_on_a_line_that_goes_silent_costs_its_deadline_once(
+    world: Running, proxy: TcpProxy
+) -> None:
+    batch = await batch_of(world)
+    proxy.go_silent()
+    begun = perf_counter()
 
-    async def collide() -> None:
-        nonlocal tries
-        tries += 1
-        async with database.connection() as connection:
-            await connection.execute("INSERT INTO users (key) VALUES ('twice'), ('twice')")
+    with pytest.raises(StoreUnavailable, match="no answer in time"):
+        await world.around.stores.sync.commit(batch)
 
-    with pytest.raises(Collided):
-        await database.repeat(collide)
-
-    assert tries == 5
+    took = perf_counter() - begun
+    assert took < 1.6 * world.database.settings.command_timeout.total_seconds()
 
 
 async def batch_of(world: Running) -> Batch:

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from syncd.clock import SystemClock
-from syncd.errors import StartError
+from syncd.errors import SchemaUnfit
 from syncd.model.address import PostgresAddress
 from syncd.store.database import Database
 from syncd.store.migrate import load_migrations, migrate
@@ -61,14 +61,14 @@ async def test_a_dry_run_names_what_is_missing_and_creates_nothing(empty: Databa
 async def test_an_applied_file_that_was_edited_is_refused(database: Database) -> None:
     await do(database, "UPDATE migrations SET checksum = 'edited' WHERE version = 1")
 
-    with pytest.raises(StartError, match="migration 0001 was applied with other content"):
+    with pytest.raises(SchemaUnfit, match="migration 0001 was applied with other content"):
         await migrate(database)
 
 
 async def test_a_schema_of_a_newer_syncd_is_refused(database: Database) -> None:
     await do(database, "INSERT INTO migrations (version, name, checksum) VALUES (99, 'x', 'y')")
 
-    with pytest.raises(StartError, match="at version 99"):
+    with pytest.raises(SchemaUnfit, match="at version 99"):
         await migrate(database)
 
 
@@ -89,7 +89,7 @@ async def test_a_role_that_may_use_but_not_create_runs_on_a_migrated_schema(
     schema = database.settings.schema
     usage = f"USAGE ON SCHEMA {schema}"
     async with await with_role(
-        database, usage, f"SELECT ON ALL TABLES IN SCHEMA {schema}"
+        database, usage, f"SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema}"
     ) as humble:
         applied = await migrate(humble)
 
@@ -100,13 +100,29 @@ async def test_a_role_that_may_not_create_is_told_the_grant_it_lacks(empty: Data
     schema = empty.settings.schema
     await do(empty, f"CREATE SCHEMA {schema}")
     async with await with_role(empty, f"USAGE ON SCHEMA {schema}") as humble:
-        with pytest.raises(StartError) as refusal:
+        with pytest.raises(SchemaUnfit) as refusal:
             await migrate(humble)
 
     role = humble.settings.address.user
     assert str(refusal.value) == f"this role may not create tables in schema {schema}"
     assert refusal.value.hint == (
         f"as its owner run: GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}"
+    )
+
+
+async def test_a_role_that_may_not_use_the_tables_is_told_the_grant_it_lacks(
+    database: Database,
+) -> None:
+    schema = database.settings.schema
+    usage, reading = f"USAGE ON SCHEMA {schema}", f"SELECT ON ALL TABLES IN SCHEMA {schema}"
+    async with await with_role(database, usage, reading) as humble:
+        with pytest.raises(SchemaUnfit, match="may not use the tables") as refusal:
+            await migrate(humble)
+
+    role = humble.settings.address.user
+    assert refusal.value.hint == (
+        "as their owner run: GRANT SELECT, INSERT, UPDATE, DELETE"
+        f" ON ALL TABLES IN SCHEMA {schema} TO {role}"
     )
 
 
@@ -123,7 +139,7 @@ async def test_a_role_that_may_create_in_the_schema_needs_no_right_on_the_databa
 
 async def test_without_a_schema_the_right_to_create_one_is_named(empty: Database) -> None:
     async with await with_role(empty) as humble:
-        with pytest.raises(StartError) as refusal:
+        with pytest.raises(SchemaUnfit) as refusal:
             await migrate(humble)
 
     assert "GRANT CREATE ON DATABASE" in (refusal.value.hint or "")

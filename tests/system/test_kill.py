@@ -1,4 +1,4 @@
-"""kill -9 in mid-run: of the daemon, of its PostgreSQL, of its Valkey."""
+"""kill -9 in mid-run at size: of the daemon, of its Valkey; of its PostgreSQL in `faults/`."""
 
 from __future__ import annotations
 
@@ -71,35 +71,6 @@ async def test_killed_daemon_goes_on_with_its_run_and_asks_for_no_committed_acco
     assert sum(fetches.values()) <= users + CLAIM
     assert stopped == 0
     assert not processes_of(daemon.folder)
-
-
-async def test_killed_postgres_is_started_again_and_the_run_ends_with_right_counts(
-    embedded_daemon: Start,
-) -> None:
-    users = 2_000
-    async with sandbox_process(users) as sandbox, embedded_daemon(sandbox) as daemon:
-        await daemon.follow(sandbox)
-        pid = daemon.pid
-        run_id = await daemon.trigger()
-        await daemon.reached(run_id, users // 3)
-
-        os.kill(servers_of(daemon.state_dir, "postgres")[0], signal.SIGKILL)
-        died = await daemon.told("server.died", server="postgres")
-        run = await daemon.finished(run_id)
-
-        fetches = await sandbox.fetches()
-        starts = daemon.said("server.started", server="postgres")
-        ready = await daemon.api("GET", "/ready")
-        assert_one_server_each(daemon)
-
-    assert daemon.pid == pid
-    assert died["level"] == "error"
-    assert len(starts) == 2
-    assert ready.status == 200
-    assert_complete(run, users)
-    assert run["resumed"] == 0
-    assert sum(fetches.values()) <= users + CLAIM
-    assert daemon.said("run.crashed") == []
 
 
 async def test_killed_valkey_is_started_again_and_hurts_no_run(embedded_daemon: Start) -> None:

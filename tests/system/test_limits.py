@@ -16,6 +16,7 @@ from fakes.sandbox_process import SandboxProcess, sandbox_process
 from fakes.waiting import until
 
 SCALE = 100
+MOST_MEGABYTES = 300
 DEFAULTS = {
     "platforms.github": {
         "rate": f"{10 * SCALE}/s",
@@ -58,7 +59,9 @@ async def test_ten_thousand_users_exceed_no_limit_and_cost_no_quota_the_second_t
         await sandbox.change("clear_counters")
         second = await run_of(daemon)
         after_second = await sandbox.counters()
+        peak = peak_megabytes(daemon.pid)
 
+    assert peak < MOST_MEGABYTES
     for counters in (after_first, after_second):
         assert counters["most_in_a_second"] <= MOST_IN_A_SECOND
         assert counters["most_in_a_minute"] <= POINTS_A_MINUTE

@@ -17,6 +17,13 @@ SELECT CASE
         THEN format('GRANT USAGE, CREATE ON SCHEMA %I TO %I', $1, current_user)
 END;
 
+-- name: lacking_use
+-- What somebody must grant this role before it can use the tables that are there; NULL when it can.
+-- Two of them speak for all: the schema may hold tables of others.
+SELECT format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %I TO %I', $1::text, current_user)
+WHERE NOT (has_table_privilege('migrations', 'SELECT') AND has_table_privilege('runs', 'SELECT')
+    AND has_table_privilege('runs', 'INSERT') AND has_table_privilege('runs', 'UPDATE'));
+
 -- name: create_ledger
 CREATE TABLE IF NOT EXISTS migrations (
     version    integer PRIMARY KEY,

@@ -19,6 +19,7 @@ from syncd.telemetry.events import (
     FireSkipped,
     ItemsCommitted,
     LoopStalled,
+    RunCrashed,
     RunFinished,
 )
 
@@ -79,6 +80,12 @@ class Counted:
             ("job", "verdict"),
             registry=registry,
         )
+        self._crashes = Counter(
+            "syncd_run_crashes_total",
+            "Failures of runs that nobody foresaw; the log has their stacks.",
+            ("job",),
+            registry=registry,
+        )
         self._stalls = Counter(
             "syncd_loop_stalls_total",
             "Times that code blocked the event loop for more than five seconds.",
@@ -91,6 +98,7 @@ class Counted:
         new = frozenset(jobs) - self._jobs
         self._jobs |= new
         for job in new:
+            self._crashes.labels(job)
             for outcome in _AWAITED:
                 self._runs.labels(job, outcome, Cause.SCHEDULE)
             for reason in SkipReason:
@@ -111,6 +119,8 @@ class Counted:
             case FireClaimed() if event.job in self._jobs:
                 is_late = event.cause == Cause.CATCH_UP
                 self._fires.labels(event.job, "late" if is_late else "started").inc()
+            case RunCrashed() if event.job in self._jobs:
+                self._crashes.labels(event.job).inc()
             case LoopStalled():
                 self._stalls.inc()
 

@@ -95,3 +95,10 @@ def test_the_command_line_does_not_load_pydantic_to_find_the_daemon(tmp_path: Pa
     )
 
     assert done.stdout == "[]\n"
+
+
+def test_socket_is_found_beside_the_config_file(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[web]\nsocket = "run/syncd.sock"\n')
+
+    assert control_address(path, {}).socket == tmp_path / "run" / "syncd.sock"

@@ -28,11 +28,11 @@ def refusal(path: Path) -> str:
         ),
         (
             '[jobs.x]\nkind = "a"\n[jobs.y]\n\n[jobs.x]\n',
-            "config.toml:5: jobs.x: two jobs are named x, the first at line 1",
+            "config.toml:5: jobs.x: two jobs are named x, the first at line 1: rename one",
         ),
         (
             '[jobs."a b"]\n[jobs."a b"]\n',
-            'config.toml:2: jobs."a b": two jobs are named "a b", the first at line 1',
+            'config.toml:2: jobs."a b": two jobs are named "a b", the first at line 1: rename one',
         ),
     ],
 )

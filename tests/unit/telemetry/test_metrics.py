@@ -16,6 +16,7 @@ from syncd.telemetry.events import (
     FireSkipped,
     ItemFailed,
     ItemsCommitted,
+    RunCrashed,
     RunFinished,
 )
 from syncd.telemetry.metrics import Metrics
@@ -153,6 +154,12 @@ def test_fires_are_counted_by_verdict(metrics: Metrics) -> None:
         "paused": 0,
         "too_late": 0,
     }
+
+
+def test_failures_nobody_foresaw_are_counted_by_job(metrics: Metrics) -> None:
+    metrics.note(RunCrashed(run_id=7, job=JOB, error="unforeseen KeyError", stack="..."))
+
+    assert series(metrics)[key("syncd_run_crashes_total", job=JOB)] == 1
 
 
 def test_the_first_failure_of_a_job_is_an_increase(metrics: Metrics) -> None:
