@@ -32,6 +32,12 @@ _COLLIDED = (
     asyncpg.ForeignKeyViolationError,
 )
 _UNFIT = (asyncpg.DataError, asyncpg.CheckViolationError, asyncpg.ProgramLimitExceededError)
+# The tables of syncd are not there: not made yet, or just being restored.
+_MISSING = (
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.InvalidSchemaNameError,
+)
 _REFUSED = (
     asyncpg.InvalidPasswordError,
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -57,6 +63,11 @@ def translated(address: PostgresAddress) -> Iterator[None]:
         raise StoreUnavailable(
             f"PostgreSQL {address} refused the connection: {type(exc).__name__}",
             hint="check user, password_file, database and the grants of [database]",
+        ) from exc
+    except _MISSING as exc:
+        raise StoreUnavailable(
+            f"PostgreSQL {address} answers, but syncd's tables are not there: {type(exc).__name__}",
+            hint="syncd makes them when it starts; were they dropped, restore them or restart it",
         ) from exc
     except _UNFIT as exc:
         raise RowRefused(f"PostgreSQL refused a value: {type(exc).__name__}") from exc
