@@ -28,6 +28,7 @@ from syncd.daemon.problems import (
     pause_problems,
     run_problems,
 )
+from syncd.daemon.promises import whole_freshness
 from syncd.daemon.reload import Reload
 from syncd.daemon.settings import fresh_for
 from syncd.daemon.standing import Standing
@@ -85,7 +86,7 @@ class Control(UserDesk, LetterDesk, OrderDesk, Standing):
             "database": database,
             "redis": await self._redis_answer(),
             "users": await self._core.users.count() if answers else 0,
-            "freshness": total_freshness([job["freshness"] for job in jobs]),
+            "freshness": await whole_freshness(self._core) if answers else total_freshness([]),
             "jobs": jobs,
             "platforms": platforms,
             "paused": pause_answer(self._around.admission.standing(PauseScope.ALL)),
@@ -228,9 +229,10 @@ class Control(UserDesk, LetterDesk, OrderDesk, Standing):
         for row in await self._around.stores.accounts.count_by_state():
             counts.setdefault(row["platform"], {})[row["state"]] = row["accounts"]
         return [
-            {
-                **platform_answer(platforms, counts.get(name, {})),
-                "paused": pause_answer(self._around.admission.standing(PauseScope.PLATFORM, name)),
-            }
+            platform_answer(
+                platforms,
+                counts.get(name, {}),
+                self._around.admission.standing(PauseScope.PLATFORM, name),
+            )
             for name, platforms in self._around.platforms.items()
         ]

@@ -54,6 +54,30 @@ async def test_the_first_screen_says_how_everything_is(desk: Desk, population: P
     assert status["problems"] == []
 
 
+@pytest.mark.parametrize("off", ["", "enabled = false"])
+async def test_an_account_that_two_jobs_read_counts_once_in_the_headline(
+    database: Database, base_url: str, tmp_path: Path, population: Population, off: str
+) -> None:
+    text = text_for(database.settings.address, database.settings.schema, base_url)
+    second = f"""
+        [jobs.backup]
+        kind = "profiles"
+        platforms = ["github"]
+        mode = "catch_up"
+        every = "24h"
+        {off}
+        """
+    async with controlled(text + second, tmp_path) as desk:
+        await desk.core.health.ready.wait()
+        await desk.link(ada=population.login(1))
+        run = await desk.control.trigger(JOB, RunOptions(), None)
+        await desk.end(run["id"])
+
+        status = await desk.control.status()
+
+    assert status["freshness"] == {"followed": 1, "fresh": 1, "share": 1.0}
+
+
 async def test_a_run_is_told_with_its_counts_and_its_items(
     desk: Desk, population: Population
 ) -> None:
