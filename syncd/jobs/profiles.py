@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from syncd.config.duration import PositiveDuration, parse_duration
-from syncd.errors import CredentialsRejected, RateLimited, RunError, SyncdError
+from syncd.errors import CredentialsRejected, RateLimited, RunError, StoreUnavailable, SyncdError
 from syncd.jobs.base import JobKind, RunContext, Surroundings
 from syncd.jobs.clocks import forget_ahead
 from syncd.jobs.fanout import Fanout
@@ -145,8 +145,14 @@ class Profiles(JobKind[ProfilesOptions]):
         platforms = context.around.platforms[name]
         due = sum(shared.due[name, platform.credential] for platform in platforms)
         progress = Progress(context, name, before, due)
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._sync_as(shared, one, progress)) for one in platforms]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._sync_as(shared, one, progress)) for one in platforms
+                ]
+        except* StoreUnavailable:
+            progress.tell("PostgreSQL")
+            raise
         progress.tell("")
         return [task.result() for task in tasks]
 

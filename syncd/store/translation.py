@@ -38,6 +38,15 @@ _MISSING = (
     asyncpg.UndefinedColumnError,
     asyncpg.InvalidSchemaNameError,
 )
+# What a server lacks, and what to do; it goes on by itself once that is there.
+_LACKING = {
+    asyncpg.DiskFullError: ("its disk is full", "free space on the disk of PostgreSQL"),
+    asyncpg.OutOfMemoryError: ("it is out of memory", "give PostgreSQL more memory"),
+    asyncpg.TooManyConnectionsError: (
+        "it has no connection left",
+        "raise max_connections there, or lower pool in [database]",
+    ),
+}
 _REFUSED = (
     asyncpg.InvalidPasswordError,
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -77,8 +86,7 @@ def translated(address: PostgresAddress) -> Iterator[None]:
         if _is_unfit_here(exc):
             raise RowRefused(f"asyncpg refused a value: {type(exc).__name__}") from exc
         raise StoreUnavailable(
-            f"cannot use PostgreSQL {address}: {_cause(exc)}",
-            hint="check that the server runs and that [database] names it rightly",
+            f"cannot use PostgreSQL {address}: {_cause(exc)}", hint=_hint(exc)
         ) from exc
 
 
@@ -94,6 +102,16 @@ def _cause(exc: BaseException) -> str:
         return "no answer in time"
     if isinstance(exc, _READS_ONLY):
         return "it only reads, as a standby does"
+    for kind, (cause, _) in _LACKING.items():
+        if isinstance(exc, kind):
+            return cause
     if isinstance(exc, OSError):
         return exc.strerror or type(exc).__name__
     return type(exc).__name__
+
+
+def _hint(exc: BaseException) -> str:
+    for kind, (_, mend) in _LACKING.items():
+        if isinstance(exc, kind):
+            return f"{mend}: what runs waits for it and goes on by itself"
+    return "check that the server runs and that [database] names it rightly"

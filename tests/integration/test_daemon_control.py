@@ -232,3 +232,37 @@ async def noticed(desk: Desk, *, is_ready: bool) -> dict[str, Any]:
 
     await until(ask, what=f"ready to be {is_ready}")
     return await desk.control.status()
+
+
+async def test_a_run_that_a_full_disk_holds_up_says_so_and_goes_on_when_there_is_space(
+    desk: Desk, population: Population
+) -> None:
+    await desk.link(ada=population.login(1))
+    async with desk.core.database.connection() as connection:
+        # What a full disk is to every writer.
+        await connection.execute(
+            "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ "
+            "BEGIN RAISE EXCEPTION 'full' USING ERRCODE = 'disk_full'; END $$"
+        )
+        await connection.execute(
+            "CREATE TRIGGER full_disk BEFORE INSERT ON profiles "
+            "FOR EACH STATEMENT EXECUTE FUNCTION full_disk()"
+        )
+    run = await desk.control.trigger(JOB, RunOptions(), None)
+
+    async def waits() -> str:
+        told = (await desk.control.run(run["id"]))["progress"].values()
+        return "; ".join(each["waits_for"] for each in told)
+
+    words = await desk.clock.run(until(waits, what="the run to say what it waits for"))
+    (problem,) = (await desk.control.status())["problems"]
+    async with desk.core.database.connection() as connection:
+        await connection.execute("DROP TRIGGER full_disk ON profiles")
+    ended = await desk.end(run["id"])
+
+    assert words == "PostgreSQL"
+    assert problem["what"].startswith(f"{JOB}: run {run['id']} waits: ")
+    assert problem["what"].endswith("its disk is full")
+    assert problem["hint"].startswith("free space on the disk of PostgreSQL")
+    assert ended["outcome"] == "succeeded"
+    assert (await desk.control.status())["problems"] == []
