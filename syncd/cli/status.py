@@ -167,12 +167,11 @@ def _platform_rows(platform: _Json) -> list[tuple[str, ...]]:
     """Show a platform, and below it each of its credentials where it has several."""
     credentials = platform.get("credentials") or ()
     accounts = listed(platform["accounts"]) or NONE
-    if platform.get("paused"):
-        platform = {**platform, "waits_for": "it is paused"}
     if len(credentials) < 2:
         return [_row(platform["name"], accounts, platform)]
-    # What holds one of them back stands in its own row.
-    whole = {**platform, "waits_for": "", "refused": ""}
+    # What holds one of them back stands in its own row; what a person paused holds them all.
+    waits_for = platform["waits_for"] if platform.get("paused") else ""
+    whole = {**platform, "waits_for": waits_for, "refused": ""}
     below = [_row(f"  {each['credential']}", "", each) for each in credentials]
     return [_row(platform["name"], accounts, whole), *below]
 

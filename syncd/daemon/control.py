@@ -25,9 +25,11 @@ from syncd.daemon.platform_answers import platform_answer
 from syncd.daemon.problems import (
     database_problems,
     difference_notes,
+    held_up_problems,
     pause_problems,
     run_problems,
 )
+from syncd.daemon.promises import whole_freshness
 from syncd.daemon.reload import Reload
 from syncd.daemon.settings import fresh_for
 from syncd.daemon.standing import Standing
@@ -36,7 +38,7 @@ from syncd.errors import CacheUnavailable, NotKnown, StoreUnavailable
 from syncd.model.pause import PauseScope
 from syncd.model.run import Run, RunOptions
 from syncd.schedule.roster import Schedule
-from syncd.telemetry.events import Event, RunFinished, RunProgressed
+from syncd.telemetry.events import Event, ItemsCommitted, RunFinished, RunHeldUp, RunProgressed
 
 
 class Control(UserDesk, LetterDesk, OrderDesk, Standing):
@@ -53,6 +55,7 @@ class Control(UserDesk, LetterDesk, OrderDesk, Standing):
         self._runs = core.around.stores.runs
         self._started_at = core.clock.now()
         self._progress: dict[int, dict[str, RunProgressed]] = {}
+        self._held_up: dict[int, RunHeldUp] = {}
         self.listen = core.config.web.listen
 
     def note(self, event: Event) -> None:
@@ -60,8 +63,13 @@ class Control(UserDesk, LetterDesk, OrderDesk, Standing):
         self.scraper.note(event)
         if isinstance(event, RunProgressed):
             self._progress.setdefault(event.run_id, {})[event.platform] = event
+        elif isinstance(event, RunHeldUp):
+            self._held_up[event.run_id] = event
+        elif isinstance(event, ItemsCommitted):
+            self._held_up.pop(event.run_id, None)
         elif isinstance(event, RunFinished):
             self._progress.pop(event.run.id, None)
+            self._held_up.pop(event.run.id, None)
 
     async def status(self) -> Json:
         """Return the first screen; it answers also while the database does not."""
@@ -85,7 +93,7 @@ class Control(UserDesk, LetterDesk, OrderDesk, Standing):
             "database": database,
             "redis": await self._redis_answer(),
             "users": await self._core.users.count() if answers else 0,
-            "freshness": total_freshness([job["freshness"] for job in jobs]),
+            "freshness": await whole_freshness(self._core) if answers else total_freshness([]),
             "jobs": jobs,
             "platforms": platforms,
             "paused": pause_answer(self._around.admission.standing(PauseScope.ALL)),
@@ -95,6 +103,7 @@ class Control(UserDesk, LetterDesk, OrderDesk, Standing):
                 *self.reloading.problems(),
                 *(problem for platform in platforms for problem in platform["problems"]),
                 *database_problems(database),
+                *(held_up_problems(self._held()) if answers else ()),
                 *run_problems(jobs, verdicts),
                 *pause_problems(self._around.admission.pauses()),
                 *letter_problems(letters),
@@ -102,6 +111,11 @@ class Control(UserDesk, LetterDesk, OrderDesk, Standing):
             "notes": self._notes(jobs),
             "log_dir": None if log_dir is None else str(log_dir),
         }
+
+    def _held(self) -> list[RunHeldUp]:
+        """List what holds up runs that are active; one that was lost tells of no end."""
+        active = [order.run.id for order in self._core.engine.active()]
+        return [self._held_up[run_id] for run_id in active if run_id in self._held_up]
 
     def _notes(self, jobs: list[Json]) -> list[Json]:
         """List what a person should know although nothing is wrong."""
@@ -228,9 +242,10 @@ class Control(UserDesk, LetterDesk, OrderDesk, Standing):
         for row in await self._around.stores.accounts.count_by_state():
             counts.setdefault(row["platform"], {})[row["state"]] = row["accounts"]
         return [
-            {
-                **platform_answer(platforms, counts.get(name, {})),
-                "paused": pause_answer(self._around.admission.standing(PauseScope.PLATFORM, name)),
-            }
+            platform_answer(
+                platforms,
+                counts.get(name, {}),
+                self._around.admission.standing(PauseScope.PLATFORM, name),
+            )
             for name, platforms in self._around.platforms.items()
         ]

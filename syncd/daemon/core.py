@@ -28,6 +28,7 @@ from syncd.engine.local import LocalEngine
 from syncd.errors import NotKnown
 from syncd.jobs.admission import Admission
 from syncd.jobs.base import Stores, Surroundings
+from syncd.jobs.clocks import forget_ahead
 from syncd.model.lease import Candidate
 from syncd.outbound.client import PlatformClient
 from syncd.platforms.base import Platform
@@ -98,6 +99,7 @@ class Core:
         await self.load_pauses()
         await self.changes.load()
         await self.around.stores.runs.drop_unsure()
+        await forget_ahead(self.around)
 
     async def settle(self) -> None:
         """Learn when jobs fire, while another process lets them."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.daemon.core import Core
-from syncd.daemon.settings import fresh_for
+from syncd.daemon.promises import promises
 from syncd.daemon.why import Facts, Reader
 from syncd.model.pause import Pause, PauseScope
 from syncd.model.run import Cause
@@ -60,7 +60,7 @@ class FactFinder:
             for platform in schedule.job.work.platforms:
                 self._readers.setdefault((schedule.job.kind, platform), []).append(schedule)
         self._retries = retries
-        self._bounds = {reading: self._strictest(reading) for reading in self._readers}
+        self._bounds = promises(core.scheduler)
 
     def readings(self) -> list[Reading]:
         """List every job kind with every platform that a job of it reads."""
@@ -69,14 +69,6 @@ class FactFinder:
     def bound(self, reading: Reading) -> timedelta | None:
         """Return how old an answer may be by the strictest job that is on; None where none is."""
         return self._bounds.get(reading)
-
-    def _strictest(self, reading: Reading) -> timedelta | None:
-        ages = [
-            fresh_for(schedule.job) + self._core.scheduler.interval(schedule.job.name)
-            for schedule in self._readers[reading]
-            if schedule.job.enabled
-        ]
-        return min(ages, default=None)
 
     def facts(self, row: Row) -> Facts:
         """Return what is known about the account of a row."""

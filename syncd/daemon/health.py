@@ -12,8 +12,9 @@ from syncd.store.migrate import migrate
 from syncd.telemetry.bus import Bus
 from syncd.telemetry.events import ConditionNoticed, StoreLost, StoreRecovered
 
-_ASK_EVERY_SECONDS = 10.0
-_BACKOFF_SECONDS = (1.0, 60.0)
+# With the patience of a ping: how long a server that is frozen goes unnoticed.
+_ASK_EVERY_SECONDS = 2.0
+_BACKOFF_SECONDS = (1.0, 10.0)
 _POOLED = "PostgreSQL is reached through a pooler: every use is a transaction of its own"
 _POOLED_HINT = "it works, and takes more round trips; straight to PostgreSQL it is faster"
 
@@ -37,7 +38,7 @@ class StoreHealth:
         self.latency_seconds = 0.0
 
     async def watch(self) -> None:
-        """Ask for ever; an answer that fails is asked again after 1 to 60 s.
+        """Ask for ever; an answer that fails is asked again after 1 to 10 s.
 
         Raises:
             SchemaUnfit: the schema does not fit this syncd, or its role may not use it.

@@ -16,6 +16,7 @@ from syncd.config.models import Config
 from syncd.daemon.core import Core
 from syncd.daemon.settings import fresh_for
 from syncd.errors import StoreUnavailable
+from syncd.model.pause import PauseScope
 from syncd.platforms.base import Platform
 from syncd.store.metrics import QUANTILES, MetricStore, Synced
 from syncd.telemetry.events import Event
@@ -62,7 +63,7 @@ class Scraper:
             is_store_up=self._is_store_up(),
             is_config_ok=is_config_ok,
             gates=[
-                _gate_reading(platform)
+                self._gate_reading(platform)
                 for each in self._core.around.platforms.values()
                 for platform in each
             ],
@@ -72,6 +73,25 @@ class Scraper:
             lines_dropped=0 if self.logs is None else self.logs.lines_dropped,
         )
         return self._metrics.render(reading)
+
+    def _gate_reading(self, platform: Platform) -> GateReading:
+        """Measure a gate; what a person paused is closed until that ends, if it does."""
+        gate = platform.client.gate
+        paused = self._core.around.admission.standing(PauseScope.PLATFORM, platform.name)
+        ends_at = gate.closed_until()
+        if paused is not None:
+            ends = (ends_at, paused.until)
+            ends_at = None if paused.until is None else max(filter(None, ends))
+        return GateReading(
+            platform=platform.name,
+            credential=platform.client.credential.name,
+            # Requests under way may yet turn out not to have left, and a counter never goes down.
+            calls=gate.calls - gate.in_flight,
+            saved=gate.saved,
+            quotas_left={resource.name: resource.quota.left() for resource in gate.resources},
+            pause_ends_at=ends_at,
+            is_held=paused is not None,
+        )
 
     async def keep(self) -> None:
         """Ask PostgreSQL for ever: once at first, then every 15 s as long as somebody scrapes."""
@@ -143,16 +163,3 @@ class Scraper:
             for schedule in scheduler.schedules()
             for platform in schedule.job.work.platforms
         ]
-
-
-def _gate_reading(platform: Platform) -> GateReading:
-    gate = platform.client.gate
-    return GateReading(
-        platform=platform.name,
-        credential=platform.client.credential.name,
-        # Requests under way may yet turn out not to have left, and a counter never goes down.
-        calls=gate.calls - gate.in_flight,
-        saved=gate.saved,
-        quotas_left={resource.name: resource.quota.left() for resource in gate.resources},
-        pause_ends_at=gate.closed_until(),
-    )

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from syncd.daemon.answers import Json
+from syncd.daemon.answers import Json, pause_answer
+from syncd.model.pause import Pause
 from syncd.platforms.base import Platform
 
 _SUMS = ("slots", "in_flight", "waiting", "calls", "saved")
 
 
-def platform_answer(platforms: Sequence[Platform], accounts: Json) -> Json:
+def platform_answer(platforms: Sequence[Platform], accounts: Json, paused: Pause | None) -> Json:
     """Describe a platform, asked with one credential or several, and who is followed there.
 
     What can be added up is; whether it may be asked is told of the credential that may be first.
+    `paused` is what a person asked for, which holds all of them.
     """
     each = [_credential_answer(platform) for platform in platforms]
+    waits = [pause_in_words(paused)] if paused else [platform.waits_for() for platform in platforms]
     soonest = min(zip(platforms, each, strict=True), key=lambda pair: _closed_seconds(pair[0]))[1]
     return {
         "name": platforms[0].name,
@@ -24,12 +27,27 @@ def platform_answer(platforms: Sequence[Platform], accounts: Json) -> Json:
         "quota": _added_up([one["quota"] for one in each]),
         **{key: sum(one[key] for one in each) for key in _SUMS},
         **{key: soonest[key] for key in ("paused_until", "pause_cause", "breaker")},
+        **_person(paused),
         "problems": [problem for platform in platforms for problem in _problems(platform)],
         "refused": "; ".join(one["refused"] for one in each if one["refused"]),
-        "waits_for": "; ".join(filter(None, (platform.waits_for() for platform in platforms))),
+        "waits_for": "; ".join(filter(None, waits)),
+        "paused": pause_answer(paused),
         "accounts": accounts,
         "credentials": each,
     }
+
+
+def pause_in_words(pause: Pause) -> str:
+    """Say who paused something, and why."""
+    by = f" by {pause.actor}" if pause.actor else ""
+    return f"paused{by}: {pause.why or 'no reason given'}"
+
+
+def _person(paused: Pause | None) -> Json:
+    """Tell of a person's pause, which has an end or none, before what the platform asked for."""
+    if paused is None:
+        return {}
+    return {"paused_until": paused.until, "pause_cause": pause_in_words(paused)}
 
 
 def _credential_answer(platform: Platform) -> Json:

@@ -8,6 +8,7 @@ from datetime import datetime
 from syncd.daemon.answers import Json
 from syncd.model.pause import Pause, PauseScope
 from syncd.model.run import Outcome
+from syncd.telemetry.events import RunHeldUp
 
 _TROUBLE = {Outcome.PARTIAL, Outcome.FAILED, Outcome.HELD, Outcome.ABANDONED}
 _RESUME = {PauseScope.ALL: "--all", PauseScope.JOB: "", PauseScope.PLATFORM: "--platform "}
@@ -33,6 +34,14 @@ def run_problems(jobs: Sequence[Json], verdicts: Mapping[str, Json]) -> list[Jso
             hint = last["hint"] or f"see `syncd show {last['id']}`"
             problems.append({"what": what, "hint": hint})
     return problems
+
+
+def held_up_problems(held_up: Iterable[RunHeldUp]) -> list[Json]:
+    """Say which runs PostgreSQL holds up although it answers: its disk is full, say."""
+    return [
+        {"what": f"{each.job}: run {each.run_id} waits: {each.error}", "hint": each.hint}
+        for each in held_up
+    ]
 
 
 def pause_problems(pauses: Iterable[Pause]) -> list[Json]:

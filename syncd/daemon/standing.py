@@ -25,6 +25,13 @@ class Standing:
         is_other = leadership.leader is not None and not leadership.is_leading
         return self.is_store_up and is_other
 
+    def check_store(self) -> None:
+        """Refuse what needs PostgreSQL while that is known not to answer."""
+        if self._core.health.error:
+            raise StoreUnavailable(
+                self._core.health.error, hint="syncd keeps trying; see `syncd status`"
+            )
+
     def check_may_change(self) -> None:
         """Refuse a change where another syncd leads, or nobody can."""
         leadership = self._core.leadership

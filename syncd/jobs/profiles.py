@@ -13,8 +13,9 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from syncd.config.duration import PositiveDuration, parse_duration
-from syncd.errors import CredentialsRejected, RateLimited, RunError, SyncdError
+from syncd.errors import CredentialsRejected, RateLimited, RunError, StoreUnavailable, SyncdError
 from syncd.jobs.base import JobKind, RunContext, Surroundings
+from syncd.jobs.clocks import forget_ahead
 from syncd.jobs.fanout import Fanout
 from syncd.jobs.judgement import CONFIRM_APART
 from syncd.jobs.progress import Progress
@@ -93,6 +94,7 @@ class Profiles(JobKind[ProfilesOptions]):
         """Work through every platform at the same time; what is left stays due."""
         selection = self._selection(context)
         accounts = context.around.stores.accounts
+        await forget_ahead(context.around)
         await accounts.enroll(_KIND, _outlets(context.around, selection.platforms))
         limit, seen = context.run.options.limit, context.run.report.seen
         shared = _Pass(
@@ -107,8 +109,9 @@ class Profiles(JobKind[ProfilesOptions]):
 
     def _selection(self, context: RunContext) -> Selection:
         run, options = context.run, context.run.options
-        began_at = run.started_at
-        assert began_at is not None, "a run that was begun has a start"
+        assert run.started_at is not None, "a run that was begun has a start"
+        # Where the clock was ahead when it began, what it does now would be due again at once.
+        began_at = min(run.started_at, context.around.clock.now())
         since: datetime | None = None
         if run.cause is Cause.RETRY:
             since = self.needed_since(context.cycle_start or began_at)
@@ -142,8 +145,14 @@ class Profiles(JobKind[ProfilesOptions]):
         platforms = context.around.platforms[name]
         due = sum(shared.due[name, platform.credential] for platform in platforms)
         progress = Progress(context, name, before, due)
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._sync_as(shared, one, progress)) for one in platforms]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._sync_as(shared, one, progress)) for one in platforms
+                ]
+        except* StoreUnavailable:
+            progress.tell("PostgreSQL")
+            raise
         progress.tell("")
         return [task.result() for task in tasks]
 

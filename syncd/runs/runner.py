@@ -15,7 +15,7 @@ from syncd.jobs.base import RunContext, Surroundings
 from syncd.jobs.stop import Stop, StopReason
 from syncd.model.run import Ending, Outcome, Run
 from syncd.runs.job import Job
-from syncd.telemetry.events import RunCrashed, RunFinished, RunStarted, RunStuck
+from syncd.telemetry.events import RunCrashed, RunFinished, RunHeldUp, RunStarted, RunStuck
 
 _STORE_WAIT_SECONDS = (0.5, 30.0)
 # Requests under way when the deadline comes may take this long to end: less than what lies between
@@ -71,13 +71,13 @@ class Runner:
         self._around.bus.emit(RunStuck(run_id=order.run.id, job=order.job.name, stack=stack))
 
     async def _execute(self, order: Order) -> Run | None:
-        run = await self._patiently(lambda: self._begin(order))
+        run = await self._patiently(order, lambda: self._begin(order))
         if run is None:
             return None
         self._around.bus.emit(RunStarted(run=run))
         begun = self._around.clock.monotonic()
         ending = await self._ending(order, run)
-        ended = await self._patiently(lambda: self._end(run, ending))
+        ended = await self._patiently(order, lambda: self._end(run, ending))
         if ended is not None:
             took = self._around.clock.monotonic() - begun
             self._around.bus.emit(RunFinished(run=ended, duration_seconds=round(took, 3)))
@@ -132,7 +132,7 @@ class Runner:
                 cause = _first_cause(error)
                 if not isinstance(cause, StoreUnavailable) or run.options.dry_run:
                     raise
-                log.warning("run.held_up", error=str(cause), retry_seconds=wait)
+                self._tell_held_up(order, cause, wait)
             await self._sleep_unless_stopped(order.stop, wait)
             current, wait = None, min(wait * 2, longest)
 
@@ -184,6 +184,17 @@ class Runner:
             retryable=True,
         )
 
+    def _tell_held_up(self, order: Order, error: StoreUnavailable, wait: float) -> None:
+        self._around.bus.emit(
+            RunHeldUp(
+                run_id=order.run.id,
+                job=order.job.name,
+                error=str(error),
+                hint=error.hint or "",
+                retry_seconds=wait,
+            )
+        )
+
     def _tell_crash(self, order: Order, cause: BaseException) -> None:
         stack = "".join(traceback.format_exception(cause))
         self._around.bus.emit(
@@ -195,13 +206,16 @@ class Runner:
             )
         )
 
-    async def _patiently(self, step: Callable[[], Awaitable[Run | None]]) -> Run | None:
-        """Repeat a step as long as the database does not answer; the bus tells that elsewhere."""
+    async def _patiently(
+        self, order: Order, step: Callable[[], Awaitable[Run | None]]
+    ) -> Run | None:
+        """Repeat a step as long as the database does not take it."""
         wait, longest = _STORE_WAIT_SECONDS
         while True:
             try:
                 return await step()
-            except StoreUnavailable:
+            except StoreUnavailable as error:
+                self._tell_held_up(order, error, wait)
                 await self._around.clock.sleep(wait)
                 wait = min(wait * 2, longest)
 

@@ -73,6 +73,15 @@ class AccountStore:
 
         await self._database.repeat(enroll)
 
+    async def forget_ahead(self, now: datetime) -> int:
+        """Forget instants that a clock that was ahead wrote down; return for how many accounts.
+
+        Those that are later than `now` and than PostgreSQL's clock; safe to repeat.
+        """
+        async with self._fence.transaction(self._database) as connection:
+            status: str = await connection.execute(self._sql["forget_ahead"], now)
+        return int(status.rpartition(" ")[2])
+
     async def count_due(self, selection: Selection) -> Counter[Outlet]:
         """Count what the selection still holds, whatever its credential; zero elsewhere."""
         async with self._database.connection() as connection:

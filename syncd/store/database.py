@@ -30,6 +30,7 @@ Row = asyncpg.Record
 _T = TypeVar("_T")
 
 _TRIES = 5
+_PING_SECONDS = 3.0
 
 log = structlog.get_logger()
 
@@ -165,15 +166,23 @@ class Database:
         return await step()
 
     async def ping(self) -> float:
-        """Ask for nothing and return the seconds it took.
+        """Ask for next to nothing and return the seconds it took.
 
         Raises:
-            StoreUnavailable: no answer in time.
+            StoreUnavailable: no answer in time, or our tables are not there.
         """
         begun = self._clock.monotonic()
-        async with self.connection() as connection:
-            await connection.fetchval(load_blocks("database")["ping"])
+        # Where others hold all connections, their waits tell more than ours would.
+        is_full = len(self._holders) >= self.settings.pool
+        patience = None if is_full else min(_PING_SECONDS, self._connect_seconds)
+        with translated(self.settings.address):
+            async with asyncio.timeout(patience), self.connection() as connection:
+                await connection.fetchval(load_blocks("database")["ping"])
         return self._clock.monotonic() - begun
+
+    @property
+    def _connect_seconds(self) -> float:
+        return self.settings.connect_timeout.total_seconds()
 
     @contextlib.asynccontextmanager
     async def _lent(self) -> AsyncIterator[Connection]:
@@ -187,7 +196,7 @@ class Database:
             await pool.release(connection)
 
     async def _acquired(self) -> tuple[asyncpg.Pool, Connection]:
-        timeout = self.settings.connect_timeout.total_seconds()
+        timeout = self._connect_seconds
         pool = await self._opened()
         is_pooled = self.is_pooled
         try:
@@ -214,7 +223,7 @@ class Database:
         now = self._clock.monotonic()
         holders = ", ".join(f"{who} ({now - at:.0f} s)" for who, at in self._holders.values())
         log.warning("store.exhausted", connections=self.settings.pool, holders=holders)
-        timeout = self.settings.connect_timeout.total_seconds()
+        timeout = self._connect_seconds
         return StoreUnavailable(
             f"all {self.settings.pool} connections were in use for {timeout:g} s: {holders}"[:400],
             hint="raise pool in [database], or see what takes them so long",

@@ -32,6 +32,21 @@ _COLLIDED = (
     asyncpg.ForeignKeyViolationError,
 )
 _UNFIT = (asyncpg.DataError, asyncpg.CheckViolationError, asyncpg.ProgramLimitExceededError)
+# The tables of syncd are not there: not made yet, or just being restored.
+_MISSING = (
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.InvalidSchemaNameError,
+)
+# What a server lacks, and what to do; it goes on by itself once that is there.
+_LACKING = {
+    asyncpg.DiskFullError: ("its disk is full", "free space on the disk of PostgreSQL"),
+    asyncpg.OutOfMemoryError: ("it is out of memory", "give PostgreSQL more memory"),
+    asyncpg.TooManyConnectionsError: (
+        "it has no connection left",
+        "raise max_connections there, or lower pool in [database]",
+    ),
+}
 _REFUSED = (
     asyncpg.InvalidPasswordError,
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -58,6 +73,11 @@ def translated(address: PostgresAddress) -> Iterator[None]:
             f"PostgreSQL {address} refused the connection: {type(exc).__name__}",
             hint="check user, password_file, database and the grants of [database]",
         ) from exc
+    except _MISSING as exc:
+        raise StoreUnavailable(
+            f"PostgreSQL {address} answers, but syncd's tables are not there: {type(exc).__name__}",
+            hint="syncd makes them when it starts; were they dropped, restore them or restart it",
+        ) from exc
     except _UNFIT as exc:
         raise RowRefused(f"PostgreSQL refused a value: {type(exc).__name__}") from exc
     except _COLLIDED as exc:
@@ -66,8 +86,7 @@ def translated(address: PostgresAddress) -> Iterator[None]:
         if _is_unfit_here(exc):
             raise RowRefused(f"asyncpg refused a value: {type(exc).__name__}") from exc
         raise StoreUnavailable(
-            f"cannot use PostgreSQL {address}: {_cause(exc)}",
-            hint="check that the server runs and that [database] names it rightly",
+            f"cannot use PostgreSQL {address}: {_cause(exc)}", hint=_hint(exc)
         ) from exc
 
 
@@ -83,6 +102,16 @@ def _cause(exc: BaseException) -> str:
         return "no answer in time"
     if isinstance(exc, _READS_ONLY):
         return "it only reads, as a standby does"
+    for kind, (cause, _) in _LACKING.items():
+        if isinstance(exc, kind):
+            return cause
     if isinstance(exc, OSError):
         return exc.strerror or type(exc).__name__
     return type(exc).__name__
+
+
+def _hint(exc: BaseException) -> str:
+    for kind, (_, mend) in _LACKING.items():
+        if isinstance(exc, kind):
+            return f"{mend}: what runs waits for it and goes on by itself"
+    return "check that the server runs and that [database] names it rightly"

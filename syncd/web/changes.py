@@ -56,6 +56,7 @@ class Changes:
                 summary="Read config.toml again and apply it; 409 and no change when it is wrong",
                 takes=ReloadInput,
                 answer=self._reload,
+                needs_store=False,
             ),
         )
 

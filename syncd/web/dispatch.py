@@ -71,6 +71,8 @@ class Dispatcher:
         )
         status: int = HTTPStatus.INTERNAL_SERVER_ERROR
         try:
+            if route.needs_store:
+                self._service.check_store()
             if route.changes:
                 self._service.check_may_change()
             async with asyncio.timeout(ANSWER_SECONDS):

@@ -65,6 +65,7 @@ class Jobs:
                 summary="The first screen: freshness, jobs, platforms, problems",
                 takes=Nothing,
                 answer=self._status,
+                needs_store=False,
             ),
             Route(
                 method="GET",

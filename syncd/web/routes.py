@@ -69,7 +69,8 @@ class Call(Generic[GivenT]):
 class Route(Generic[GivenT]):
     """An address under the control port.
 
-    `takes` describes the query of a GET and the JSON body of everything else.
+    `takes` describes the query of a GET and the JSON body of everything else. Where `needs_store`
+    is set it is refused at once while PostgreSQL does not answer, instead of being waited for.
     """
 
     method: str
@@ -79,6 +80,7 @@ class Route(Generic[GivenT]):
     answer: Callable[[Call[GivenT]], Awaitable[Json]]
     status: HTTPStatus = HTTPStatus.OK
     largest_body: int = 64 * 1024
+    needs_store: bool = True
 
     @property
     def changes(self) -> bool:

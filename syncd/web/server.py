@@ -196,5 +196,6 @@ def all_routes(service: Service, clock: Clock) -> Routes:
         summary="This description",
         takes=Nothing,
         answer=openapi,
+        needs_store=False,
     )
     return (*routes, itself)

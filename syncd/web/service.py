@@ -29,6 +29,13 @@ class Service(Protocol):
     def is_standby(self) -> bool:
         """Tell whether all is well but for another syncd leading; `is_ready` says who."""
 
+    def check_store(self) -> None:
+        """Refuse what needs PostgreSQL while that is known not to answer.
+
+        Raises:
+            StoreUnavailable: saying why.
+        """
+
     def check_may_change(self) -> None:
         """Refuse a change where another syncd leads; called before every one.
 

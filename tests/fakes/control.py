@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 from fakes.clock import FakeClock
 
-from syncd.errors import AlreadyRunning, ConsentWithdrawn, NotKnown, NotLeading
+from syncd.errors import AlreadyRunning, ConsentWithdrawn, NotKnown, NotLeading, StoreUnavailable
 from syncd.model.account import UserEntry
 from syncd.model.letter import Decision, Letters
 from syncd.model.override import JobChange
@@ -39,12 +39,17 @@ class MemoryService:
         self.active: int | None = None
         self.failure: Exception | None = None
         self.leads_elsewhere: NotLeading | None = None
+        self.store_error = ""
 
     def is_ready(self) -> tuple[bool, str]:
         return self.ready
 
     def is_standby(self) -> bool:
         return self.leads_elsewhere is not None
+
+    def check_store(self) -> None:
+        if self.store_error:
+            raise StoreUnavailable(self.store_error)
 
     def check_may_change(self) -> None:
         if self.leads_elsewhere is not None:

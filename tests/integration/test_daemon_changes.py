@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -225,3 +226,29 @@ async def test_a_resumed_job_that_a_pause_of_everything_still_holds_is_told(desk
     answer = await desk.control.resume(PauseScope.JOB, JOB, actor="ops")
 
     assert (answer["was_paused"], answer["still"]["why"]) == (False, "upkeep")
+
+
+async def test_a_platform_that_a_person_paused_says_so_where_it_is_shown_and_measured(
+    desk: Desk,
+) -> None:
+    await desk.control.pause(PauseScope.PLATFORM, "github", why="moving", until=None, actor="ops")
+
+    (platform,) = await desk.control.platforms()
+    lines = (await desk.control.metrics()).decode().splitlines()
+
+    assert platform["waits_for"] == platform["pause_cause"] == "paused by ops: moving"
+    paused = [line for line in lines if line.startswith("syncd_platform_paused{")]
+    assert [line.rpartition(" ")[2] for line in paused] == ["1.0"]
+    assert not [line for line in lines if line.startswith("syncd_platform_pause_ends")]
+
+
+async def test_the_end_of_a_pause_that_a_person_asked_for_is_told(desk: Desk) -> None:
+    until = desk.clock.now() + timedelta(hours=1)
+    await desk.control.pause(PauseScope.PLATFORM, "github", why="", until=until, actor="ops")
+
+    (platform,) = await desk.control.platforms()
+    lines = (await desk.control.metrics()).decode().splitlines()
+
+    assert platform["paused_until"] == until
+    (end,) = [line for line in lines if line.startswith("syncd_platform_pause_ends")]
+    assert float(end.rpartition(" ")[2]) == until.timestamp()

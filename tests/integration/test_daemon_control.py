@@ -54,6 +54,30 @@ async def test_the_first_screen_says_how_everything_is(desk: Desk, population: P
     assert status["problems"] == []
 
 
+@pytest.mark.parametrize("off", ["", "enabled = false"])
+async def test_an_account_that_two_jobs_read_counts_once_in_the_headline(
+    database: Database, base_url: str, tmp_path: Path, population: Population, off: str
+) -> None:
+    text = text_for(database.settings.address, database.settings.schema, base_url)
+    second = f"""
+        [jobs.backup]
+        kind = "profiles"
+        platforms = ["github"]
+        mode = "catch_up"
+        every = "24h"
+        {off}
+        """
+    async with controlled(text + second, tmp_path) as desk:
+        await desk.core.health.ready.wait()
+        await desk.link(ada=population.login(1))
+        run = await desk.control.trigger(JOB, RunOptions(), None)
+        await desk.end(run["id"])
+
+        status = await desk.control.status()
+
+    assert status["freshness"] == {"followed": 1, "fresh": 1, "share": 1.0}
+
+
 async def test_a_run_is_told_with_its_counts_and_its_items(
     desk: Desk, population: Population
 ) -> None:
@@ -208,3 +232,37 @@ async def noticed(desk: Desk, *, is_ready: bool) -> dict[str, Any]:
 
     await until(ask, what=f"ready to be {is_ready}")
     return await desk.control.status()
+
+
+async def test_a_run_that_a_full_disk_holds_up_says_so_and_goes_on_when_there_is_space(
+    desk: Desk, population: Population
+) -> None:
+    await desk.link(ada=population.login(1))
+    async with desk.core.database.connection() as connection:
+        # What a full disk is to every writer.
+        await connection.execute(
+            "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ "
+            "BEGIN RAISE EXCEPTION 'full' USING ERRCODE = 'disk_full'; END $$"
+        )
+        await connection.execute(
+            "CREATE TRIGGER full_disk BEFORE INSERT ON profiles "
+            "FOR EACH STATEMENT EXECUTE FUNCTION full_disk()"
+        )
+    run = await desk.control.trigger(JOB, RunOptions(), None)
+
+    async def waits() -> str:
+        told = (await desk.control.run(run["id"]))["progress"].values()
+        return "; ".join(each["waits_for"] for each in told)
+
+    words = await desk.clock.run(until(waits, what="the run to say what it waits for"))
+    (problem,) = (await desk.control.status())["problems"]
+    async with desk.core.database.connection() as connection:
+        await connection.execute("DROP TRIGGER full_disk ON profiles")
+    ended = await desk.end(run["id"])
+
+    assert words == "PostgreSQL"
+    assert problem["what"].startswith(f"{JOB}: run {run['id']} waits: ")
+    assert problem["what"].endswith("its disk is full")
+    assert problem["hint"].startswith("free space on the disk of PostgreSQL")
+    assert ended["outcome"] == "succeeded"
+    assert (await desk.control.status())["problems"] == []

@@ -9,13 +9,13 @@ import pytest
 from fakes.far_database import kill_all
 from fakes.running import Running, handles, profile_of, profiles, running
 from fakes.tcp_proxy import TcpProxy
-from structlog.testing import capture_logs
 
 from syncd.clock import SystemClock
 from syncd.model.account import Account
 from syncd.model.profile import Fetched
 from syncd.model.run import Outcome
 from syncd.store.database import Database
+from syncd.telemetry.events import RunHeldUp
 
 STORED = "SELECT count(*) FROM profiles"
 
@@ -40,14 +40,13 @@ async def test_a_run_goes_on_by_itself_when_postgresql_comes_back(
         return await world.platform.agree(account)
 
     world.platform.answering = answer
-    with capture_logs() as told:
-        number = await world.start(profiles(claim=40))
-        await broken.wait()
-        await proxy.mend()
-        run = await world.end_of(number)
+    number = await world.start(profiles(claim=40))
+    await broken.wait()
+    await proxy.mend()
+    run = await world.end_of(number)
 
     # A busy machine may miss the short deadline of this line again.
-    breaks = [line for line in told if line["event"] == "run.held_up"]
+    breaks = world.told(RunHeldUp)
     twice = [name for name, times in world.platform.asked.items() if times > 1]
     assert (run.outcome, run.report.created, run.report.seen) == ("succeeded", 300, 300)
     assert await world.value(STORED) == 300

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from time import perf_counter
 
 import pytest
@@ -191,3 +192,13 @@ async def test_a_run_begun_with_a_lost_reply_is_still_run(world: Running, proxy:
     run = await world.go_on(await recovered(world, number))
 
     assert (run.outcome, run.report.created, run.resumed) == ("succeeded", 3, 0)
+
+
+async def test_tables_that_are_being_restored_are_an_outage_for_their_reader(
+    database: Database,
+) -> None:
+    elsewhere = Database(replace(database.settings, schema="restored_later"), SystemClock())
+    async with elsewhere:
+        with pytest.raises(StoreUnavailable, match="tables are not there"):
+            async with elsewhere.connection() as connection:
+                await connection.fetchval(STORED)

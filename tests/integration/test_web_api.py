@@ -340,6 +340,18 @@ async def test_lost_database_is_503_with_its_hint(port: ControlPort) -> None:
     assert answer == (503, {"error": "cannot reach PostgreSQL", "hint": "it heals by itself"})
 
 
+async def test_what_needs_a_lost_database_is_refused_before_it_is_tried(
+    port: ControlPort,
+) -> None:
+    port.service.store_error = "cannot reach PostgreSQL"
+
+    refused, _ = await port.ask("POST", f"/api/jobs/{JOB}/trigger")
+    asked, _ = await port.ask("GET", "/api/status")
+
+    assert (refused, asked) == (503, 200)
+    assert port.service.orders == []
+
+
 async def test_withdrawn_consent_is_a_conflict(port: ControlPort) -> None:
     status, body = await port.ask("POST", "/api/users/opted-out/sync")
 

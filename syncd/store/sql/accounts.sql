@@ -36,6 +36,25 @@ ORDER BY looked_at.id
 ON CONFLICT (account_id, kind) DO UPDATE SET credential = EXCLUDED.credential
 WHERE sync_state.credential IS DISTINCT FROM EXCLUDED.credential;
 
+-- name: forget_ahead
+-- What was written down under a clock that was ahead of $1 and of PostgreSQL's own by more than five
+-- minutes counts as never done, else nobody would ask for these accounts until the clocks get there.
+-- No account rests for longer than 24 hours. Only such rows are written; safe to repeat.
+WITH clocks AS (
+    SELECT GREATEST($1::timestamptz, now()) + interval '5 minutes' AS latest
+)
+UPDATE sync_state
+SET attempted_at = CASE WHEN attempted_at > latest THEN '-infinity' ELSE attempted_at END,
+    succeeded_at = CASE WHEN succeeded_at > latest THEN NULL ELSE succeeded_at END,
+    detailed_at = CASE WHEN detailed_at > latest THEN NULL ELSE detailed_at END,
+    changed_at = CASE WHEN changed_at > latest THEN NULL ELSE changed_at END,
+    failing_since = CASE WHEN failing_since > latest THEN $1 ELSE failing_since END,
+    not_found_since = CASE WHEN not_found_since > latest THEN NULL ELSE not_found_since END,
+    due_at = CASE WHEN due_at > latest + interval '24 hours' THEN $1 ELSE due_at END
+FROM clocks
+WHERE GREATEST(attempted_at, succeeded_at, detailed_at, not_found_since, due_at - interval '24 hours')
+    > latest;
+
 -- name: count_due
 -- What a run that began at $3 still has to do, per platform and credential. $4: only accounts without a success
 -- since that instant; $5: leave out accounts that failed and still rest; $6: only these users.

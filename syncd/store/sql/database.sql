@@ -1,6 +1,6 @@
 -- name: ping
--- Asks for nothing: whether PostgreSQL answers, and how fast.
-SELECT 1;
+-- Whether PostgreSQL answers, how fast, and whether our tables are there. It need not read much.
+SELECT EXISTS (SELECT FROM migrations);
 
 -- name: is_direct
 -- Whether the connection is a session of its own: the process that greeted us is the one that answers,

@@ -53,6 +53,19 @@ class RunProgressed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunHeldUp(Event):
+    """A run waits for PostgreSQL, which does not take what it writes; told with each try."""
+
+    name: ClassVar[str] = "run.held_up"
+    level: ClassVar[Level] = Level.WARNING
+    run_id: int
+    job: str
+    error: str
+    hint: str
+    retry_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ItemsCommitted(Event):
     """A run is through with some items of a platform and their data is stored; adds up exactly."""
 

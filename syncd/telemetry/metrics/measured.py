@@ -151,11 +151,11 @@ def _of_gates(gates: Sequence[GateReading]) -> Iterator[Metric]:
         "syncd_platform_paused",
         "Whether nothing scheduled may leave for a platform (1) or it may (0).",
         _GATE,
-        {name: at is not None for name, at in ends.items()},
+        {name: gate.is_held or ends[name] is not None for name, gate in by_name.items()},
     )
     yield gauge(
         "syncd_platform_pause_ends_timestamp_seconds",
-        "When the pause of a platform ends; absent while there is none.",
+        "When the pause of a platform ends; absent while there is none, or none with an end.",
         _GATE,
         {name: at.timestamp() for name, at in ends.items() if at is not None},
     )
