@@ -163,7 +163,8 @@ class Model:
 
     def look(self, *, is_start: bool = False) -> None:
         """Write down every verdict that is due, then start what may start."""
-        for job, row in self.write_due(is_start=is_start):
+        written = self.write_due(is_start=is_start)
+        for job, row in written:
             if row.word == "beside":
                 self._start(job, row)
             elif row.word == "replacing":
@@ -173,7 +174,7 @@ class Model:
                 row.word = "claimed"
             elif row.word == "claimed":
                 job.line.append(row)
-        self._start_ready(is_look=True)
+        self._start_ready(is_look=is_start or bool(written))
 
     def write_due(self, *, is_start: bool = False) -> list[tuple[Job, Row]]:
         """Write down every verdict that is due; at a start all jobs are looked at together."""
