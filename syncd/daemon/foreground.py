@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from syncd.clock import SystemClock
 from syncd.config.models import Config
+from syncd.daemon import manual
 from syncd.daemon.core import Core, assemble
 from syncd.daemon.instance import introduce, only_instance
 from syncd.daemon.process import logging_to
@@ -48,7 +49,7 @@ def run_once(
 
     async def run_as_leader(core: Core) -> Run:
         await core.learn()
-        started = await core.scheduler.trigger(job, options)
+        started = await manual.trigger(core, job, options)
         drain = config.daemon.drain.total_seconds()
         here = asyncio.current_task()
         assert here is not None, "a coroutine runs in a task"
