@@ -19,6 +19,7 @@ _EXITS: tuple[tuple[type[Exception], Exit], ...] = (
     (click.ClickException, Exit.USAGE),
     (errors.ConfigError, Exit.CONFIG),
     (errors.BadInput, Exit.USAGE),
+    (errors.NotKnown, Exit.USAGE),
     (DaemonUnreachable, Exit.UNREACHABLE),
     (errors.PortTaken, Exit.UNREACHABLE),
     (errors.AlreadyRunning, Exit.RUNNING),

@@ -380,7 +380,7 @@ async def test_why_nobody_says_how_to_find_somebody(
 ) -> None:
     code = await world.syncd("why", "nobody")
 
-    assert code == 1
+    assert code == 2
     assert capsys.readouterr().err.splitlines() == [
         "syncd: there is no user 'nobody'",
         "  hint: `syncd users list` shows whom syncd knows; mind capitals",
