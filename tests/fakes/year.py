@@ -172,6 +172,9 @@ class PretendEngine(Engine):
             task.cancel()
         await asyncio.gather(*(task for _, task in self._active.values()), return_exceptions=True)
 
+    def hurry(self) -> None:
+        """A drain waits for nothing here."""
+
 
 def takes_random(seed: int) -> Takes:
     """Most runs are short; some outlast their interval. The same run takes the same time."""
