@@ -16,10 +16,12 @@ async def trigger(core: Core, job: str, options: RunOptions) -> Run:
     """Start a run of a job that a person asked for, and return it.
 
     Raises:
-        BadInput: somebody in `only` is no user.
+        BadInput: its kind cannot be narrowed in that way, or somebody in `only` is no user.
         WrongState: the job is paused, or all that it would ask: the run would only wait.
     """
-    pause = _holding(core, core.scheduler.schedule(job), options)
+    schedule = core.scheduler.schedule(job)
+    schedule.job.work.check(options)
+    pause = _holding(core, schedule, options)
     if pause is not None:
         problem = pause_problem(pause)
         raise WrongState(problem["what"], hint=f"`{problem['hint']}` ends that")
