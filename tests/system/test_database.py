@@ -132,6 +132,7 @@ async def test_database_away_at_start_leaves_the_daemon_up_until_it_heals_by_its
 
         await line.mend()
         await daemon.told("store.recovered")
+        await daemon.told("lease.taken")
         run = await runs_once(daemon, sandbox)
 
     why = f"cannot use PostgreSQL syncd@127.0.0.1:{line.port}/syncd"
