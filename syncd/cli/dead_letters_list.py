@@ -8,7 +8,7 @@ import click
 
 from syncd.cli.base import Command, Exit
 from syncd.cli.console import Console
-from syncd.cli.letters import CHOICE, known_names
+from syncd.cli.letters import CHOICE
 from syncd.cli.reach import connect
 from syncd.cli.words import NONE, instant
 from syncd.web.client import Json, api_path
@@ -47,8 +47,7 @@ class DeadLettersList(Command):
             "before": self.before,
         }
         client = connect(console)
-        with known_names():
-            found = client.get(api_path("dead-letters"), query)["dead_letters"]
+        found = client.get(api_path("dead-letters"), query)["dead_letters"]
         shown = found[: self.limit]
         if console.is_json:
             console.show_json(shown)

@@ -20,6 +20,7 @@ _EXITS: tuple[tuple[type[Exception], Exit], ...] = (
     (errors.ConfigError, Exit.CONFIG),
     (errors.SchemaUnfit, Exit.CONFIG),
     (errors.BadInput, Exit.USAGE),
+    (errors.NotKnown, Exit.USAGE),
     (DaemonUnreachable, Exit.UNREACHABLE),
     (errors.PortTaken, Exit.UNREACHABLE),
     (errors.AlreadyRunning, Exit.RUNNING),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import click
@@ -13,8 +11,8 @@ from syncd.cli.base import Command
 from syncd.cli.console import Console
 from syncd.cli.reach import connect
 from syncd.cli.words import counted
-from syncd.errors import BadInput, NotKnown
-from syncd.web.client import Json, api_path
+from syncd.errors import SyncdError
+from syncd.web.client import ControlClient, Json, api_path
 
 CHOICE: tuple[click.Parameter, ...] = (
     click.Option(["--job"], metavar="NAME", help="Written by this job."),
@@ -26,15 +24,6 @@ PARAMETERS: tuple[click.Parameter, ...] = (
     *CHOICE,
     click.Option(["--all", "everything"], is_flag=True, help="Every open one."),
 )
-
-
-@contextmanager
-def known_names() -> Iterator[None]:
-    """Make a job or platform that does not exist a mistake of who named it, as `trigger` does."""
-    try:
-        yield
-    except NotKnown as error:
-        raise BadInput(str(error), hint=error.hint) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,16 +58,29 @@ class Decide(Command, ABC):
         """Order something of them and tell it; return how many it was done to."""
         client = connect(console)
         if self.numbers:
-            paths = [api_path("dead-letters", number, action) for number in self.numbers]
-            letters = [client.post(path) for path in paths]
+            letters = self._order_each(console, client, action, done)
             answer: Json = {done: len(letters), "dead_letters": letters}
         else:
             body: Json = {**self._narrowing} or {"all": True}
-            with known_names():
-                answer = client.post(api_path("dead-letters", action), body)
+            answer = client.post(api_path("dead-letters", action), body)
         count = int(answer[done])
         if console.is_json:
             console.show_json(answer)
         else:
             console.show(f"{counted(count, 'dead letter')} {done}")
         return count
+
+    def _order_each(
+        self, console: Console, client: ControlClient, action: str, done: str
+    ) -> list[Json]:
+        """Order something of each number once; where one fails, tell for which it was done."""
+        letters: list[Json] = []
+        for number in dict.fromkeys(self.numbers):
+            try:
+                letters.append(client.post(api_path("dead-letters", number, action)))
+            except SyncdError:
+                if letters:
+                    before = ", ".join(str(letter["id"]) for letter in letters)
+                    console.say(f"{done} before dead letter {number} failed: {before}")
+                raise
+        return letters

@@ -80,6 +80,7 @@ class _Lines:
         self._clock = clock
         self._written_at: dict[str, float] = {}
         self._latest: dict[str, Told] = {}
+        self._last: dict[str, str] = {}
 
     def update(self, told: Told) -> None:
         """Write a line, or keep it for later."""
@@ -87,12 +88,20 @@ class _Lines:
         self._latest[platform] = told
         if now - self._written_at.get(platform, -_EVERY_SECONDS) >= _EVERY_SECONDS:
             self._written_at[platform] = now
-            self._console.say(_line(self._latest.pop(platform)))
+            self._say(platform, self._latest.pop(platform))
 
     def close(self) -> None:
         """Write what is left to be told."""
-        self._console.say(*map(_line, self._latest.values()))
+        for platform, told in self._latest.items():
+            self._say(platform, told)
         self._latest.clear()
+
+    def _say(self, platform: str, told: Told) -> None:
+        """Write a line, unless it is the platform's last one again."""
+        line = _line(told)
+        if self._last.get(platform) != line:
+            self._last[platform] = line
+            self._console.say(line)
 
 
 class _Bars:

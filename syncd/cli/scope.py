@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import click
 
 from syncd.cli.reach import ask_job
-from syncd.errors import BadInput, NotKnown
 from syncd.web.client import ControlClient, Json, api_path
 
 PARAMETERS: tuple[click.Parameter, ...] = (
@@ -44,12 +43,10 @@ class Scope:
         """Order something of it; returns the daemon's answer.
 
         Raises:
-            BadInput: there is no such job or platform.
+            BadInput: there is no such job.
+            NotKnown: there is no such platform.
         """
         if self.job:
             return ask_job(client, self.job, action, body)
         path = ("platforms", self.platform, action) if self.platform else (action,)
-        try:
-            return client.post(api_path(*path), body)
-        except NotKnown as error:
-            raise BadInput(str(error), hint=error.hint) from error
+        return client.post(api_path(*path), body)

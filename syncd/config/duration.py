@@ -17,9 +17,11 @@ _UNITS = {
     "s": timedelta(seconds=1),
     "ms": timedelta(milliseconds=1),
 }
+# An instant that lies two of them ago is still one that can be written down.
+_LONGEST = timedelta(days=36_500)
 _DURATION = re.compile(
-    r"(?:(?P<d>\d{1,6})d)?(?:(?P<h>\d{1,7})h)?(?:(?P<m>\d{1,9})m(?!s))?"
-    r"(?:(?P<s>\d{1,10})s)?(?:(?P<ms>\d{1,12})ms)?",
+    r"(?:(?P<d>\d{1,15})d)?(?:(?P<h>\d{1,15})h)?(?:(?P<m>\d{1,15})m(?!s))?"
+    r"(?:(?P<s>\d{1,15})s)?(?:(?P<ms>\d{1,15})ms)?",
     re.ASCII,
 )
 _PERIODS = {"d": 86_400, "h": 3_600, "min": 60, "s": 1}
@@ -36,7 +38,11 @@ def parse_duration(text: str) -> timedelta:
     if match is None or not match.group():
         raise ValueError('must be a duration such as "30s", "5m", "1h30m" or "7d"')
     parts = match.groupdict(default="0")
-    return sum((int(parts[unit]) * size for unit, size in _UNITS.items()), timedelta())
+    # Counted in milliseconds: a timedelta of a million years cannot be.
+    milliseconds = sum(int(parts[unit]) * (size // _UNITS["ms"]) for unit, size in _UNITS.items())
+    if milliseconds > _LONGEST // _UNITS["ms"]:
+        raise ValueError(f"must be at most {format_duration(_LONGEST)}, a hundred years")
+    return timedelta(milliseconds=milliseconds)
 
 
 def format_duration(duration: timedelta) -> str:

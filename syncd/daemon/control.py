@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from syncd import __version__
+from syncd.daemon import manual
 from syncd.daemon.answers import (
     Json,
     freshness_answer,
@@ -199,7 +200,7 @@ class Control(UserDesk, LetterDesk, OrderDesk, Standing):
         """Start a run now and return it; the control port remembers keys it has seen."""
         del idempotency_key
         self._check_ready()
-        return self._run_answer(await self._core.scheduler.trigger(job, options))
+        return self._run_answer(await manual.trigger(self._core, job, options))
 
     def _check_ready(self) -> None:
         ready, why = self.is_ready()

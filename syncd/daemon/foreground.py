@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from syncd.clock import SystemClock
 from syncd.config.models import Config
+from syncd.daemon import manual
 from syncd.daemon.core import Core, assemble
 from syncd.daemon.instance import introduce, only_instance
 from syncd.daemon.process import logging_to
@@ -44,28 +45,30 @@ def run_once(
     async def work(core: Core) -> Run:
         await migrate(core.database)
         introduce(core.leadership, config.daemon.state_dir)
-        return await core.leadership.lead_once(partial(run_as_leader, core))
-
-    async def run_as_leader(core: Core) -> Run:
-        await core.learn()
-        started = await core.scheduler.trigger(job, options)
-        drain = config.daemon.drain.total_seconds()
-        here = asyncio.current_task()
-        assert here is not None, "a coroutine runs in a task"
-        watch_signals(lambda: core.engine.ask_to_drain(drain), here.cancel)
-        ended = await core.engine.end_of(started.id)
-        if ended is None:
-            raise LeaseLost(
-                f"run {started.id} was taken over by another syncd on the same database",
-                hint=f"follow it there with `syncd show {started.id}`",
-            )
-        return ended
+        return await core.leadership.lead_once(partial(_run_as_leader, core, job, options))
 
     def tell(event: Event) -> None:
         if isinstance(event, RunProgressed):
             on_progress(event)
 
     return _alone(config, work, tell)
+
+
+async def _run_as_leader(core: Core, job: str, options: RunOptions) -> Run:
+    """Run a job to its end; the first signal drains it, a second cancels this task."""
+    await core.learn()
+    started = await manual.trigger(core, job, options)
+    drain = core.config.daemon.drain.total_seconds()
+    here = asyncio.current_task()
+    assert here is not None, "a coroutine runs in a task"
+    watch_signals(lambda: core.engine.ask_to_drain(drain), here.cancel)
+    ended = await core.engine.end_of(started.id)
+    if ended is None:
+        raise LeaseLost(
+            f"run {started.id} was taken over by another syncd on the same database",
+            hint=f"follow it there with `syncd show {started.id}`",
+        )
+    return ended
 
 
 def migrate_once(config: Config, dry_run: bool) -> list[str]:

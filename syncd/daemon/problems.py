@@ -46,11 +46,13 @@ def held_up_problems(held_up: Iterable[RunHeldUp]) -> list[Json]:
 
 def pause_problems(pauses: Iterable[Pause]) -> list[Json]:
     """Say what a person paused, until when, and how to end it."""
-    return [
-        {"what": _pause_in_words(pause), "hint": f"syncd resume {_RESUME[pause.scope]}{pause.key}"}
-        for pause in pauses
-        if pause.scope in _RESUME
-    ]
+    return [pause_problem(pause) for pause in pauses if pause.scope in _RESUME]
+
+
+def pause_problem(pause: Pause) -> Json:
+    """Say that something but a single account is paused, and the order that ends it."""
+    order = f"syncd resume {_RESUME[pause.scope]}{pause.key}"
+    return {"what": _pause_in_words(pause), "hint": order}
 
 
 def _pause_in_words(pause: Pause) -> str:

@@ -21,7 +21,7 @@ from syncd.daemon.credentials import watch_credentials
 from syncd.daemon.instance import introduce, only_instance
 from syncd.daemon.leadership import race
 from syncd.daemon.settings import secrets_of, to_logs, to_schedules
-from syncd.daemon.signals import SECOND_SIGNAL, watch_signals
+from syncd.daemon.signals import SECOND_SIGNAL, Farewell, watch_signals
 from syncd.daemon.supervision import Supervision
 from syncd.daemon.systemd import Notifier
 from syncd.daemon.watchdog import Watchdog
@@ -109,41 +109,50 @@ class Daemon:
         core = assemble(
             self._config, self._clock, self._bus, is_firing=self._config.daemon.schedule
         )
-        control = Control(core)
-        control.scraper.logs = self._logs
-        core.leadership.on_standby = core.settle
-        core.leadership.enter()
-        core.changes.on_adopt(partial(adapt_logs, self._logs))
+        control = self._controlling(core)
         watchdog = Watchdog(self._clock, self._bus)
         supervision = Supervision(core, notifier, watchdog)
         control.reloading.on_begin = supervision.reloading
         control.reloading.on_end = supervision.reloaded
-        token = load_or_create_token(self._config.web.token_file)
-        settings = ControlSettings(
-            host=self._config.web.host,
-            port=self._config.web.port,
-            socket=self._config.web.socket,
-            token=token,
-            allowed_hosts=self._config.web.allowed_hosts,
-            allow_remote=self._config.web.allow_remote,
-            metrics_public=self._config.web.metrics_public,
-        )
-        control.reloading.listen()
+        port = self._control_port(control)
         farewell = watch_signals(self._ending.set, lambda: self._hurry(core))
         with (
             self._bus.subscribed(control.note),
             self._bus.subscribed(supervision.note),
             watchdog,
         ):
-            async with (
-                supervision,
-                core,
-                ControlServer(control, settings, bus=self._bus, clock=self._clock) as server,
-            ):
+            async with supervision, core, port as server:
                 control.listen = f"{self._config.web.host}:{server.port}"
                 introduce(core.leadership, self._config.daemon.state_dir, control.listen)
                 await self._live(core, control, supervision)
         self._bus.emit(DaemonStopped())
+        return self._leave(core, farewell)
+
+    def _controlling(self, core: Core) -> Control:
+        """Connect the control port's side with what it changes."""
+        control = Control(core)
+        control.scraper.logs = self._logs
+        core.leadership.on_standby = core.settle
+        core.leadership.enter()
+        core.changes.on_adopt(partial(adapt_logs, self._logs))
+        control.reloading.listen()
+        return control
+
+    def _control_port(self, control: Control) -> ControlServer:
+        web = self._config.web
+        settings = ControlSettings(
+            host=web.host,
+            port=web.port,
+            socket=web.socket,
+            token=load_or_create_token(web.token_file),
+            allowed_hosts=web.allowed_hosts,
+            allow_remote=web.allow_remote,
+            metrics_public=web.metrics_public,
+        )
+        return ControlServer(control, settings, bus=self._bus, clock=self._clock)
+
+    def _leave(self, core: Core, farewell: Farewell) -> int:
+        """Return the exit code, or leave at once where something cannot be stopped."""
         code = self._code or int(self._failure is not None)
         if core.engine.has_stuck:
             os._exit(code)

@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -54,21 +55,35 @@ def json_records(text: str) -> Iterator[tuple[int, Any]]:
             yield line, _whole(row)
 
 
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object, unless a key stands in it twice: either value could be meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise BadInput(f"key {twice[:60]!a} stands there twice")
+    return found
+
+
 def _whole(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_unique)
+    except BadInput as problem:
+        return problem
     except (ValueError, RecursionError) as error:
         return _not_json(error)
 
 
 def _of_list(text: str) -> Iterator[tuple[int, Any]]:
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(object_pairs_hook=_unique)
     line, counted, at = 1, 0, _behind_space(text, text.index("[") + 1)
     has_more = not text.startswith("]", at)
     while has_more:
         line, counted = line + text.count("\n", counted, at), at
         try:
             row, at = decoder.raw_decode(text, at)
+        except BadInput as problem:
+            yield line, problem
+            return
         except (ValueError, RecursionError) as error:
             yield getattr(error, "lineno", line), _not_json(error)
             return

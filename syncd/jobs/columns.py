@@ -109,11 +109,13 @@ class Keys:
             )
         if duplicate_count:
             shown = _shown(duplicates, duplicate_count)
-            problems.append(f"{duplicate_count:,} keys stand there more than once: {shown}")
+            stand = "key stands" if duplicate_count == 1 else "keys stand"
+            problems.append(f"{duplicate_count:,} {stand} there more than once: {shown}")
         if problems:
+            key = ", with a key that is never NULL" if self._empty else ""
             raise RunError(
                 f"[users] query: {'; '.join(problems)}; nothing was changed",
-                hint="return one row per user, with a key that is never NULL",
+                hint=f"return one row per user{key}",
             )
 
 

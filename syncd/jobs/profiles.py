@@ -144,7 +144,7 @@ class Profiles(JobKind[ProfilesOptions]):
         before = context.run.report if len(shared.selection.platforms) == 1 else Report()
         platforms = context.around.platforms[name]
         due = sum(shared.due[name, platform.credential] for platform in platforms)
-        progress = Progress(context, name, before, due)
+        progress = Progress(context, name, before, shared.budget.most(due))
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -161,7 +161,7 @@ class Profiles(JobKind[ProfilesOptions]):
         context, budget = shared.context, shared.budget
         due = shared.due[platform.name, platform.credential]
         try:
-            platform.check_size(due if budget.left is None else min(due, budget.left))
+            platform.check_size(budget.most(due))
         except RunError as refusal:
             return _End(platform=platform, due=due, error=refusal)
         work = Work(

@@ -167,6 +167,9 @@ def _settle(context: RunContext, mirrored: Mirrored, unnamed: Mapping[str, int])
         "linked there and stay so"
         for name, links in unnamed.items()
     ]
+    if not mirrored.report.seen:
+        # Where somebody is mirrored already the guard has refused it.
+        hints.append("query returned nobody, and nobody is mirrored yet: is it right?")
     skipped = mirrored.report.skipped
     if skipped:
         # What a dry run wrote down is undone with the rest.

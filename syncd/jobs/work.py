@@ -24,6 +24,10 @@ class Budget:
         self._held = 0
         self._changed = asyncio.Event()
 
+    def most(self, due: int) -> int:
+        """Return how many of those that are due there may be."""
+        return due if self.left is None else min(due, self.left)
+
     async def take(self, wanted: int) -> int:
         """Take up to `wanted` and return how many there were; 0: there will be none."""
         if self.left is None:

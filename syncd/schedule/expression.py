@@ -227,9 +227,9 @@ def _spell(columns: list[str]) -> str:
     if columns and columns[0].startswith("@"):
         return _expand_nickname(*columns)
     if len(columns) not in {5, 6}:
+        count = "1 field" if len(columns) == 1 else f"{len(columns)} fields"
         _refuse(
-            f"it has {len(columns)} fields, write 5 (minute hour day month weekday) "
-            "or 6 with the seconds first"
+            f"it has {count}, write 5 (minute hour day month weekday) or 6 with the seconds first"
         )
     fields = (_SECOND, *_FIELDS)[-len(columns) :]
     return " ".join(

@@ -197,6 +197,12 @@ class UserStore:
             row = await connection.fetchrow(self._sql["read_users"], "", [key], 1)
         return None if row is None else _to_user(row)
 
+    async def unknown(self, keys: Sequence[str]) -> list[str]:
+        """Return those of these keys that no user has."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(self._sql["unknown_keys"], list(keys))
+        return [row["key"] for row in rows]
+
     async def count(self) -> int:
         """Return how many users are known."""
         async with self._database.connection() as connection:

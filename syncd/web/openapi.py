@@ -22,7 +22,12 @@ ERROR = {
 }
 
 
-def describe(routes: Routes) -> Json:
+# What may be wrong with a call, with its body, and with what we ask others for it.
+_REFUSALS = (400, 401, 403, 404, 409, 422, 429, 502, 503)
+_REFUSED_BODIES = (408, 413, 415)
+
+
+def describe(routes: Routes, *, metrics_public: bool = False) -> Json:
     """Return an OpenAPI 3.1 document of the routes, the probes, the metrics and the stream."""
     paths: dict[str, Json] = {
         path: {"get": {"summary": summary, "security": [], "responses": _answers(200, 503)}}
@@ -30,7 +35,7 @@ def describe(routes: Routes) -> Json:
     }
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
-    paths["/metrics"] = {"get": _metrics()}
+    paths["/metrics"] = {"get": _metrics(is_public=metrics_public)}
     paths["/api/events"] = {"get": _stream()}
     return {
         "openapi": "3.1.0",
@@ -48,7 +53,9 @@ def _operation(route: Route[Any]) -> Json:
     operation: Json = {
         "summary": route.summary,
         "parameters": _path_parameters(route.path),
-        "responses": _answers(route.status, 401, 403, 404, 409, 422, 429, 503),
+        "responses": _answers(
+            *sorted((route.status, *_REFUSALS, *(_REFUSED_BODIES if route.changes else ())))
+        ),
     }
     schema = route.takes.model_json_schema()
     if route.changes:
@@ -85,9 +92,10 @@ def _answer(status: int) -> Json:
     }
 
 
-def _metrics() -> Json:
+def _metrics(*, is_public: bool) -> Json:
     return {
         "summary": "Metrics in the text format of Prometheus",
+        **({"security": []} if is_public else {}),
         "responses": {
             "200": {"description": "the metrics", "content": {"text/plain": {}}},
             **_answers(401, 403),

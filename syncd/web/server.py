@@ -125,7 +125,9 @@ class ControlServer:
         app.on_shutdown.append(self._close_streams)
         Probes(service).register(app.router)
         MetricsPage(service).register(app.router)
-        dispatcher.register(all_routes(service, clock), app.router)
+        dispatcher.register(
+            all_routes(service, clock, metrics_public=settings.metrics_public), app.router
+        )
         app.router.add_route("GET", "/api/events", self._stream.serve)
         return app
 
@@ -176,7 +178,7 @@ class ControlServer:
         )
 
 
-def all_routes(service: Service, clock: Clock) -> Routes:
+def all_routes(service: Service, clock: Clock, *, metrics_public: bool = False) -> Routes:
     """Return every JSON address, the description of the others included."""
     routes = (
         *Jobs(service, clock).routes(),
@@ -188,7 +190,7 @@ def all_routes(service: Service, clock: Clock) -> Routes:
     )
 
     async def openapi(_call: Call[Nothing]) -> Json:
-        return describe((*routes, itself))
+        return describe((*routes, itself), metrics_public=metrics_public)
 
     itself = Route(
         method="GET",

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from fakes.control_caller import TRANSIENT
 from fakes.daemon_config import Tables
 from fakes.daemon_process import DaemonProcess
+from fakes.waiting import until
 
 MISCHIEF = "mischief"
 MISCHIEF_FOLDER = Path(__file__).parent / "mischief"
@@ -30,7 +32,13 @@ def mischief(how: str, **more: Any) -> Tables:
 
 async def begin_mischief(daemon: DaemonProcess) -> int:
     """Start the run and return its number once it began; a blocked daemon may not answer."""
-    with contextlib.suppress(TimeoutError, *TRANSIENT):
-        async with asyncio.timeout(1):
-            await daemon.api("POST", f"/api/jobs/{MISCHIEF}/trigger", {})
+
+    async def trigger() -> bool:
+        with contextlib.suppress(TimeoutError, *TRANSIENT):
+            async with asyncio.timeout(3):
+                answer = await daemon.api("POST", f"/api/jobs/{MISCHIEF}/trigger", {})
+                return answer.status == HTTPStatus.ACCEPTED
+        return bool(daemon.said("run.started", job=MISCHIEF))
+
+    await until(trigger, what="the run to begin")
     return int((await daemon.told("run.started", job=MISCHIEF))["run_id"])

@@ -30,7 +30,7 @@ CLAIM_FIRE = r"INSERT INTO runs\b.*\bfire_time\b"
 CREATE = r"INSERT INTO runs\b"
 BEGIN = r"UPDATE runs\b.*SET outcome = 'running'"
 REPORT = r"UPDATE runs\b.*SET created = (runs\.)?created \+"
-FINISH = r"UPDATE runs\b.*SET outcome = \$\d+.*finished_at = COALESCE"
+FINISH = r"UPDATE runs\b.*SET outcome = .*finished_at = COALESCE"
 COMMIT = r"^COMMIT"
 
 ABOUT_JOB = JOB.encode()

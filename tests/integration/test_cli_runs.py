@@ -220,12 +220,12 @@ async def test_one_run_is_shown_with_how_it_was_narrowed(
 
 
 @pytest.mark.parametrize("command", ["show", "cancel"])
-async def test_unknown_run_ends_with_1(
+async def test_unknown_run_is_a_mistake_of_usage(
     daemon: FakeDaemon, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = await daemon.syncd(command, "99")
 
-    assert code == 1
+    assert code == 2
     assert capsys.readouterr().err == "syncd: run 99 is not known\n"
 
 

@@ -15,7 +15,7 @@ from fakes.tcp_proxy import TcpProxy, tcp_proxy
 from fakes.waiting import until
 
 from syncd.daemon.control import Control
-from syncd.errors import AlreadyRunning, BadInput, NotKnown, StoreUnavailable
+from syncd.errors import AlreadyRunning, BadInput, NotKnown, StoreUnavailable, WrongState
 from syncd.model.address import PostgresAddress
 from syncd.model.pause import PauseScope
 from syncd.model.run import RunOptions
@@ -125,6 +125,34 @@ async def test_what_does_not_exist_is_said_in_a_sentence(
 async def test_a_platform_the_job_does_not_read_is_refused(desk: Desk) -> None:
     with pytest.raises(BadInput, match="does not read 'gitlab'"):
         await desk.control.trigger(JOB, RunOptions(platform="gitlab"), None)
+
+
+async def test_a_run_about_somebody_who_is_no_user_is_refused_by_name(
+    desk: Desk, population: Population
+) -> None:
+    await desk.link(ada=population.login(1))
+
+    with pytest.raises(BadInput, match="only: there is no user 'adda'"):
+        await desk.control.trigger(JOB, RunOptions(only=("ada", "adda")), None)
+
+
+@pytest.mark.parametrize(
+    ("scope", "key", "order"),
+    [
+        (PauseScope.ALL, "", "syncd resume --all"),
+        (PauseScope.JOB, JOB, f"syncd resume {JOB}"),
+        (PauseScope.PLATFORM, "github", "syncd resume --platform github"),
+    ],
+)
+async def test_a_trigger_of_what_is_paused_is_refused_with_the_order_that_ends_the_pause(
+    desk: Desk, scope: PauseScope, key: str, order: str
+) -> None:
+    await desk.control.pause(scope, key, why="moving", until=None, actor="ops")
+
+    with pytest.raises(WrongState, match="moving") as refusal:
+        await desk.control.trigger(JOB, RunOptions(), None)
+
+    assert order in (refusal.value.hint or "")
 
 
 async def test_a_second_trigger_is_refused_with_the_number_of_the_first(

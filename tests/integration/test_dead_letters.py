@@ -274,7 +274,7 @@ async def test_commands_decide_about_a_choice(
     discarded = capsys.readouterr().out
     unknown = await world.syncd("dead-letters", "discard", "999999")
 
-    assert (usage, both, unknown) == (2, 2, 1)
+    assert (usage, both, unknown) == (2, 2, 2)
     assert requeued == {"requeued": 2}
     assert discarded == "1 dead letter discarded\n0 dead letters discarded\n"
     assert capsys.readouterr().err.startswith("syncd: there is no dead letter 999999")

@@ -237,13 +237,13 @@ async def test_a_run_that_waits_for_a_pause_is_told(world: World, population: Po
     await world.desk.link(ada=population.login(1))
     control, end = world.desk.control, START + 0.5 * HOUR
     await control.pause(PauseScope.PLATFORM, "github", why="", until=end, actor="bo")
-    run = await control.trigger(JOB, RunOptions(), None)
+    run = await world.desk.core.scheduler.trigger(JOB, RunOptions())
 
     account = await world.why("ada")
 
     assert account["holds"] == ["github is paused until 2026-01-01 00:30 UTC by bo"]
     assert account["next"]["text"] == (
-        f"asked by run {run['id']} of sync, which has not come to it yet, "
+        f"asked by run {run.id} of sync, which has not come to it yet, "
         "but not before 2026-01-01 00:30 UTC: github is paused"
     )
 
@@ -380,7 +380,7 @@ async def test_why_nobody_says_how_to_find_somebody(
 ) -> None:
     code = await world.syncd("why", "nobody")
 
-    assert code == 1
+    assert code == 2
     assert capsys.readouterr().err.splitlines() == [
         "syncd: there is no user 'nobody'",
         "  hint: `syncd users list` shows whom syncd knows; mind capitals",

@@ -21,7 +21,7 @@ from syncd.model.account import Account
 from syncd.model.profile import Fetched, Unchanged
 from syncd.model.run import Outcome
 from syncd.store.database import Database
-from syncd.telemetry.events import ItemFailed
+from syncd.telemetry.events import ItemFailed, RunProgressed
 
 STORED = "SELECT count(*) FROM profiles"
 
@@ -148,6 +148,14 @@ async def test_a_limit_caps_the_items_of_a_run(world: Running) -> None:
     run = await world.run(limit=37)
 
     assert (run.report.seen, world.platform.asked.total()) == (37, 37)
+
+
+async def test_the_progress_of_a_limited_run_ends_at_its_limit(world: Running) -> None:
+    await world.link(300)
+
+    await world.run(limit=50)
+
+    assert {told.total for told in world.told(RunProgressed)} == {50}
 
 
 async def test_a_limited_run_that_waits_for_the_platform_still_does_all_it_was_asked_for(

@@ -26,19 +26,19 @@ async def narrow(database: Database) -> AsyncIterator[Database]:
 
 
 async def test_who_waits_in_vain_is_told_who_holds_every_connection(narrow: Database) -> None:
-    both = asyncio.Barrier(3)
     done = asyncio.Event()
 
-    async def hold(run_id: int) -> None:
+    async def hold(run_id: int, has_it: asyncio.Event) -> None:
         with structlog.contextvars.bound_contextvars(job="sync", run_id=run_id):
             async with narrow.connection():
-                await both.wait()
+                has_it.set()
                 await done.wait()
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(hold(7))
-        group.create_task(hold(8))
-        await both.wait()
+        for run_id in (7, 8):
+            has_it = asyncio.Event()
+            group.create_task(hold(run_id, has_it))
+            await has_it.wait()
         with capture_logs() as lines, pytest.raises(StoreUnavailable) as refusal:
             await narrow.ping()
         done.set()

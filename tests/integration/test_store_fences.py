@@ -108,6 +108,7 @@ RUN_WRITES: dict[str, Write] = {
 }
 ACCOUNT_WRITES: dict[str, Write] = {
     "enroll": lambda old: old.accounts.enroll("another kind", [(PLAY, "main")]),
+    "forget_ahead": lambda old: old.accounts.forget_ahead(old.world.clock.now()),
     "confirm_missing": lambda old: old.accounts.confirm_missing(
         old.selection, PLAY, timedelta(hours=12)
     ),

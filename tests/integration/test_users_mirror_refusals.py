@@ -127,6 +127,15 @@ async def test_an_empty_result_is_refused_and_reported_until_it_is_mended(
     assert await mirror.problems() == []
 
 
+async def test_a_first_result_that_is_empty_is_remarked(members: Members, mirror: Mirror) -> None:
+    await members.tell("DELETE FROM members")
+
+    run = await mirror.run()
+
+    assert run["outcome"] == "succeeded"
+    assert run["hint"].startswith("query returned nobody")
+
+
 async def test_far_fewer_users_are_refused_until_a_person_names_the_number(
     database: Database, members: Members, tmp_path: Path
 ) -> None:

@@ -404,3 +404,15 @@ async def test_description_lists_every_address_that_answers(port: ControlPort) -
         "/metrics",
         "/api/events",
     }
+
+
+@pytest.mark.parametrize("metrics_public", [False, True])
+async def test_description_lists_every_refusal_and_whether_metrics_are_public(
+    metrics_public: bool,
+) -> None:
+    async with control_port(metrics_public=metrics_public) as port:
+        _, document = await port.ask("GET", "/api/openapi.json")
+
+    listed = document["paths"]["/api/jobs/{job}/trigger"]["post"]["responses"]
+    assert {"400", "408", "413", "415", "502"} <= set(listed)
+    assert (document["paths"]["/metrics"]["get"].get("security") == []) is metrics_public

@@ -18,6 +18,10 @@ SMALL_DISK = (
     *("/bin/sh", "-c", 'mount -t tmpfs -o size=4k none logs && exec "$@"', "sh"),
 )
 
+# What no statement of ours is ready for, and back.
+UNFIT = "ALTER TABLE profiles ALTER COLUMN raw_hash TYPE text USING encode(raw_hash, 'hex')"
+FIT = "ALTER TABLE profiles ALTER COLUMN raw_hash TYPE bytea USING decode(raw_hash, 'hex')"
+
 
 def require_namespaces() -> None:
     allowed = [*SMALL_DISK[:4], "true"]
@@ -46,15 +50,15 @@ async def test_failure_nobody_foresaw_leaves_its_stack_in_the_log_and_the_daemon
 ) -> None:
     async with sandbox_process(20) as sandbox, external_daemon(sandbox) as daemon:
         await daemon.follow(sandbox)
-        await daemon.fetch("ALTER TABLE profiles RENAME TO elsewhere")
+        await daemon.fetch(UNFIT)
 
         failed = await daemon.finished(await daemon.trigger())
         crashed = await daemon.told("run.crashed", job=JOB)
-        await daemon.fetch("ALTER TABLE elsewhere RENAME TO profiles")
+        await daemon.fetch(FIT)
         run = await daemon.finished(await daemon.trigger())
 
     assert failed["outcome"] == "failed"
-    assert failed["error"].startswith("unforeseen UndefinedTableError in job")
+    assert failed["error"].startswith("unforeseen DatatypeMismatchError in job")
     assert crashed["level"] == "error"
     assert "Traceback" in crashed["stack"]
     assert (run["outcome"], run["created"]) == ("succeeded", 20)

@@ -112,5 +112,12 @@ LEFT JOIN sync_state ON sync_state.account_id = accounts.id AND sync_state.kind 
 GROUP BY users.key, users.opted_out, users.last_login_at, users.created_at, users.is_mirrored
 ORDER BY users.key;
 
+-- name: unknown_keys
+-- Which of these nobody has, in the order given.
+SELECT wanted.key
+FROM unnest($1::text[]) WITH ORDINALITY AS wanted (key, place)
+WHERE NOT EXISTS (SELECT FROM users WHERE users.key = wanted.key)
+ORDER BY wanted.place;
+
 -- name: count_users
 SELECT count(*) FROM users;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from prometheus_client import (
     CollectorRegistry,
@@ -49,11 +50,11 @@ class Counted:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped in the library
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        self._runs = Counter(
+        counter = partial(Counter, registry=registry)
+        self._runs = counter(
             "syncd_runs_total",
             "Runs that ended, by how and why they were.",
             ("job", "outcome", "cause"),
-            registry=registry,
         )
         self._durations = Histogram(
             "syncd_run_duration_seconds",
@@ -62,34 +63,29 @@ class Counted:
             buckets=_BUCKETS,
             registry=registry,
         )
-        self._items = Counter(
+        self._items = counter(
             "syncd_items_total",
             "Items that runs are through with and whose data is committed.",
             ("job", "platform", "outcome"),
-            registry=registry,
         )
-        self._skipped = Counter(
+        self._skipped = counter(
             "syncd_fires_skipped_total",
             "Fire times that were due and did not run.",
             ("job", "reason"),
-            registry=registry,
         )
-        self._fires = Counter(
+        self._fires = counter(
             "syncd_fires_total",
             "Fire times that were due, by what became of them; late is more than a minute.",
             ("job", "verdict"),
-            registry=registry,
         )
-        self._crashes = Counter(
+        self._crashes = counter(
             "syncd_run_crashes_total",
             "Failures of runs that nobody foresaw; the log has their stacks.",
             ("job",),
-            registry=registry,
         )
-        self._stalls = Counter(
+        self._stalls = counter(
             "syncd_loop_stalls_total",
             "Times that code blocked the event loop for more than five seconds.",
-            registry=registry,
         )
         self.know(jobs)
 

@@ -74,6 +74,13 @@ def _of_store(
         ("platform", "job"),
         _known(store.letters, platforms, jobs | {""}),
     )
+    yield from _of_freshness(store, now, jobs, platforms)
+    yield from _of_runs(store, jobs)
+
+
+def _of_freshness(
+    store: StoreReading, now: datetime, jobs: frozenset[str], platforms: frozenset[str]
+) -> Iterator[Metric]:
     # The label quantile belongs to summaries; what they may add up to over time is left out.
     yield filled(
         Metric(
@@ -93,7 +100,6 @@ def _of_store(
         ("job",),
         _known(_by_job(store.fresh_shares), jobs),
     )
-    yield from _of_runs(store, jobs)
 
 
 def _of_runs(store: StoreReading, jobs: frozenset[str]) -> Iterator[Metric]:

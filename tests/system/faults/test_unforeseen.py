@@ -7,6 +7,10 @@ from fakes.oracle import PULSE
 from fakes.storm import Storm, Storms
 from fakes.waiting import until
 
+# What no statement of ours is ready for, and back.
+UNFIT = "ALTER TABLE profiles ALTER COLUMN raw_hash TYPE text USING encode(raw_hash, 'hex')"
+FIT = "ALTER TABLE profiles ALTER COLUMN raw_hash TYPE bytea USING decode(raw_hash, 'hex')"
+
 
 async def counted(world: Storm) -> int:
     """Return how many failures of the job the metrics count."""
@@ -30,7 +34,7 @@ async def test_failure_nobody_foresaw_ends_its_run_alone_with_its_stack_and_is_c
         await world.calm()
         world.everybody_changes()
         before = await counted(world)
-        await world.daemon.fetch("ALTER TABLE profiles RENAME TO elsewhere")
+        await world.daemon.fetch(UNFIT)
 
         failed = await world.run()
         beats = await pulses(world)
@@ -39,13 +43,13 @@ async def test_failure_nobody_foresaw_ends_its_run_alone_with_its_stack_and_is_c
             return await pulses(world) > beats
 
         await until(beats_on, what="the other job's next run")
-        await world.daemon.fetch("ALTER TABLE elsewhere RENAME TO profiles")
+        await world.daemon.fetch(FIT)
         healed = await world.heals()
         after = await counted(world)
 
     (crashed,) = world.daemon.said("run.crashed")
     assert failed["outcome"] == "failed"
-    assert failed["error"].startswith(f"unforeseen UndefinedTableError in job {JOB}")
+    assert failed["error"].startswith(f"unforeseen DatatypeMismatchError in job {JOB}")
     assert (crashed["job"], crashed["level"]) == (JOB, "error")
     assert "Traceback" in crashed["stack"]
     assert (before, after) == (0, 1)

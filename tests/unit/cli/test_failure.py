@@ -13,7 +13,7 @@ from syncd.web.client import DaemonUnreachable, TokenRefused
     [
         (errors.SyncdError("x"), 1),
         (errors.StoreUnavailable("x"), 1),
-        (errors.NotKnown("x"), 1),
+        (errors.NotKnown("x"), 2),
         (errors.StartError("x"), 1),
         (ValueError("x"), 1),
         (click.UsageError("x"), 2),

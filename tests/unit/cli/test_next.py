@@ -49,7 +49,7 @@ def test_start_with_a_time_is_not_a_fire_time_itself(capsys: pytest.CaptureFixtu
     ("options", "sentence"),
     [
         (["--schedule", "0 0 31 2 *"], "never fires"),
-        (["--schedule", "nonsense"], "fields"),
+        (["--schedule", "nonsense"], "it has 1 field,"),
         (["--schedule", "0 0 * * *", "--tz", "Asia/Kolkatta"], 'did you mean "Asia/Kolkata"?'),
         (["--schedule", "0 0 * * *", "--tz", ""], 'such as "Asia/Kolkata" or "UTC"'),
         (["--schedule", "0 0 * * *", "--tz", "+05:30"], 'such as "Asia/Kolkata" or "UTC"'),

@@ -45,6 +45,21 @@ async def test_plain_lines_come_once_a_second_and_the_last_in_any_case(
     ]
 
 
+async def test_a_run_that_only_waits_is_one_line(
+    console: Console, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = FakeClock()
+
+    with ProgressView(console, is_terminal=False, clock=clock) as view:
+        for _ in range(5):
+            view.update(told(10, rate=0, eta_seconds=None, waits_for="PostgreSQL"))
+            await clock.advance(1)
+
+    assert capsys.readouterr().err.splitlines() == [
+        "github  10/1,000  failed 3  waits for PostgreSQL"
+    ]
+
+
 def test_terminal_gets_a_bar_per_platform(
     console: Console, capsys: pytest.CaptureFixture[str]
 ) -> None:

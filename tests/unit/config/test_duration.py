@@ -28,13 +28,19 @@ def test_a_duration_is_read_as_it_is_written(text: str, duration: timedelta) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["", "5", "5x", "-5s", "1.5h", "30m1h", "5 m", "s", "٣s", "9999999999999d", "1h30"]
+    "text", ["", "5", "5x", "-5s", "1.5h", "30m1h", "5 m", "s", "٣s", "9999999999999999d", "1h30"]
 )
 def test_what_is_not_a_duration_is_refused_without_repeating_it(text: str) -> None:
     with pytest.raises(ValueError, match="must be a duration such as") as caught:
         parse_duration(text)
 
     assert str(caught.value) == 'must be a duration such as "30s", "5m", "1h30m" or "7d"'
+
+
+@pytest.mark.parametrize("text", ["36500d1ms", "3650000d", "999999999999999d"])
+def test_a_duration_that_is_too_long_is_refused_with_the_longest(text: str) -> None:
+    with pytest.raises(ValueError, match="must be at most 36500d, a hundred years"):
+        parse_duration(text)
 
 
 @settings(max_examples=50)

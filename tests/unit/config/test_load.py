@@ -181,8 +181,8 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_line(
         (
             JOB + 'misfire = "onec"\n',
             (
-                "4: jobs.x.misfire: must be 'skip', 'once' or 'all', "
-                'not "onec", did you mean "once"?'
+                "4: jobs.x.misfire: must be 'skip', 'once' or 'all', not \"onec\", "
+                'did you mean "once"?'
             ),
         ),
         (
@@ -195,10 +195,7 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_line(
         ),
         (
             JOB + 'jitter = "-5s"\n',
-            (
-                '4: jobs.x.jitter: must be a duration such as "30s", "5m", "1h30m" or "7d", '
-                'not "-5s"'
-            ),
+            '4: jobs.x.jitter: must be a duration such as "30s", "5m", "1h30m" or "7d", not "-5s"',
         ),
         (
             JOB + "retries = -1\n",

@@ -141,6 +141,11 @@ def test_what_is_wrong_in_a_csv_file_is_said_with_its_line(text: str, told: str)
         ('{"key": "ada", "accounts": []}', "line 1: accounts: must be an object"),
         ('{"key": "ada", "last_login_at": 5}', "line 1: last_login_at: must be a date and time"),
         ('[\n{"key": "ada"},\n\n{"key": "ada"}]', "line 4: user 'ada' stands in line 2"),
+        ('{"key": "ada", "key": "bo"}', "line 1: key 'key' stands there twice"),
+        (
+            '[{"key": "ada"},\n{"key": "bo", "accounts": {"github": "x", "github": "y"}}]',
+            "line 2: key 'github' stands there twice",
+        ),
         ('[{"key": "ada"},\n {"key": }]', "line 2: this is not JSON at character 9"),
         ('[{"key": "ada"}\n', "line 2: this is not JSON at character 0"),
         ('[{"key": "ada"}] x', "line 1: this is not JSON at character 17"),

@@ -78,6 +78,7 @@ def test_the_spelling_is_its_own_spelling() -> None:
         ("0 R(1-5)/2 * * *", '"R" picks another hour'),
         ("0 0 * * 5#6", 'weekday "5#6" never comes, write #1 to #5'),
         ("", "it has 0 fields, write 5 (minute hour day month weekday) or 6"),
+        ("5", "it has 1 field, write 5 (minute hour day month weekday) or 6"),
         ("0 0 * *", "it has 4 fields"),
         ("0 0 0 1 1 * 2030", "it has 7 fields"),
         ("@every 5m", 'write every = "5m" instead of a schedule'),
