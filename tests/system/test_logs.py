@@ -19,8 +19,8 @@ SMALL_DISK = (
 )
 
 # What no statement of ours is ready for, and back.
-UNFIT = "ALTER TABLE profiles ALTER COLUMN raw_hash TYPE text USING encode(raw_hash, 'hex')"
-FIT = "ALTER TABLE profiles ALTER COLUMN raw_hash TYPE bytea USING decode(raw_hash, 'hex')"
+UNFIT = "ALTER TABLE profiles ALTER COLUMN raw_hash TYPE integer USING 0"
+FIT = "ALTER TABLE profiles ALTER COLUMN raw_hash TYPE bytea USING ''::bytea"
 
 
 def require_namespaces() -> None:

@@ -37,11 +37,11 @@ ON CONFLICT (account_id, kind) DO UPDATE SET credential = EXCLUDED.credential
 WHERE sync_state.credential IS DISTINCT FROM EXCLUDED.credential;
 
 -- name: forget_ahead
--- What was written down under a clock that was ahead of $1 and of PostgreSQL's own by more than five
--- minutes counts as never done, else nobody would ask for these accounts until the clocks get there.
+-- What was written down under a clock that was ahead of $1 and of PostgreSQL's own by more than an
+-- hour counts as never done, else nobody would ask for these accounts until the clocks get there.
 -- No account rests for longer than 24 hours. Only such rows are written; safe to repeat.
 WITH clocks AS (
-    SELECT GREATEST($1::timestamptz, now()) + interval '5 minutes' AS latest
+    SELECT GREATEST($1::timestamptz, now()) + interval '1 hour' AS latest
 )
 UPDATE sync_state
 SET attempted_at = CASE WHEN attempted_at > latest THEN '-infinity' ELSE attempted_at END,
