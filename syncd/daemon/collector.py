@@ -10,9 +10,10 @@ _THRESHOLDS = (10_000, 20, 50)
 
 
 def calm_collector() -> None:
-    """Keep what is loaded out of its way, and let it run less often; call it after the imports.
+    """Keep what is loaded out of its way, and let it run less often.
 
-    A full collection that walked every module would block the loop for 40 ms.
+    Call it after the imports, and again when what stays has been made: a full
+    collection that walked every module would block the loop for 40 ms.
     """
     gc.collect()
     gc.freeze()

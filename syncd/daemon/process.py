@@ -198,6 +198,8 @@ class Daemon:
         """Start the servers, then lead or stand by, for ever."""
         await core.servers.start()
         servers_up.set()
+        # Jobs, clients and templates stay as long as we do: a collection need not walk them.
+        calm_collector()
         self._tell_started(control)
         await core.health.ready.wait()
         await core.leadership.keep(partial(self._lead, core))
