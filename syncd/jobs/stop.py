@@ -21,8 +21,11 @@ class Stop:
     is said of it, empty for the reason's own words.
     """
 
+    __slots__ = ("_event", "grace_seconds", "reason", "why")
+
     def __init__(self) -> None:
-        self._event = asyncio.Event()
+        # Most runs end before anybody waits for this.
+        self._event: asyncio.Event | None = None
         self.reason: StopReason | None = None
         self.grace_seconds = 0.0
         self.why = ""
@@ -31,7 +34,8 @@ class Stop:
         """Ask to end."""
         if self.reason is None:
             self.reason, self.grace_seconds, self.why = reason, grace_seconds, why
-            self._event.set()
+            if self._event is not None:
+                self._event.set()
 
     @property
     def is_requested(self) -> bool:
@@ -40,4 +44,6 @@ class Stop:
 
     async def wait(self) -> None:
         """Return when somebody asked to end."""
-        await self._event.wait()
+        if self.reason is None:
+            self._event = self._event or asyncio.Event()
+            await self._event.wait()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType
+from typing import NamedTuple, NewType
 
 RunId = NewType("RunId", int)
 
@@ -64,6 +64,22 @@ class RunOptions:
     limit: int | None = None
     full: bool = False
     dry_run: bool = False
+
+
+class Fire(NamedTuple):
+    """What was decided about a fire time; `Run` says what the fields mean.
+
+    The ledger makes a run of it. Light, because thousands may be due in one second.
+    """
+
+    job: str
+    kind: str
+    cause: Cause
+    fire_time: datetime
+    due_at: datetime
+    skip_reason: SkipReason | None = None
+    fires_since: datetime | None = None
+    options: RunOptions = RunOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import structlog
 
@@ -26,18 +27,21 @@ _LEAVE_SECONDS = 1.0
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+def _endless(_job: Job) -> None:
+    return None
+
+
+class Order(NamedTuple):
     """A run to execute: which job, until when, and what may ask it to stop.
 
-    `deadline` is on the monotonic clock: should the wall clock jump, a run takes neither longer nor
-    shorter for that.
+    `deadline` is asked for the job's deadline when the run begins. It is on the monotonic clock:
+    should the wall clock jump, a run takes neither longer nor shorter for that.
     """
 
     run: Run
     job: Job
     stop: Stop
-    deadline: float | None = None
+    deadline: Callable[[Job], float | None] = _endless
 
 
 class Runner:
@@ -71,12 +75,13 @@ class Runner:
         self._around.bus.emit(RunStuck(run_id=order.run.id, job=order.job.name, stack=stack))
 
     async def _execute(self, order: Order) -> Run | None:
+        deadline = order.deadline(order.job)
         run = await self._patiently(order, lambda: self._begin(order))
         if run is None:
             return None
         self._around.bus.emit(RunStarted(run=run))
         begun = self._around.clock.monotonic()
-        ending = await self._ending(order, run)
+        ending = await self._ending(order, run, deadline)
         ended = await self._patiently(order, lambda: self._end(run, ending))
         if ended is not None:
             took = self._around.clock.monotonic() - begun
@@ -106,18 +111,18 @@ class Runner:
             outcome = Outcome.PARTIAL
         return await runs.finish(run.id, replace(ending, outcome=outcome), now)
 
-    async def _ending(self, order: Order, run: Run) -> Ending | None:
+    async def _ending(self, order: Order, run: Run, deadline: float | None) -> Ending | None:
         """Run the kind; every way out but cancellation becomes an ending (None: not ours)."""
         try:
             async with asyncio.TaskGroup() as group:
-                watcher = group.create_task(self._watch_deadline(order))
-                ending = await self._work(order, run)
+                watcher = group.create_task(self._watch_deadline(order, deadline))
+                ending = await self._work(order, run, deadline)
                 watcher.cancel()
         except Exception as error:  # nothing a run does may hurt another
             return self._failure(order, run, _first_cause(error))
         return _after_stop(order.stop, ending)
 
-    async def _work(self, order: Order, run: Run) -> Ending:
+    async def _work(self, order: Order, run: Run, deadline: float | None) -> Ending:
         """Run the kind, and again after a lost connection: what was committed is not due again.
 
         A dry run leaves no such marks, so it fails instead.
@@ -127,7 +132,7 @@ class Runner:
         while True:
             try:
                 current = current or await self._around.stores.runs.read(run.id) or run
-                return await self._work_once(order, current)
+                return await self._work_once(order, current, deadline)
             except Exception as error:
                 cause = _first_cause(error)
                 if not isinstance(cause, StoreUnavailable) or run.options.dry_run:
@@ -136,7 +141,7 @@ class Runner:
             await self._sleep_unless_stopped(order.stop, wait)
             current, wait = None, min(wait * 2, longest)
 
-    async def _work_once(self, order: Order, run: Run) -> Ending:
+    async def _work_once(self, order: Order, run: Run, deadline: float | None) -> Ending:
         if order.stop.is_requested:
             return Ending(outcome=Outcome.PARTIAL)
         runs = self._around.stores.runs
@@ -144,7 +149,7 @@ class Runner:
             run=run,
             around=self._around,
             stop=order.stop,
-            deadline=order.deadline,
+            deadline=deadline,
             cycle_start=await runs.cycle_start(order.job.name),
         )
         return await order.job.work.run(context)
@@ -156,11 +161,11 @@ class Runner:
             sleeper.add_done_callback(lambda _: waiter.cancel())
             waiter.add_done_callback(lambda _: sleeper.cancel())
 
-    async def _watch_deadline(self, order: Order) -> None:
-        if order.deadline is None:
+    async def _watch_deadline(self, order: Order, deadline: float | None) -> None:
+        if deadline is None:
             return
         clock = self._around.clock
-        while (left := order.deadline - clock.monotonic()) > 0:
+        while (left := deadline - clock.monotonic()) > 0:
             await clock.sleep(left)
         order.stop.request(StopReason.DEADLINE, _DEADLINE_GRACE_SECONDS)
 

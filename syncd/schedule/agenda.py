@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from itertools import chain
@@ -54,11 +54,18 @@ class Agenda:
 
     def add(self, at: datetime, job: str, wake: Wake, origin: Run | None = None) -> None:
         """Note that a job is to be woken at `at`."""
+        self._at(at).append(Entry(at, job, wake, origin))
+
+    def add_all(self, at: datetime, jobs: Iterable[str], wake: Wake) -> None:
+        """Note that jobs are to be woken at `at`."""
+        self._at(at).extend([Entry(at, job, wake) for job in jobs])
+
+    def _at(self, at: datetime) -> list[Entry]:
         entries = self._entries.get(at)
         if entries is None:
             entries = self._entries[at] = []
             heapq.heappush(self._instants, at)
-        entries.append(Entry(at, job, wake, origin))
+        return entries
 
     def clear(self) -> None:
         """Forget everything."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from syncd.model.run import Run, RunId
+from syncd.model.run import Fire, Run, RunId
 from syncd.model.schedule import Known, Registered
 
 
@@ -26,8 +26,8 @@ class Ledger(Protocol):
         off.
         """
 
-    async def claim(self, fires: Sequence[Run]) -> Sequence[Run]:
-        """Write down what was decided about fire times, all at once, and number those of ours.
+    async def claim(self, fires: Sequence[Fire], now: datetime) -> Sequence[Run]:
+        """Write down what was decided about fire times, all at once; return those of ours as runs.
 
         A fire time that another process has, or that began, is left out.
         """

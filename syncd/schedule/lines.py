@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 
 from syncd.engine.base import Engine
@@ -33,6 +33,10 @@ class Lines:
         orders = self._engine.active()
         return {order.run.job: order.run for order in orders if not order.run.options.only}
 
+    def jobs(self) -> Collection[str]:
+        """Name the jobs of which something waits."""
+        return self._waiting.keys()
+
     def waiting(self, job: str) -> Sequence[Run]:
         """Return the runs in a job's line."""
         return tuple(self._waiting.get(job, ()))
@@ -45,9 +49,9 @@ class Lines:
         elif all(run.id != other.id for other in line):
             line.append(run)
 
-    def add_beside(self, run: Run) -> None:
-        """Let a run begin without waiting for its job's turn."""
-        self._beside.append(run)
+    def add_beside(self, runs: Iterable[Run]) -> None:
+        """Let runs begin without waiting for their jobs' turns."""
+        self._beside.extend(runs)
 
     def hold(self, job: str, until: datetime) -> None:
         """Let nothing of a job begin before `until`."""

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from syncd.engine.base import Engine
 from syncd.jobs.base import Surroundings
-from syncd.model.run import Cause, Outcome, Run
+from syncd.model.run import Cause, Run
 from syncd.model.schedule import Known
 from syncd.schedule.agenda import Agenda, Entry, Wake
+from syncd.schedule.found import Found, may_begin
 from syncd.schedule.jitter import due_at
 from syncd.schedule.ledger import Ledger
 from syncd.schedule.lines import Lines
 from syncd.schedule.roster import Roster
-from syncd.schedule.verdicts import MOST_VERDICTS, Question, Verdict, Way, decide
+from syncd.schedule.verdicts import MOST_VERDICTS, Question, Way, decide
 from syncd.telemetry.events import FireClaimed, FireSkipped
 
 # Catch-ups that are found together begin one after another, within a minute in all.
@@ -51,7 +52,7 @@ class Looks:
         self._decided: dict[str, datetime] = {}
         self._due: dict[str, datetime] = {}
         self._to_tell: list[Run] = []
-        self._to_plan: list[str] = []
+        self._to_plan: deque[str] = deque()
 
     def learn(self, known: Mapping[str, Known]) -> None:
         """Take over what the ledger knows, and plan from there."""
@@ -77,6 +78,7 @@ class Looks:
     def _plan(self, jobs: Iterable[str]) -> None:
         """Plan jobs; what many of them share is looked for once."""
         shared: dict[tuple[int, datetime], datetime | None] = {}
+        planned: dict[datetime, list[str]] = {}
         for job in jobs:
             since = self._decided.get(job)
             if since is None or not self._roster.is_firing(job):
@@ -93,7 +95,9 @@ class Looks:
             if jitter:
                 at = due_at(job, at, timetable.next_after(at), jitter)
             self._due[job] = at
-            self._agenda.add(at, job, Wake.FIRE)
+            planned.setdefault(at, []).append(job)
+        for at, some in planned.items():
+            self._agenda.add_all(at, some, Wake.FIRE)
 
     def postpone(self, jobs: Iterable[str], at: datetime) -> None:
         """Look at jobs again later."""
@@ -101,53 +105,69 @@ class Looks:
             self._due[job] = at
             self._agenda.add(at, job, Wake.FIRE)
 
+    def due_among(self, entries: Iterable[Entry]) -> Collection[str]:
+        """Name the jobs of which a fire is due, of the entries that the agenda gave out."""
+        fire, due = Wake.FIRE, self._due
+        return {each.job for each in entries if each.wake is fire and due.get(each.job) == each.at}
+
     def is_due(self, entry: Entry) -> bool:
         """Tell whether an entry still stands: plans change."""
         return self._due.get(entry.job) == entry.at
 
-    async def look(self, jobs: Collection[str]) -> frozenset[str]:
+    async def look(self, jobs: Collection[str]) -> Collection[str]:
         """Decide what is due for these jobs, and name those of which something was.
 
-        Nothing has begun when it returns; what is to run waits in its line.
+        Nothing has begun when it returns; the lines hold what is to run.
 
         Raises:
             StoreUnavailable: nothing is decided then; look again.
         """
         now = self._around.clock.now()
-        active = self._lines.active()
-        most = max(_FEWEST_VERDICTS, min(MOST_VERDICTS, _MOST_ROWS // max(1, len(jobs))))
-        drafts: list[Run] = []
-        ways: dict[tuple[str, datetime | None], Way] = {}
-        newest: dict[str, datetime] = {}
-        found = [job for job in self._in_order(jobs) if job in self._due]
-        alike: dict[object, Sequence[Verdict]] = {}
-        for number, job in enumerate(found, 1):
-            # After the clock was set back, what waits may seem to be due again.
-            waiting = {run.fire_time for run in self._lines.waiting(job)}
-            for verdict in self._decide(job, now, active.get(job), most, alike):
-                newest[job] = verdict.fire_time
-                if verdict.fire_time in waiting:
-                    continue
-                drafts.append(self._draft(job, verdict, now))
-                if verdict.way is not Way.IN_LINE:
-                    ways[job, verdict.fire_time] = verdict.way
+        found = Found(
+            now=now,
+            active=self._lines.active(),
+            most=max(_FEWEST_VERDICTS, min(MOST_VERDICTS, _MOST_ROWS // max(1, len(jobs)))),
+        )
+        busy = found.active.keys() | set(self._lines.jobs())
+        due = [job for job in self._in_order(jobs) if job in self._due]
+        for number, job in enumerate(due, 1):
+            if job in busy:
+                self._find(job, found)
+            else:
+                self._find_alone(job, found)
             if number % _BREATH == 0:
                 await asyncio.sleep(0)
-        claimed = await self._ledger.claim(drafts)
-        self._decided |= newest
-        for run in claimed:
-            if run.skip_reason is None:
-                self._queue(run, ways.get((run.job, run.fire_time), Way.IN_LINE), active)
-        self._to_tell += claimed
-        self._to_plan += found
-        return frozenset(newest)
+        claimed = await self._ledger.claim(found.fires, now)
+        # What changed meanwhile is learned anew.
+        self._decided |= {job: at for job, at in found.newest.items() if job in self._decided}
+        self._queue_all(claimed, found)
+        if self._around.bus.is_heard:
+            self._to_tell.extend(claimed)
+        self._to_plan.extend(due)
+        return found.newest.keys()
 
-    def conclude(self) -> None:
-        """Tell what was decided and plan what is next: what is late need not wait for that."""
-        claimed, self._to_tell = self._to_tell, []
-        jobs, self._to_plan = self._to_plan, []
-        self._plan(jobs)
-        self._tell(claimed)
+    def _queue_all(self, claimed: Sequence[Run], found: Found) -> None:
+        """Let runs begin: at once where nothing is ahead, else when their turns come."""
+        at_once: list[Run] = []
+        for run in claimed:
+            if run.skip_reason is not None:
+                continue
+            if run.job in found.in_line or run.job not in self._decided:
+                self._queue(run, found)
+            else:
+                at_once.append(run)
+        self._lines.add_beside(at_once)
+
+    async def conclude(self) -> None:
+        """Tell what was decided and plan what is next: what is late need not wait for that.
+
+        What is left when it is cancelled is done by the next call.
+        """
+        while self._to_plan:
+            self._plan([self._to_plan.popleft() for _ in range(min(_BREATH, len(self._to_plan)))])
+            await asyncio.sleep(0)
+        told, self._to_tell = self._to_tell, []
+        await self._tell(told)
 
     def spread(self) -> None:
         """Hold back all but the first of the catch-ups that are ready to begin."""
@@ -169,84 +189,92 @@ class Looks:
         by_job = {run.job: run for run in runs}
         return [by_job[job] for job in self._in_order(by_job)]
 
-    def _decide(
-        self,
-        job: str,
-        now: datetime,
-        active: Run | None,
-        most: int,
-        alike: dict[object, Sequence[Verdict]],
-    ) -> Sequence[Verdict]:
-        """Decide what is due for a job; jobs of which the same is known are decided once."""
-        schedule, timetable = self._roster.schedule(job), self._roster.timetable(job)
-        waiting, pauses = self._lines.waiting(job), self._around.admission.pauses_of(job)
-        is_plain = not (schedule.jitter or waiting or active or pauses)
-        since = self._decided[job]
-        key = (id(timetable), since, schedule.misfire, schedule.misfire_grace)
-        if is_plain and key in alike:
-            return alike[key]
-        verdicts = decide(
-            Question(
-                schedule=schedule,
-                timetable=timetable,
-                since=since,
-                now=now,
-                pauses=pauses,
-                ahead=len(waiting) + (active is not None),
-                is_active=active is not None,
-                most=most,
-            )
+    def _find(self, job: str, found: Found) -> None:
+        """Decide what is due for a job; nothing if it changed while others had their turn."""
+        if job not in self._decided:
+            return
+        waiting, active = self._lines.waiting(job), found.active.get(job)
+        # After the clock was set back, what waits may seem to be due again.
+        known = {run.fire_time for run in waiting}
+        ahead = len(waiting) + (active is not None)
+        verdicts = decide(self._question(job, found, ahead=ahead, is_active=active is not None))
+        found.add(
+            self._roster.job(job),
+            [verdict for verdict in verdicts if verdict.fire_time not in known],
+            is_in_line=bool(ahead) or not may_begin(verdicts),
         )
-        if is_plain:
-            alike[key] = verdicts
-        return verdicts
+        if verdicts:
+            found.newest[job] = verdicts[-1].fire_time
 
-    def _draft(self, job: str, verdict: Verdict, now: datetime) -> Run:
-        skipped = verdict.skip_reason is not None
-        return self._roster.draft(
-            job,
-            verdict.cause,
-            now,
-            outcome=Outcome.SKIPPED if skipped else Outcome.CLAIMED,
-            fire_time=verdict.fire_time,
-            due_at=verdict.due_at,
-            fires_since=verdict.fires_since,
-            skip_reason=verdict.skip_reason,
+    def _find_alone(self, job: str, found: Found) -> None:
+        """Decide what is due for a job of which nothing is ahead, once for all who share it."""
+        rule, since = self._roster.rule(job), self._decided.get(job)
+        if rule is None or since is None or self._around.admission.pauses_of(job):
+            self._find(job, found)
+            return
+        key = (rule, since)
+        shared = found.shared.get(key)
+        if shared is None:
+            verdicts = decide(self._question(job, found))
+            shared = found.shared[key] = (verdicts, not may_begin(verdicts))
+        verdicts, is_in_line = shared
+        if verdicts:
+            found.add(self._roster.job(job), verdicts, is_in_line=is_in_line)
+
+    def _question(
+        self, job: str, found: Found, *, ahead: int = 0, is_active: bool = False
+    ) -> Question:
+        return Question(
+            schedule=self._roster.schedule(job),
+            timetable=self._roster.timetable(job),
+            since=self._decided[job],
+            now=found.now,
+            pauses=self._around.admission.pauses_of(job),
+            ahead=ahead,
+            is_active=is_active,
+            most=found.most,
         )
 
-    def _queue(self, run: Run, way: Way, active: Mapping[str, Run]) -> None:
+    def _queue(self, run: Run, found: Found) -> None:
+        """Let a run begin when its turn comes, or as the overlap policy says."""
+        assert run.fire_time is not None  # it was claimed by it
+        way = found.ways.get((run.job, run.fire_time))
         if way is Way.BESIDE:
-            self._lines.add_beside(run)
+            self._lines.add_beside([run])
             return
         self._lines.add(run)
         if way is Way.REPLACING:
-            self._engine.cancel(active[run.job].id, f"replaced by run {run.id}")
+            self._engine.cancel(found.active[run.job].id, f"replaced by run {run.id}")
 
-    def _tell(self, claimed: Sequence[Run]) -> None:
-        bus, now = self._around.bus, self._around.clock.now()
+    async def _tell(self, claimed: Sequence[Run]) -> None:
+        bus = self._around.bus
         skipped: dict[tuple[str, str], Run] = {}
         rows: Counter[tuple[str, str]] = Counter()
         since: dict[tuple[str, str], datetime | None] = {}
-        for run in claimed:
-            assert run.fire_time is not None  # it was claimed by it
+        for number, run in enumerate(claimed, 1):
             if run.skip_reason is None:
-                late = (now - (run.due_at or run.fire_time)).total_seconds()
-                bus.emit(
-                    FireClaimed(
-                        run_id=run.id,
-                        job=run.job,
-                        fire_time=run.fire_time,
-                        cause=run.cause,
-                        late_seconds=round(late, 3),
-                    )
-                )
-                continue
-            key = (run.job, str(run.skip_reason))
-            since.setdefault(key, run.fires_since or run.fire_time)
-            skipped[key] = run
-            rows[key] += 1
+                bus.emit(_claim_event(run))
+            else:
+                key = (run.job, str(run.skip_reason))
+                since.setdefault(key, run.fires_since or run.fire_time)
+                skipped[key] = run
+                rows[key] += 1
+            if number % _BREATH == 0:
+                await asyncio.sleep(0)
         for key, run in skipped.items():
             bus.emit(_skip_event(run, rows[key], since[key]))
+
+
+def _claim_event(run: Run) -> FireClaimed:
+    assert run.fire_time is not None  # it was claimed by it
+    late = (run.claimed_at - (run.due_at or run.fire_time)).total_seconds()
+    return FireClaimed(
+        run_id=run.id,
+        job=run.job,
+        fire_time=run.fire_time,
+        cause=run.cause,
+        late_seconds=round(late, 3),
+    )
 
 
 def _skip_event(newest: Run, rows: int, since: datetime | None) -> FireSkipped:

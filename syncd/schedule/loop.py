@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -88,15 +88,19 @@ class Scheduler(Triggers):
         after = {each.job: each for each in self.registered()}
         moved = {name for name in before | after if before.get(name) != after.get(name)}
         self._looks.forget(moved)
-        for name in moved:
-            if name not in after or not after[name].enabled:
-                self._unwanted.extend(self._lines.drop(name))
+        self._drop_unwanted(moved)
         for name in after.keys() - moved:
             if known[name] != self.schedule(name):
                 self._looks.plan(name)
         self._changed |= moved
         self._catch_up |= set(catch_up)
         self._agenda.wake()
+
+    def _drop_unwanted(self, moved: Iterable[str]) -> None:
+        """Let nothing begin that waits, of jobs that are gone or off."""
+        for name in moved:
+            if not self.knows(name) or not self.is_firing(name):
+                self._unwanted.extend(self._lines.drop(name))
 
     async def look(self, *names: str) -> None:
         """Decide now what is due for these jobs; nothing where this process does not fire.
@@ -151,7 +155,10 @@ class Scheduler(Triggers):
         self._forget()
         self._changed |= set(self.names())
         for run in left:
-            (self._lines.add_beside if run.options.only else self._lines.add)(run)
+            if run.options.only:
+                self._lines.add_beside([run])
+            else:
+                self._lines.add(run)
         await self._settle()
         self._follow_ups.note(last.values())
         decided = await self._look(self.names())
@@ -219,26 +226,30 @@ class Scheduler(Triggers):
         except StoreUnavailable:
             self._agenda.add(again_at, "", Wake.AGAIN)
         self._begin()
+        # Whoever looked may have been cancelled before that.
+        await self._looks.conclude()
 
     async def _look(self, jobs: Collection[str]) -> Collection[str]:
         decided = await self._looks.look(jobs)
+        # Jobs may have changed while the ledger was asked.
+        self._drop_unwanted(self._changed)
         self._looks.spread()
         self._begin()
         # What has begun gets its turn before anything else is worked out.
         await asyncio.sleep(0)
-        self._looks.conclude()
+        await self._looks.conclude()
         return decided
 
     async def _wake_due(self) -> None:
         """Wake what is due: the fires of all jobs together, then the rest one by one."""
         again_at = self._around.clock.now() + _STORE_RETRY
         due = list(self._agenda.take_due())
-        fires = {each.job for each in due if each.wake is Wake.FIRE and self._looks.is_due(each)}
-        rest = deque(each for each in due if each.wake is not Wake.FIRE)
+        fires, fire = self._looks.due_among(due), Wake.FIRE
+        rest = deque(each for each in due if each.wake is not fire)
         try:
             if fires:
                 await self._look(fires)
-                fires = set()
+                fires = ()
             while rest:
                 await self._wake(rest[0])
                 rest.popleft()

@@ -18,6 +18,7 @@ from syncd.schedule.cron import CronSchedule
 from syncd.schedule.timetable import Every, Manual, Timetable
 from syncd.telemetry.events import JobRegistered
 
+_NEVER = Manual()
 _MARGIN = timedelta(seconds=5)
 _DEFAULT_TIMEOUT = timedelta(minutes=10)
 
@@ -53,6 +54,10 @@ class Schedule:
         return ", ".join([*words, *(f"after {job}" for job in self.after)])
 
 
+Rule = tuple[int, Misfire, timedelta | None]
+"""A timetable and a misfire policy; the timetable by identity, because the roster keeps it."""
+
+
 class Roster:
     """The jobs of config.toml with their timetables.
 
@@ -68,6 +73,7 @@ class Roster:
         self._timetables: dict[str, Timetable] = {}
         self._anchors: dict[str, datetime] = {}
         self._distinct: dict[Timetable, Timetable] = {}
+        self._rules: dict[str, Rule | None] = {}
         self._clock = clock
         self._is_firing = is_firing
 
@@ -85,7 +91,7 @@ class Roster:
         self._schedules = {schedule.job.name: schedule for schedule in schedules}
         self._followers = _followers(schedules)
         for name in set(self._anchors) - set(self._schedules):
-            del self._anchors[name], self._timetables[name]
+            del self._anchors[name], self._timetables[name], self._rules[name]
         if self._anchors:
             now = self._clock.now()
             for name in self._schedules:
@@ -104,7 +110,7 @@ class Roster:
             job=name,
             kind=job.kind,
             cause=cause,
-            options=_options(job.limit),
+            options=options_of(job),
             claimed_at=now,
             **fields,
         )
@@ -155,7 +161,14 @@ class Roster:
 
     def timetable(self, name: str) -> Timetable:
         """Return when a job fires; before the database was reached, `every` jobs say never."""
-        return self._timetables.get(name, Manual())
+        return self._timetables.get(name, _NEVER)
+
+    def rule(self, name: str) -> Rule | None:
+        """Return what a job's verdicts depend on, equal for all jobs that share it.
+
+        None when they depend on its name as well, or are not settled yet.
+        """
+        return self._rules.get(name)
 
     def next_fire(self, name: str) -> datetime | None:
         """Return a job's next fire time, None when it only runs when triggered."""
@@ -185,6 +198,9 @@ class Roster:
         # Equal ones are the same one, so that what follows from it is worked out once for all.
         self._timetables[name] = self._distinct.setdefault(timetable, timetable)
         self._anchors[name] = anchor
+        is_shared = not schedule.jitter
+        rule = (id(self._timetables[name]), schedule.misfire, schedule.misfire_grace)
+        self._rules[name] = rule if is_shared else None
         return timetable
 
     def deadline(self, job: Job) -> float | None:
@@ -200,12 +216,18 @@ class Roster:
             return job.timeout
         if not job.work.is_item_driven:
             return _DEFAULT_TIMEOUT
-        following = self.next_fire(job.name)
+        # The job may have gone since its run was started.
+        following = self.next_fire(job.name) if self.knows(job.name) else None
         return None if following is None else max(following - self._clock.now() - _MARGIN, _MARGIN)
 
 
+def options_of(job: Job) -> RunOptions:
+    """Return the options of a job's runs that nobody narrowed, the same object for many."""
+    return _limited(job.limit)
+
+
 @functools.cache
-def _options(limit: int | None) -> RunOptions:
+def _limited(limit: int | None) -> RunOptions:
     return RunOptions(limit=limit)
 
 

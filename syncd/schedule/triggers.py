@@ -69,7 +69,7 @@ class Triggers(Roster):
             draft = replace(draft, options=limited)
             run = replace(draft, id=await self._ledger.create(draft))
             if is_beside:
-                self._lines.add_beside(run)
+                self._lines.add_beside([run])
             else:
                 self._lines.add(run)
             self._lines.begin()
@@ -104,5 +104,4 @@ class Triggers(Roster):
             self._lines.begin()
 
     def _start(self, run: Run) -> None:
-        job = self.job(run.job)
-        self._engine.start(Order(run=run, job=job, stop=Stop(), deadline=self.deadline(job)))
+        self._engine.start(Order(run, self.job(run.job), Stop(), self.deadline))

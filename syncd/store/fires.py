@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from syncd.errors import StoreUnavailable
-from syncd.model.run import Run, RunId, RunOptions
+from syncd.model.run import Fire, Outcome, Run, RunId, RunOptions
 from syncd.model.schedule import Known, Registered
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Database
@@ -65,8 +64,8 @@ class FireStore:
             for row in rows
         }
 
-    async def claim(self, fires: Sequence[Run]) -> Sequence[Run]:
-        """Write down what was decided about fire times, all at once, and number those of ours.
+    async def claim(self, fires: Sequence[Fire], now: datetime) -> Sequence[Run]:
+        """Write down what was decided about fire times, all at once; return those of ours as runs.
 
         A fire time that another process has, or that began, is left out. Safe to repeat after a
         crash or a lost reply; what waits may then be decided otherwise.
@@ -76,22 +75,22 @@ class FireStore:
         async with self.fence.transaction(self._database) as connection:
             rows = await connection.fetch(
                 self._sql["claim_fires"],
-                [run.job for run in fires],
-                [run.kind for run in fires],
-                [run.cause for run in fires],
-                [run.fire_time for run in fires],
-                [run.due_at for run in fires],
-                [run.fires_since for run in fires],
-                [run.skip_reason for run in fires],
-                [options_to_json(run.options) for run in fires],
-                fires[0].claimed_at,
+                [fire.job for fire in fires],
+                [fire.kind for fire in fires],
+                [fire.cause for fire in fires],
+                [fire.fire_time for fire in fires],
+                [fire.due_at for fire in fires],
+                [fire.fires_since for fire in fires],
+                [fire.skip_reason for fire in fires],
+                [options_to_json(fire.options) for fire in fires],
+                now,
                 self._holder,
             )
         numbers = {(row["job"], row["fire_time"]): RunId(row["id"]) for row in rows}
         return [
-            replace(run, id=numbers[key])
-            for run in fires
-            if (key := (run.job, run.fire_time)) in numbers
+            _run(fire, numbers[key], now)
+            for fire in fires
+            if (key := (fire.job, fire.fire_time)) in numbers
         ]
 
     async def create(self, run: Run) -> RunId:
@@ -155,6 +154,24 @@ class FireStore:
                 run.skip_reason,
             )
         return None if number is None else RunId(number)
+
+
+def _run(fire: Fire, number: RunId, now: datetime) -> Run:
+    is_skipped = fire.skip_reason is not None
+    return Run(
+        id=number,
+        job=fire.job,
+        kind=fire.kind,
+        cause=fire.cause,
+        outcome=Outcome.SKIPPED if is_skipped else Outcome.CLAIMED,
+        fire_time=fire.fire_time,
+        due_at=fire.due_at,
+        fires_since=fire.fires_since,
+        skip_reason=fire.skip_reason,
+        options=fire.options,
+        claimed_at=now,
+        finished_at=now if is_skipped else None,
+    )
 
 
 def options_to_json(options: RunOptions) -> dict[str, Any]:

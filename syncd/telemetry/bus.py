@@ -33,6 +33,11 @@ class Bus:
         finally:
             self._subscribers.remove(subscriber)
 
+    @property
+    def is_heard(self) -> bool:
+        """Tell whether anybody listens, before thousands of events are made for nobody."""
+        return bool(self._subscribers)
+
     def emit(self, event: Event) -> None:
         """Tell that something happened. Never raises, never waits."""
         for subscriber in tuple(self._subscribers):

@@ -159,6 +159,9 @@ class Starter(Engine):
     async def drain(self, seconds: float) -> None:
         pass
 
+    def hurry(self) -> None:
+        pass
+
 
 def schedules(task: Task) -> Iterator[Schedule]:
     for number in range(task.jobs):

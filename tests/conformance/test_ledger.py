@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from fakes.clock import FakeClock
 from fakes.memory_ledger import MemoryLedger, Tables
-from fakes.running import JOB, draft
+from fakes.running import JOB, draft, fire_at
 
 from syncd.errors import LeaseLost
-from syncd.model.run import Cause, Ending, Outcome, Run, RunId, RunOptions, SkipReason
+from syncd.model.run import Cause, Ending, Fire, Outcome, Run, RunId, RunOptions, SkipReason
 from syncd.model.schedule import Known, Registered
 from syncd.store.runs import RunStore
 
@@ -41,13 +41,18 @@ def ledger(process: Processes) -> Ledger:
     return process("one")
 
 
-def fire(hours: int = 0, **changes: Any) -> Run:
-    at = AT + hours * HOUR
-    return draft(CLOCK, cause=Cause.SCHEDULE, fire_time=at, due_at=at, **changes)
+def fire(hours: int = 0, **changes: Any) -> Fire:
+    return fire_at(AT + hours * HOUR, **changes)
 
 
-def skipped(hours: int, reason: SkipReason, **changes: Any) -> Run:
-    return fire(hours, outcome=Outcome.SKIPPED, skip_reason=reason, **changes)
+def skipped(hours: int, reason: SkipReason, **changes: Any) -> Fire:
+    return fire(hours, skip_reason=reason, **changes)
+
+
+def row_of(decided: Fire) -> Run:
+    if decided.skip_reason is None:
+        return draft(CLOCK, **decided._asdict())
+    return draft(CLOCK, **decided._asdict(), outcome=Outcome.SKIPPED, finished_at=AT)
 
 
 def job(name: str = JOB, schedule: str = "every 3600s", *, enabled: bool = True) -> Registered:
@@ -67,46 +72,43 @@ async def test_all_that_a_look_decided_is_written_at_once_and_in_its_order(
         skipped(3, SkipReason.PAUSED, job="other"),
     ]
 
-    claimed = await ledger.claim(decided)
+    claimed = await ledger.claim(decided, AT)
 
     rows = await stored(ledger, claimed)
+    assert rows == claimed
     assert [run.id for run in claimed] == sorted(run.id for run in claimed)
-    assert [replace(run, id=RunId(0)) for run in rows] == [
-        replace(decided[0], finished_at=AT),
-        decided[1],
-        replace(decided[2], finished_at=AT),
-    ]
+    assert [replace(run, id=RunId(0)) for run in rows] == [row_of(each) for each in decided]
 
 
 async def test_a_fire_time_belongs_to_who_claimed_it_first(process: Processes) -> None:
-    first = await process("one").claim([fire(), fire(1)])
+    first = await process("one").claim([fire(), fire(1)], AT)
 
-    second = await process("two").claim([fire(1), fire(2)])
+    second = await process("two").claim([fire(1), fire(2)], AT)
 
     assert [run.fire_time for run in first] == [AT, AT + HOUR]
     assert [run.fire_time for run in second] == [AT + 2 * HOUR]
 
 
 async def test_who_asks_again_gets_what_waits_and_may_decide_otherwise(ledger: Ledger) -> None:
-    (first,) = await ledger.claim([fire()])
+    (first,) = await ledger.claim([fire()], AT)
 
-    again = await ledger.claim([skipped(0, SkipReason.COALESCED)])
+    again = await ledger.claim([skipped(0, SkipReason.COALESCED)], AT)
 
     row = await ledger.read(first.id)
     assert [run.id for run in again] == [first.id]
     assert (row.outcome, row.skip_reason) == (Outcome.SKIPPED, SkipReason.COALESCED)
-    assert await ledger.claim([fire()]) == []
+    assert await ledger.claim([fire()], AT) == []
 
 
 async def test_what_began_is_not_claimed_again(ledger: Ledger) -> None:
-    (run,) = await ledger.claim([fire()])
+    (run,) = await ledger.claim([fire()], AT)
     await ledger.begin(run.id, AT)
 
-    assert await ledger.claim([fire()]) == []
+    assert await ledger.claim([fire()], AT) == []
 
 
 async def test_nothing_decided_writes_nothing(ledger: Ledger) -> None:
-    assert await ledger.claim([]) == []
+    assert await ledger.claim([], AT) == []
 
 
 async def test_a_job_counts_from_when_it_is_first_seen(ledger: Ledger) -> None:
@@ -122,7 +124,7 @@ async def test_a_job_counts_from_when_it_is_first_seen(ledger: Ledger) -> None:
 
 async def test_the_newest_fire_time_that_has_a_row_is_decided(ledger: Ledger) -> None:
     await ledger.settle([job()], AT)
-    await ledger.claim([fire(1), skipped(2, SkipReason.OVERLAP), fire(5)])
+    await ledger.claim([fire(1), skipped(2, SkipReason.OVERLAP), fire(5)], AT)
 
     known = await ledger.settle([job()], AT + 6 * HOUR)
     set_back = await ledger.settle([job()], AT + 4 * HOUR)
@@ -218,7 +220,7 @@ async def test_what_a_dead_process_left_is_found_in_the_order_it_was_asked_for(
     process: Processes,
 ) -> None:
     dead, next_one = process("dead"), process("next")
-    waiting, running, ended = await dead.claim([fire(0), fire(1), fire(2)])
+    waiting, running, ended = await dead.claim([fire(0), fire(1), fire(2)], AT)
     await dead.begin(running.id, AT)
     await dead.begin(ended.id, AT)
     await dead.finish(ended.id, DONE, AT)
@@ -233,14 +235,14 @@ async def test_what_a_dead_process_left_is_found_in_the_order_it_was_asked_for(
 
 
 async def test_what_runs_here_is_not_left(ledger: Ledger) -> None:
-    (run,) = await ledger.claim([fire()])
+    (run,) = await ledger.claim([fire()], AT)
     await ledger.begin(run.id, AT)
 
     assert await ledger.recover() == []
 
 
 async def test_an_abandoned_run_does_not_begin(ledger: Ledger) -> None:
-    (run,) = await ledger.claim([fire()])
+    (run,) = await ledger.claim([fire()], AT)
     await ledger.abandon(run.id, AT, "its job is off")
 
     with pytest.raises(LeaseLost):
@@ -250,7 +252,7 @@ async def test_an_abandoned_run_does_not_begin(ledger: Ledger) -> None:
 
 
 async def test_a_run_that_its_process_leaves_waits_for_the_next_start(ledger: Ledger) -> None:
-    (run,) = await ledger.claim([fire()])
+    (run,) = await ledger.claim([fire()], AT)
 
     assert await ledger.interrupt(run.id) is None
     await ledger.begin(run.id, AT)
@@ -265,7 +267,7 @@ async def test_a_run_that_its_process_leaves_waits_for_the_next_start(ledger: Le
 async def test_the_last_run_is_the_newest_about_everybody_that_was_not_skipped(
     ledger: Ledger,
 ) -> None:
-    _, newest, _ = await ledger.claim([fire(0), fire(1), skipped(2, SkipReason.OVERLAP)])
+    _, newest, _ = await ledger.claim([fire(0), fire(1), skipped(2, SkipReason.OVERLAP)], AT)
     await ledger.create(draft(CLOCK, RunOptions(only=("u1",))))
 
     last = await ledger.last_of([JOB, "never"])
@@ -284,7 +286,7 @@ async def test_the_last_run_is_the_newest_about_everybody_that_was_not_skipped(
 async def test_only_a_failure_of_the_whole_run_may_be_retryable(
     ledger: Ledger, ending: Ending, expected: bool
 ) -> None:
-    (run,) = await ledger.claim([fire()])
+    (run,) = await ledger.claim([fire()], AT)
     await ledger.begin(run.id, AT)
 
     ended = await ledger.finish(run.id, ending, AT)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from syncd.errors import LeaseLost, StoreUnavailable
-from syncd.model.run import Ending, Outcome, Run, RunId
+from syncd.model.run import Ending, Fire, Outcome, Run, RunId
 from syncd.model.schedule import Known, Registered
 
 _OPEN = {Outcome.CLAIMED, Outcome.INTERRUPTED}
@@ -42,12 +42,23 @@ class Tables:
         ended = run.claimed_at if run.skip_reason else None
         outcome = Outcome.SKIPPED if run.skip_reason else Outcome.CLAIMED
         self.holders[number] = holder
-        if run.fire_time is not None:
-            self.fires[run.job, run.fire_time] = number
-            bisect.insort(self.fire_times.setdefault(run.job, []), run.fire_time)
         if run.origin is not None:
             self.follows[run.origin, run.job, run.cause] = number
         return self.put(replace(run, id=number, outcome=outcome, finished_at=ended))
+
+    def add_fire(self, fire: Fire, holder: str, now: datetime) -> Run:
+        number = RunId(len(self.runs) + 1)
+        self.holders[number] = holder
+        self.fires[fire.job, fire.fire_time] = number
+        bisect.insort(self.fire_times.setdefault(fire.job, []), fire.fire_time)
+        run = Run(
+            id=number,
+            outcome=Outcome.SKIPPED if fire.skip_reason else Outcome.CLAIMED,
+            claimed_at=now,
+            finished_at=now if fire.skip_reason else None,
+            **fire._asdict(),
+        )
+        return self.put(run)
 
     def put(self, run: Run) -> Run:
         self.runs[run.id] = run
@@ -90,24 +101,23 @@ class MemoryLedger:
         decided = max(kept.counts_from, fires[place - 1]) if place else kept.counts_from
         return Known(anchor_at=kept.anchor_at, counts_from=kept.counts_from, decided_until=decided)
 
-    async def claim(self, fires: Sequence[Run]) -> Sequence[Run]:
-        return [run for each in fires if (run := self._claim(each)) is not None]
+    async def claim(self, fires: Sequence[Fire], now: datetime) -> Sequence[Run]:
+        return [run for each in fires if (run := self._claim(each, now)) is not None]
 
-    def _claim(self, run: Run) -> Run | None:
-        assert run.fire_time is not None
-        number = self._tables.fires.get((run.job, run.fire_time))
+    def _claim(self, fire: Fire, now: datetime) -> Run | None:
+        number = self._tables.fires.get((fire.job, fire.fire_time))
         if number is None:
-            return self._tables.add(run, self._holder)
+            return self._tables.add_fire(fire, self._holder, now)
         found = self._tables.runs[number]
         if found.outcome is not Outcome.CLAIMED or self._tables.holders[number] != self._holder:
             return None
         return self._tables.put(
             replace(
                 found,
-                outcome=Outcome.SKIPPED if run.skip_reason else Outcome.CLAIMED,
-                skip_reason=run.skip_reason,
-                fires_since=run.fires_since,
-                finished_at=run.claimed_at if run.skip_reason else None,
+                outcome=Outcome.SKIPPED if fire.skip_reason else Outcome.CLAIMED,
+                skip_reason=fire.skip_reason,
+                fires_since=fire.fires_since,
+                finished_at=now if fire.skip_reason else None,
             )
         )
 

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from datetime import datetime
 from random import Random
 from typing import Any, ClassVar
 
@@ -20,7 +20,7 @@ from syncd.jobs.profiles import Profiles, ProfilesOptions
 from syncd.jobs.stop import Stop
 from syncd.model.account import Account, UserEntry
 from syncd.model.profile import Fetched, Profile, Unchanged
-from syncd.model.run import Cause, Outcome, Run, RunId, RunOptions, SkipReason
+from syncd.model.run import Cause, Fire, Outcome, Run, RunId, RunOptions, SkipReason
 from syncd.outbound.answers import judge_by_status
 from syncd.outbound.client import PlatformClient
 from syncd.outbound.credentials import Credential
@@ -162,7 +162,7 @@ class Running:
         run_id = await self.runs.create(draft(self.clock, RunOptions(**options)))
         run = await self.runs.read(run_id)
         assert run is not None
-        self.engine.start(Order(run=run, job=job, stop=Stop(), deadline=deadline))
+        self.engine.start(Order(run=run, job=job, stop=Stop(), deadline=lambda _: deadline))
         return run_id
 
     async def retry(self, work: JobKind[Any] | None = None) -> Run:
@@ -213,11 +213,17 @@ def draft(clock: Clock, options: RunOptions | None = None, **changes: Any) -> Ru
     return Run(**(whole | changes))
 
 
+def fire_at(at: datetime, **changes: Any) -> Fire:
+    """A fire time of the job `sync` that is decided; it runs unless a reason is given."""
+    fire = Fire(job=JOB, kind="profiles", cause=Cause.SCHEDULE, fire_time=at, due_at=at)
+    return fire._replace(**changes)
+
+
 async def claim_fire(
-    runs: RunStore, run: Run, *, skip_reason: SkipReason | None = None
+    runs: RunStore, fire: Fire, *, skip_reason: SkipReason | None = None
 ) -> RunId | None:
-    """Claim one fire time; its run's number where it is ours."""
-    claimed = await runs.claim([replace(run, skip_reason=skip_reason)])
+    """Claim one fire time when it is due; its run's number where it is ours."""
+    claimed = await runs.claim([fire._replace(skip_reason=skip_reason)], fire.due_at)
     return claimed[0].id if claimed else None
 
 

@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fakes.clock import FakeClock
-from fakes.running import JOB, Running, claim_fire, draft, to_job
+from fakes.running import JOB, Running, claim_fire, fire_at, to_job
 from fakes.waiting import until
 
 from syncd.errors import StoreUnavailable
-from syncd.model.run import Cause, Ending, Outcome, Run
+from syncd.model.run import Ending, Outcome, Run
 from syncd.model.schedule import Registered
 from syncd.runs.job import Job
 from syncd.schedule.cron import parse_cron
@@ -92,7 +92,7 @@ async def ended_in_time(world: Running, clock: FakeClock, count: int) -> list[Ru
 async def fired(world: Running, at: datetime) -> None:
     """Let a fire of the hourly job have been run and ended."""
     await world.runs.settle([Registered(job=JOB, schedule=hourly().times, enabled=True)], at)
-    number = await claim_fire(world.runs, draft(world.clock, cause=Cause.SCHEDULE, fire_time=at))
+    number = await claim_fire(world.runs, fire_at(at))
     assert number is not None
     await world.runs.begin(number, at)
     await world.runs.finish(number, Ending(outcome=Outcome.SUCCEEDED), at)

@@ -119,7 +119,7 @@ async def test_a_run_is_asked_to_end_at_its_deadline(world: Running) -> None:
         return DONE
 
     begun = world.clock.now()
-    run = await execute(world, work, deadline=world.clock.monotonic() + 420)
+    run = await execute(world, work, deadline=lambda _: world.clock.monotonic() + 420)
 
     assert run is not None
     assert (run.outcome, run.finished_at) == (Outcome.PARTIAL, begun + timedelta(minutes=7))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fakes.batches import KIND
 from fakes.clock import FakeClock
-from fakes.running import PLAY, Running, draft, profile_of, running
+from fakes.running import PLAY, Running, draft, fire_at, profile_of, running
 
 from syncd.errors import LeaseLost
 from syncd.model.item import Success
@@ -83,7 +83,7 @@ class Old:
 
 
 def fire(old: Old) -> Any:
-    return draft(old.world.clock, cause=Cause.SCHEDULE, fire_time=old.world.clock.now())
+    return fire_at(old.world.clock.now())
 
 
 Write = Callable[[Old], Awaitable[Any]]
@@ -92,7 +92,7 @@ RUN_WRITES: dict[str, Write] = {
     "settle": lambda old: old.runs.settle(
         [Registered(job="new", schedule="x", enabled=True)], old.world.clock.now()
     ),
-    "claim": lambda old: old.runs.claim([fire(old)]),
+    "claim": lambda old: old.runs.claim([fire(old)], old.world.clock.now()),
     "create": lambda old: old.runs.create(draft(old.world.clock)),
     "follow": lambda old: old.runs.follow(
         draft(old.world.clock, cause=Cause.RETRY, origin=old.run, attempt=2)

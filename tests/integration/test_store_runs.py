@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from fakes.clock import FakeClock
-from fakes.running import JOB, claim_fire, draft
+from fakes.running import JOB, claim_fire, draft, fire_at
 
 from syncd.errors import LeaseLost
-from syncd.model.run import Cause, Ending, Outcome, Report, Run, RunId, RunOptions, SkipReason
+from syncd.model.run import Cause, Ending, Outcome, Report, RunId, RunOptions, SkipReason
 from syncd.model.schedule import Known, Registered
 from syncd.store.database import Database
 from syncd.store.runs import RunStore
@@ -27,10 +27,6 @@ def runs(database: Database) -> RunStore:
 @pytest.fixture
 def others(database: Database) -> RunStore:
     return RunStore(database, "two")
-
-
-def fire(at: datetime = AT) -> Run:
-    return draft(CLOCK, cause=Cause.SCHEDULE, fire_time=at)
 
 
 async def begun(runs: RunStore, **options: object) -> RunId:
@@ -50,7 +46,7 @@ async def test_a_fire_time_is_claimed_by_exactly_one_of_twenty_processes(
 ) -> None:
     processes = [RunStore(database, f"process {n}") for n in range(20)]
 
-    numbers = await asyncio.gather(*(claim_fire(process, fire()) for process in processes))
+    numbers = await asyncio.gather(*(claim_fire(process, fire_at(AT)) for process in processes))
 
     assert len([number for number in numbers if number is not None]) == 1
 
@@ -58,20 +54,20 @@ async def test_a_fire_time_is_claimed_by_exactly_one_of_twenty_processes(
 async def test_a_process_that_asks_again_gets_the_fire_it_claimed_until_it_runs(
     runs: RunStore,
 ) -> None:
-    first = await claim_fire(runs, fire())
-    again = await claim_fire(runs, fire())
+    first = await claim_fire(runs, fire_at(AT))
+    again = await claim_fire(runs, fire_at(AT))
     assert first is not None
     await runs.begin(first, AT)
 
-    late = await claim_fire(runs, fire())
+    late = await claim_fire(runs, fire_at(AT))
 
     assert (again, late) == (first, None)
 
 
 async def test_a_claim_whose_reply_was_lost_can_still_become_a_skip(runs: RunStore) -> None:
-    number = await claim_fire(runs, fire())
+    number = await claim_fire(runs, fire_at(AT))
 
-    await claim_fire(runs, fire(), skip_reason=SkipReason.PAUSED)
+    await claim_fire(runs, fire_at(AT), skip_reason=SkipReason.PAUSED)
 
     assert number is not None
     run = await runs.read(number)
@@ -80,9 +76,9 @@ async def test_a_claim_whose_reply_was_lost_can_still_become_a_skip(runs: RunSto
 
 
 async def test_a_skipped_fire_stays_skipped(runs: RunStore) -> None:
-    number = await claim_fire(runs, fire(), skip_reason=SkipReason.OVERLAP)
+    number = await claim_fire(runs, fire_at(AT), skip_reason=SkipReason.OVERLAP)
 
-    again = await claim_fire(runs, fire())
+    again = await claim_fire(runs, fire_at(AT))
 
     assert number is not None
     assert again is None
@@ -239,7 +235,7 @@ async def test_a_retry_fills_up_the_pass_before_it(runs: RunStore) -> None:
 async def test_the_last_run_of_a_job_is_the_last_one_about_everybody(runs: RunStore) -> None:
     number = await begun(runs)
     await begun(runs, only=("u1",))
-    await claim_fire(runs, fire(), skip_reason=SkipReason.OVERLAP)
+    await claim_fire(runs, fire_at(AT), skip_reason=SkipReason.OVERLAP)
 
     last = await runs.last_of([JOB, "never ran"])
 
