@@ -55,6 +55,14 @@ class FollowUps:
         self._ended.clear()
         self._retries.clear()
 
+    def forget(self, job: str) -> None:
+        """Try a job no more that is gone or off."""
+        self._retries.pop(job, None)
+
+    def next_retry(self, job: str) -> datetime | None:
+        """Return when a job is tried again; None when it is not."""
+        return self._retries.get(job)
+
     def is_due(self, entry: Entry) -> bool:
         """Tell whether a retry still stands: plans change."""
         return self._retries.get(entry.job) == entry.at
@@ -117,13 +125,15 @@ class FollowUps:
         """
         if run.outcome not in _UNDONE or not self._roster.is_firing(run.job):
             return
+        schedule = self._roster.schedule(run.job)
         at, origin = await self._undone(run), None
         if at is None:
-            schedule = self._roster.schedule(run.job)
             at, origin = _whole_retry(schedule, run, finished_at), run
         now = self._around.clock.now()
         following = self._roster.timetable(run.job).next_after(finished_at)
         if at is None or (following is not None and following <= max(at, now)):
+            return
+        if not self._roster.is_firing(run.job):  # it changed while the ledger was asked
             return
         self._retries[run.job] = at
         self._agenda.add(at, run.job, Wake.RETRY, origin)
@@ -135,7 +145,7 @@ class FollowUps:
         if run.options.limit is not None:
             return None
         cycle_start = await self._ledger.cycle_start(run.job)
-        if cycle_start is None:
+        if cycle_start is None or not self._roster.knows(run.job):
             return None
         return await self._roster.job(run.job).work.next_retry(self._around, cycle_start)
 

@@ -152,7 +152,9 @@ class Looks:
         for run in claimed:
             if run.skip_reason is not None:
                 continue
-            if run.job in found.in_line or run.job not in self._decided:
+            if run.job not in self._decided:  # it changed while the ledger was asked
+                self._lines.add(run)
+            elif run.job in found.in_line:
                 self._queue(run, found)
             else:
                 at_once.append(run)

@@ -97,10 +97,19 @@ class Scheduler(Triggers):
         self._agenda.wake()
 
     def _drop_unwanted(self, moved: Iterable[str]) -> None:
-        """Let nothing begin that waits, of jobs that are gone or off."""
+        """Let nothing begin that waits, of jobs that are gone or off, and try them no more."""
         for name in moved:
-            if not self.knows(name) or not self.is_firing(name):
+            if not self.is_firing(name):
                 self._unwanted.extend(self._lines.drop(name))
+                self._follow_ups.forget(name)
+
+    def _start(self, run: Run) -> None:
+        if self.knows(run.job):
+            super()._start(run)
+            return
+        # Its job went while the ledger was asked.
+        self._unwanted.append(run)
+        self._agenda.wake()
 
     async def look(self, *names: str) -> None:
         """Decide now what is due for these jobs; nothing where this process does not fire.
@@ -116,7 +125,7 @@ class Scheduler(Triggers):
 
     def next_retry(self, name: str) -> datetime | None:
         """Return when a job tries again what its last run left undone; None when it does not."""
-        return self._agenda.first(name, Wake.RETRY)
+        return self._follow_ups.next_retry(name)
 
     def upcoming(self) -> Entry | None:
         """Return which job fires next, and when; None while none does."""
@@ -273,7 +282,7 @@ class Scheduler(Triggers):
                 return
 
     def _is_kept_from_starting(self, name: str) -> bool:
-        """Tell whether a job that runs when syncd starts is paused, gone, or runs already."""
-        if not self.knows(name) or self._around.admission.holding_job(name) is not None:
+        """Tell whether a job that runs when syncd starts is paused, gone, off, or runs already."""
+        if not self.is_firing(name) or self._around.admission.holding_job(name) is not None:
             return True
         return name in self._lines.active() or bool(self._lines.waiting(name))

@@ -1,0 +1,106 @@
+"""What a review of time and verdicts found."""
+from __future__ import annotations
+import asyncio
+import time
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+import pytest
+from fakes.clock import START, FakeClock
+from fakes.pretending import HOUR, Host, Process, every
+from fakes.scheduling import Flaky
+from syncd.errors import LeaseLost, SourceUnavailable, StoreUnavailable
+from syncd.jobs.base import RunContext
+from syncd.model.pause import Pause, PauseScope
+from syncd.model.run import Cause, Ending, Outcome, Run, RunOptions, SkipReason
+from syncd.model.schedule import Misfire, Overlap
+from syncd.schedule.cron import parse_cron
+from syncd.telemetry.events import RunCrashed
+MINUTE = timedelta(minutes=1)
+DONE = Ending(outcome=Outcome.SUCCEEDED)
+
+
+@pytest.fixture
+def host() -> Host:
+    return Host(FakeClock())
+
+
+async def quickly(context: RunContext) -> Ending:
+    return DONE
+
+
+async def unreachable(context: RunContext) -> Ending:
+    raise SourceUnavailable("cannot reach the source")
+
+
+def is_dead(process: Process) -> bool:
+    assert process._firing is not None
+    return process._firing.done()
+
+
+def flaky(process: Process) -> Flaky:
+    """Put a ledger between that can fail."""
+    ledger = Flaky(process.ledger)
+    for part in (
+        process.scheduler,
+        process.scheduler._looks,
+        process.scheduler._follow_ups,
+    ):
+        part._ledger = ledger  # type: ignore[assignment]
+    return ledger
+
+
+def off(schedule: Any) -> Any:
+    return replace(schedule, job=replace(schedule.job, enabled=False))
+
+
+async def test_a_job_removed_while_its_retry_waits_does_not_end_the_scheduler(host: Host) -> None:
+    failing, other = every("failing", unreachable), every("other", quickly)
+    async with host.firing(failing, other) as process:
+        await host.clock.advance(3600 + 5)
+        process.scheduler.apply([other])
+        await host.clock.advance(600)
+
+        assert not is_dead(process), process._firing
+
+
+async def test_a_job_switched_off_while_its_retry_waits_is_not_tried_again(host: Host) -> None:
+    failing = every("failing", unreachable)
+    async with host.firing(failing) as process:
+        await host.clock.advance(3600 + 5)
+        process.scheduler.apply([off(failing)])
+        await host.clock.advance(600)
+
+        assert [run.cause for run in host.runs()] == [Cause.SCHEDULE]
+
+
+async def test_a_job_rescheduled_while_its_retry_waits_is_tried_once(host: Host) -> None:
+    failing = every("failing", unreachable)
+    async with host.firing(failing) as process:
+        await host.clock.advance(3600 + 5)
+        process.scheduler.apply([every("failing", unreachable, 2 * HOUR)])
+        await host.clock.advance(100)
+        assert len(host.runs()) == 2
+
+
+async def test_a_job_removed_while_its_fire_is_claimed_does_not_end_the_scheduler(
+    host: Host,
+) -> None:
+    gone, other = every("gone", quickly), every("other", quickly)
+    async with host.firing(gone, other) as process:
+        claim, going = process.ledger.claim, asyncio.Event()
+
+        async def slow_claim(fires: Any, now: Any) -> Any:
+            answer = await claim(fires, now)
+            going.set()
+            await host.clock.sleep(1)
+            return answer
+
+        process.ledger.claim = slow_claim  # type: ignore[method-assign]
+        await host.clock.advance(3600.5)
+        assert going.is_set()
+        process.scheduler.apply([other])
+        await host.clock.advance(7200)
+
+        assert not is_dead(process), process._firing
+        assert not [run for run in host.runs() if not run.outcome.is_final]
