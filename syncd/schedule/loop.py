@@ -50,6 +50,7 @@ class Scheduler(Triggers):
         self._follow_ups = FollowUps(self, around, self._agenda, self._lines)
         self._drift = Drift(around.clock)
         self._is_stale = False
+        self._not_before: datetime | None = None
         self._was_started = False
         self._unwanted: deque[Run] = deque()
         self._changed: set[str] = set()
@@ -62,13 +63,14 @@ class Scheduler(Triggers):
         Raises:
             StoreUnavailable: only before anything was started; repeat it then.
         """
+        self._not_before = None
         try:
             async with self._turn:
                 undecided = await self._prepare()
                 self._tell(self.names())
                 self._plan_starts(undecided)
             while True:
-                overslept = await self._agenda.sleep()
+                overslept = await self._agenda.sleep(self._not_before)
                 async with self._turn:
                     await self._go_on(overslept)
         finally:
@@ -226,10 +228,13 @@ class Scheduler(Triggers):
             self._around.bus.emit(jumped)
             # The newest fire time that has a row may lie in the future now.
             self._is_stale |= "backward" in jumped.kind
+        # What is due stays due until it is known of which jobs.
+        self._not_before = again_at
         try:
             if self._is_stale:
                 await self._prepare()
             self._tell(await self._settle())
+            self._not_before = None
             await self._wake_due()
             await self._follow_ups.plan()
         except StoreUnavailable:
@@ -250,11 +255,15 @@ class Scheduler(Triggers):
         return decided
 
     async def _wake_due(self) -> None:
-        """Wake what is due: the fires of all jobs together, then the rest one by one."""
+        """Wake what is due: turns, the fires of all jobs together, then the rest one by one."""
         again_at = self._around.clock.now() + _STORE_RETRY
         due = list(self._agenda.take_due())
-        fires, fire = self._looks.due_among(due), Wake.FIRE
-        rest = deque(each for each in due if each.wake is not fire)
+        fires, rest = self._looks.due_among(due), deque[Entry]()
+        for each in due:
+            if each.wake is Wake.TURN:
+                self._lines.release(each.job, each.at)
+            elif each.wake is not Wake.FIRE:
+                rest.append(each)
         try:
             if fires:
                 await self._look(fires)
@@ -276,8 +285,6 @@ class Scheduler(Triggers):
             case Wake.START if not self._is_kept_from_starting(entry.job):
                 draft = self.draft(entry.job, Cause.MANUAL, self._around.clock.now())
                 self._lines.add(replace(draft, id=await self._ledger.create(draft)))
-            case Wake.TURN:
-                self._lines.release(entry.job, entry.at)
             case _:
                 return
 

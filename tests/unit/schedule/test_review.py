@@ -1,4 +1,5 @@
 """What a review of time and verdicts found."""
+
 from __future__ import annotations
 import asyncio
 import time
@@ -16,6 +17,7 @@ from syncd.model.run import Cause, Ending, Outcome, Run, RunOptions, SkipReason
 from syncd.model.schedule import Misfire, Overlap
 from syncd.schedule.cron import parse_cron
 from syncd.telemetry.events import RunCrashed
+
 MINUTE = timedelta(minutes=1)
 DONE = Ending(outcome=Outcome.SUCCEEDED)
 
@@ -100,7 +102,52 @@ async def test_a_job_removed_while_its_fire_is_claimed_does_not_end_the_schedule
         await host.clock.advance(3600.5)
         assert going.is_set()
         process.scheduler.apply([other])
-        await host.clock.advance(7200)
+        await host.clock.advance(7205)
 
         assert not is_dead(process), process._firing
         assert not [run for run in host.runs() if not run.outcome.is_final]
+
+
+async def test_a_catch_up_that_is_held_back_begins_after_postgresql_was_away(host: Host) -> None:
+    jobs = [every(f"job {n}", quickly) for n in range(3)]
+    async with host.firing(*jobs):
+        await host.clock.advance(600)
+    await host.clock.advance(8 * 3600)
+    fast = every("fast", quickly, timedelta(seconds=1))
+    async with host.firing(*jobs, fast) as process:
+        claim = process.ledger.claim
+
+        async def away(*_: Any) -> Any:
+            await host.clock.sleep(10)
+            raise StoreUnavailable("no answer in time")
+
+        process.ledger.claim = away  # type: ignore[method-assign]
+        await host.clock.advance(25)
+        process.ledger.claim = claim  # type: ignore[method-assign]
+        await host.clock.advance(2 * 3600)
+
+        stuck = [run for run in host.ran() if run.outcome is Outcome.CLAIMED]
+        overlaps = [run for run in host.runs() if run.skip_reason is SkipReason.OVERLAP]
+        assert (stuck, len(overlaps)) == ([], 0)
+
+
+async def test_a_change_while_postgresql_is_away_does_not_spin(host: Host) -> None:
+    job = every("job", quickly, MINUTE)
+    async with host.firing(job) as process:
+        ledger = flaky(process)
+        await host.clock.advance(30)
+        asked = 0
+
+        async def away(*_: Any, **__: Any) -> Any:
+            nonlocal asked
+            asked += 1
+            if asked > 3_000:
+                await asyncio.get_running_loop().create_future()
+            raise StoreUnavailable("no answer in time")
+
+        process.scheduler._ledger = type("L", (), {"settle": away, "recover": away})()
+        process.scheduler.apply([every("job", quickly, 2 * MINUTE)])
+        await host.clock.advance(120)
+
+        assert asked < 60, asked
+        del ledger
