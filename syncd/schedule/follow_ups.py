@@ -109,10 +109,12 @@ class FollowUps:
         draft = replace(
             self._roster.draft(job, Cause.CHAINED, self._around.clock.now()), origin=origin.id
         )
-        ahead = len(self._lines.waiting(job)) + (job in self._lines.active())
+        ahead = self._lines.ahead(job)
+        if any(run.origin == origin.id and run.cause is Cause.CHAINED for run in ahead):
+            return
         if self._around.admission.holding_job(job) is not None:
             draft = replace(draft, outcome=Outcome.SKIPPED, skip_reason=SkipReason.PAUSED)
-        elif ahead > 1:
+        elif len(ahead) > 1:
             draft = replace(draft, outcome=Outcome.SKIPPED, skip_reason=SkipReason.OVERLAP)
         number = await self._ledger.follow(draft)
         if number is not None and draft.skip_reason is None:
@@ -152,7 +154,7 @@ class FollowUps:
     async def wake(self, entry: Entry) -> None:
         """Try again, or later where the job is held."""
         job, now = entry.job, self._around.clock.now()
-        is_busy = job in self._lines.active() or bool(self._lines.waiting(job))
+        is_busy = bool(self._lines.ahead(job))
         if entry.origin is not None and (is_busy or self._is_outrun(entry.origin)):
             self._retries.pop(job, None)
             return

@@ -51,6 +51,7 @@ class Looks:
         self._ledger: Ledger = around.stores.runs
         self._decided: dict[str, datetime] = {}
         self._due: dict[str, datetime] = {}
+        self._unsure: set[str] = set()
         self._to_tell: list[Run] = []
         self._to_plan: deque[str] = deque()
 
@@ -65,9 +66,14 @@ class Looks:
             self._decided.pop(job, None)
             self._due.pop(job, None)
 
+    def is_unsure_of(self, jobs: Collection[str]) -> bool:
+        """Tell whether fires of these jobs may be in the ledger without our knowing."""
+        return not self._unsure.isdisjoint(jobs)
+
     def clear(self) -> None:
         """Decide nothing about any job until something is known of it again."""
         self.forget(list(self._decided))
+        self._unsure.clear()
         self._to_tell.clear()
         self._to_plan.clear()
 
@@ -137,7 +143,9 @@ class Looks:
                 self._find_alone(job, found)
             if number % _BREATH == 0:
                 await asyncio.sleep(0)
+        self._unsure |= found.newest.keys()
         claimed = await self._ledger.claim(found.fires, now)
+        self._unsure -= found.newest.keys()
         # What changed meanwhile is learned anew.
         self._decided |= {job: at for job, at in found.newest.items() if job in self._decided}
         self._queue_all(claimed, found)

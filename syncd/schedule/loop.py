@@ -89,6 +89,8 @@ class Scheduler(Triggers):
         self.replace(schedules)
         after = {each.job: each for each in self.registered()}
         moved = {name for name in before | after if before.get(name) != after.get(name)}
+        # A fire of which the claim's reply was lost may be due no more now: its row says so.
+        self._is_stale |= self._looks.is_unsure_of(moved)
         self._looks.forget(moved)
         self._drop_unwanted(moved)
         for name in after.keys() - moved:
@@ -292,4 +294,4 @@ class Scheduler(Triggers):
         """Tell whether a job that runs when syncd starts is paused, gone, off, or runs already."""
         if not self.is_firing(name) or self._around.admission.holding_job(name) is not None:
             return True
-        return name in self._lines.active() or bool(self._lines.waiting(name))
+        return bool(self._lines.ahead(name))

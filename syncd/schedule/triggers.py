@@ -87,8 +87,7 @@ class Triggers(Roster):
 
     def _refuse_overlap(self, name: str) -> None:
         """Refuse a trigger beside a run that is active, or that waits behind one that is."""
-        active, waiting = self._lines.active().get(name), self._lines.waiting(name)
-        ahead = [*([active] if active else []), *waiting]
+        ahead = self._lines.ahead(name)
         may_wait = self.schedule(name).overlap is Overlap.QUEUE
         if not ahead or (may_wait and len(ahead) == 1):
             return

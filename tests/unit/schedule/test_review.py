@@ -1,22 +1,21 @@
 """What a review of time and verdicts found."""
 
 from __future__ import annotations
+
 import asyncio
-import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+
 import pytest
-from fakes.clock import START, FakeClock
+from fakes.clock import FakeClock
 from fakes.pretending import HOUR, Host, Process, every
 from fakes.scheduling import Flaky
-from syncd.errors import LeaseLost, SourceUnavailable, StoreUnavailable
+
+from syncd.errors import SourceUnavailable, StoreUnavailable
 from syncd.jobs.base import RunContext
 from syncd.model.pause import Pause, PauseScope
-from syncd.model.run import Cause, Ending, Outcome, Run, RunOptions, SkipReason
-from syncd.model.schedule import Misfire, Overlap
-from syncd.schedule.cron import parse_cron
-from syncd.telemetry.events import RunCrashed
+from syncd.model.run import Cause, Ending, Outcome, SkipReason
 
 MINUTE = timedelta(minutes=1)
 DONE = Ending(outcome=Outcome.SUCCEEDED)
@@ -131,6 +130,26 @@ async def test_a_catch_up_that_is_held_back_begins_after_postgresql_was_away(hos
         assert (stuck, len(overlaps)) == ([], 0)
 
 
+async def test_a_chain_whose_reply_is_lost_and_is_paused_then_leaves_no_claimed_row(
+    host: Host,
+) -> None:
+    first = every("first", quickly)
+    second = every("second", quickly, None, after=("first",))
+    async with host.firing(first, second) as process:
+        ledger = flaky(process)
+        ledger.loses_reply.add("follow")
+        await host.clock.advance(3601)
+        pause = Pause(
+            scope=PauseScope.JOB, key="second", why="x", until=None, paused_at=host.clock.now()
+        )
+        process.around.admission.pause(pause)
+        await host.clock.advance(600)
+        process.around.admission.resume(PauseScope.JOB, "second")
+        await host.clock.advance(600)
+
+        assert [run.outcome for run in host.runs("second")] != [Outcome.CLAIMED]
+
+
 async def test_a_change_while_postgresql_is_away_does_not_spin(host: Host) -> None:
     job = every("job", quickly, MINUTE)
     async with host.firing(job) as process:
@@ -151,3 +170,16 @@ async def test_a_change_while_postgresql_is_away_does_not_spin(host: Host) -> No
 
         assert asked < 60, asked
         del ledger
+
+
+async def test_a_claim_whose_reply_is_lost_and_whose_job_changes_is_not_claimed_for_ever(
+    host: Host,
+) -> None:
+    async with host.firing(every("job", quickly)) as process:
+        ledger = flaky(process)
+        ledger.loses_reply.add("claim")
+        await host.clock.advance(3602)
+        process.scheduler.apply([every("job", quickly, 3 * HOUR)])
+        await host.clock.advance(8 * 3600)
+
+        assert all(run.outcome.is_final for run in host.runs()), host.runs()
