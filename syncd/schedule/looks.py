@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -17,8 +17,9 @@ from syncd.schedule.jitter import due_at
 from syncd.schedule.ledger import Ledger
 from syncd.schedule.lines import Lines
 from syncd.schedule.roster import Roster
+from syncd.schedule.telling import tell
+from syncd.schedule.turns import Turns, in_turns
 from syncd.schedule.verdicts import MOST_VERDICTS, Question, Way, decide
-from syncd.telemetry.events import FireClaimed, FireSkipped
 
 # Catch-ups that are found together begin one after another, within a minute in all.
 _APART = timedelta(seconds=5)
@@ -136,13 +137,13 @@ class Looks:
         )
         busy = found.active.keys() | set(self._lines.jobs())
         due = [job for job in self._in_order(jobs) if job in self._due]
-        for number, job in enumerate(due, 1):
+        turns = Turns()
+        for job in due:
             if job in busy:
-                self._find(job, found)
+                await self._find(job, found)
             else:
-                self._find_alone(job, found)
-            if number % _BREATH == 0:
-                await asyncio.sleep(0)
+                await self._find_alone(job, found)
+            await turns.give()
         self._unsure |= found.newest.keys()
         claimed = await self._ledger.claim(found.fires, now)
         self._unsure -= found.newest.keys()
@@ -177,7 +178,7 @@ class Looks:
             self._plan([self._to_plan.popleft() for _ in range(min(_BREATH, len(self._to_plan)))])
             await asyncio.sleep(0)
         told, self._to_tell = self._to_tell, []
-        await self._tell(told)
+        await tell(self._around.bus, told)
 
     def spread(self) -> None:
         """Hold back all but the first of the catch-ups that are ready to begin."""
@@ -199,7 +200,7 @@ class Looks:
         by_job = {run.job: run for run in runs}
         return [by_job[job] for job in self._in_order(by_job)]
 
-    def _find(self, job: str, found: Found) -> None:
+    async def _find(self, job: str, found: Found) -> None:
         """Decide what is due for a job; nothing if it changed while others had their turn."""
         if job not in self._decided:
             return
@@ -207,7 +208,10 @@ class Looks:
         # After the clock was set back, what waits may seem to be due again.
         known = {run.fire_time for run in waiting}
         ahead = len(waiting) + (active is not None)
-        verdicts = decide(self._question(job, found, ahead=ahead, is_active=active is not None))
+        asked = self._question(job, found, ahead=ahead, is_active=active is not None)
+        verdicts = await in_turns(decide(asked))
+        if job not in self._decided:
+            return
         found.add(
             self._roster.job(job),
             [verdict for verdict in verdicts if verdict.fire_time not in known],
@@ -216,19 +220,19 @@ class Looks:
         if verdicts:
             found.newest[job] = verdicts[-1].fire_time
 
-    def _find_alone(self, job: str, found: Found) -> None:
+    async def _find_alone(self, job: str, found: Found) -> None:
         """Decide what is due for a job of which nothing is ahead, once for all who share it."""
         rule, since = self._roster.rule(job), self._decided.get(job)
         if rule is None or since is None or self._around.admission.pauses_of(job):
-            self._find(job, found)
+            await self._find(job, found)
             return
         key = (rule, since)
         shared = found.shared.get(key)
         if shared is None:
-            verdicts = decide(self._question(job, found))
+            verdicts = await in_turns(decide(self._question(job, found)))
             shared = found.shared[key] = (verdicts, not may_begin(verdicts))
         verdicts, is_in_line = shared
-        if verdicts:
+        if verdicts and job in self._decided:
             found.add(self._roster.job(job), verdicts, is_in_line=is_in_line)
 
     def _question(
@@ -255,44 +259,3 @@ class Looks:
         self._lines.add(run)
         if way is Way.REPLACING:
             self._engine.cancel(found.active[run.job].id, f"replaced by run {run.id}")
-
-    async def _tell(self, claimed: Sequence[Run]) -> None:
-        bus = self._around.bus
-        skipped: dict[tuple[str, str], Run] = {}
-        rows: Counter[tuple[str, str]] = Counter()
-        since: dict[tuple[str, str], datetime | None] = {}
-        for number, run in enumerate(claimed, 1):
-            if run.skip_reason is None:
-                bus.emit(_claim_event(run))
-            else:
-                key = (run.job, str(run.skip_reason))
-                since.setdefault(key, run.fires_since or run.fire_time)
-                skipped[key] = run
-                rows[key] += 1
-            if number % _BREATH == 0:
-                await asyncio.sleep(0)
-        for key, run in skipped.items():
-            bus.emit(_skip_event(run, rows[key], since[key]))
-
-
-def _claim_event(run: Run) -> FireClaimed:
-    assert run.fire_time is not None  # it was claimed by it
-    late = (run.claimed_at - (run.due_at or run.fire_time)).total_seconds()
-    return FireClaimed(
-        run_id=run.id,
-        job=run.job,
-        fire_time=run.fire_time,
-        cause=run.cause,
-        late_seconds=round(late, 3),
-    )
-
-
-def _skip_event(newest: Run, rows: int, since: datetime | None) -> FireSkipped:
-    assert newest.fire_time is not None  # it was claimed by it
-    return FireSkipped(
-        job=newest.job,
-        fire_time=newest.fire_time,
-        reason=str(newest.skip_reason),
-        rows=rows,
-        fires_since=since if since != newest.fire_time else None,
-    )

@@ -216,9 +216,7 @@ async def test_a_run_that_may_not_follow_is_written_down_with_the_reason(ledger:
 async def test_a_run_that_may_follow_no_more_when_asked_again_waits_no_more(ledger: Ledger) -> None:
     follower = draft(CLOCK, cause=Cause.CHAINED, origin=await ledger.create(draft(CLOCK)))
     number = await ledger.follow(follower)
-
     again = await ledger.follow(replace(follower, skip_reason=SkipReason.PAUSED))
-
     row = await ledger.read(number)
     skipped = (number, Outcome.SKIPPED, SkipReason.PAUSED, AT)
     assert (again, row.outcome, row.skip_reason, row.finished_at) == skipped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from syncd.errors import SourceUnavailable, StoreUnavailable
 from syncd.jobs.base import RunContext
 from syncd.model.pause import Pause, PauseScope
 from syncd.model.run import Cause, Ending, Outcome, SkipReason
+from syncd.schedule.cron import parse_cron
 
 MINUTE = timedelta(minutes=1)
 DONE = Ending(outcome=Outcome.SUCCEEDED)
@@ -170,6 +172,45 @@ async def test_a_change_while_postgresql_is_away_does_not_spin(host: Host) -> No
 
         assert asked < 60, asked
         del ledger
+
+
+async def test_a_jump_of_a_year_leaves_the_loop_its_turns(host: Host) -> None:
+    """Jobs with seconds: none of the looks' steps may take long."""
+    jobs = [
+        replace(
+            every(f"job {n}", quickly, None, jitter=timedelta(milliseconds=1)),
+            cron=parse_cron("*/3 * * * * *", "UTC", "job"),
+        )
+        for n in range(6)
+    ]
+    async with host.firing(*jobs) as process:
+        await host.clock.advance(10)
+        host.clock.jump_wall(timedelta(days=400))
+        longest, last, ended = 0.0, time.perf_counter(), False
+        claim = process.ledger.claim
+
+        async def claim_uncounted(fires: Any, now: Any) -> Any:
+            """The real one waits for PostgreSQL."""
+            nonlocal last
+            answer = await claim(fires, now)
+            last = time.perf_counter()
+            return answer
+
+        process.ledger.claim = claim_uncounted  # type: ignore[method-assign]
+
+        async def beat() -> None:
+            nonlocal longest, last
+            while not ended:
+                now = time.perf_counter()
+                longest, last = max(longest, now - last), now
+                await asyncio.get_running_loop().run_in_executor(None, time.sleep, 0.001)
+
+        beating = asyncio.ensure_future(beat())
+        await host.clock.advance(61)
+        ended = True
+        await beating
+
+    assert longest < 0.25, f"{longest:.3f} s"
 
 
 async def test_a_claim_whose_reply_is_lost_and_whose_job_changes_is_not_claimed_for_ever(
