@@ -154,11 +154,12 @@ class FollowUps:
     async def wake(self, entry: Entry) -> None:
         """Try again, or later where the job is held."""
         job, now = entry.job, self._around.clock.now()
-        is_busy = bool(self._lines.ahead(job))
-        if entry.origin is not None and (is_busy or self._is_outrun(entry.origin)):
+        ahead = self._lines.ahead(job)
+        is_repeated = any(self._is_whole(run) for run in ahead)
+        if entry.origin is not None and (is_repeated or self._is_outrun(entry.origin)):
             self._retries.pop(job, None)
             return
-        if is_busy or self._around.admission.holding_job(job) is not None:
+        if ahead or self._around.admission.holding_job(job) is not None:
             self.postpone(entry, now + _HELD_RETRY)
             return
         draft = self._roster.draft(job, Cause.RETRY, now)

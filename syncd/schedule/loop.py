@@ -54,6 +54,7 @@ class Scheduler(Triggers):
         self._was_started = False
         self._unwanted: deque[Run] = deque()
         self._changed: set[str] = set()
+        self._changed_at: datetime | None = None
         self._catch_up: set[str] = set()
         engine.on_end(self._note_ended)
 
@@ -69,6 +70,8 @@ class Scheduler(Triggers):
                 undecided = await self._prepare()
                 self._tell(self.names())
                 self._plan_starts(undecided)
+            # What follows from the newest runs is planned at once.
+            self._agenda.wake()
             while True:
                 overslept = await self._agenda.sleep(self._not_before)
                 async with self._turn:
@@ -97,6 +100,7 @@ class Scheduler(Triggers):
             if known[name] != self.schedule(name):
                 self._looks.plan(name)
         self._changed |= moved
+        self._changed_at = self._around.clock.now()
         self._catch_up |= set(catch_up)
         self._agenda.wake()
 
@@ -167,6 +171,7 @@ class Scheduler(Triggers):
         last = await self._ledger.last_of(self.names())
         self._forget()
         self._changed |= set(self.names())
+        self._changed_at = None
         for run in left:
             if run.options.only:
                 self._lines.add_beside([run])
@@ -191,14 +196,16 @@ class Scheduler(Triggers):
         if not self._changed:
             return ()
         changed, self._changed = self._changed, set()
-        catch_up = frozenset(self._catch_up)
+        catch_up, now = frozenset(self._catch_up), self._around.clock.now()
+        # They count from the change, even if it could not be told before.
+        at = min(self._changed_at or now, now)
         try:
-            known = await self._ledger.settle(
-                self.registered(), self._around.clock.now(), catch_up=catch_up
-            )
+            known = await self._ledger.settle(self.registered(), at, catch_up=catch_up)
         except StoreUnavailable:
             self._changed |= changed
             raise
+        if not self._changed:
+            self._changed_at = None
         self._catch_up -= catch_up
         for name in known.keys() & set(self.names()):
             self.settle(name, known[name].anchor_at)
@@ -208,19 +215,6 @@ class Scheduler(Triggers):
         told = [name for name in self.names() if name in new]
         self._looks.learn({name: known[name] for name in told})
         return told
-
-    async def _is_wanted(self, run: Run) -> bool:
-        """Tell whether to go on with a run that nobody executes; an unwanted one is ended."""
-        if not self.knows(run.job):
-            why = "its job is no longer in config.toml"
-        elif not self.job(run.job).enabled:
-            why = "its job is off"
-        elif run.options.dry_run and run.started_at is not None:
-            why = "a dry run leaves nothing to go on from"
-        else:
-            return True
-        await self._ledger.abandon(run.id, self._around.clock.now(), why)
-        return False
 
     async def _go_on(self, overslept: float) -> None:
         """Do all that is due; what PostgreSQL does not answer is done again a little later."""
@@ -251,6 +245,7 @@ class Scheduler(Triggers):
         self._drop_unwanted(self._changed)
         self._looks.spread()
         self._begin()
+        self._looks.replace()
         # What has begun gets its turn before anything else is worked out.
         await asyncio.sleep(0)
         await self._looks.conclude()

@@ -98,6 +98,19 @@ class Triggers(Roster):
             hint=f"follow it with `syncd show {first.id}`, or `syncd cancel {first.id}`",
         )
 
+    async def _is_wanted(self, run: Run) -> bool:
+        """Tell whether to go on with a run that nobody executes; an unwanted one is ended."""
+        if not self.knows(run.job):
+            why = "its job is no longer in config.toml"
+        elif not self.job(run.job).enabled:
+            why = "its job is off"
+        elif run.options.dry_run and run.started_at is not None:
+            why = "a dry run leaves nothing to go on from"
+        else:
+            return True
+        await self._ledger.abandon(run.id, self._around.clock.now(), why)
+        return False
+
     def _begin(self) -> None:
         if not self._is_closed:
             self._lines.begin()

@@ -9,15 +9,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from fakes.clock import FakeClock
+from fakes.clock import START, FakeClock
 from fakes.pretending import HOUR, Host, Process, every
 from fakes.scheduling import Flaky
 
-from syncd.errors import SourceUnavailable, StoreUnavailable
+from syncd.errors import LeaseLost, SourceUnavailable, StoreUnavailable
 from syncd.jobs.base import RunContext
 from syncd.model.pause import Pause, PauseScope
-from syncd.model.run import Cause, Ending, Outcome, SkipReason
+from syncd.model.run import Cause, Ending, Outcome, Run, RunOptions, SkipReason
+from syncd.model.schedule import Overlap
 from syncd.schedule.cron import parse_cron
+from syncd.telemetry.events import RunCrashed
 
 MINUTE = timedelta(minutes=1)
 DONE = Ending(outcome=Outcome.SUCCEEDED)
@@ -174,6 +176,39 @@ async def test_a_change_while_postgresql_is_away_does_not_spin(host: Host) -> No
         del ledger
 
 
+async def test_a_fire_after_a_change_made_while_postgresql_was_away_has_its_row(
+    host: Host,
+) -> None:
+    async with host.firing(every("job", quickly, 24 * HOUR)) as process:
+        await host.clock.advance(3600)
+        settle = process.ledger.settle
+
+        async def away(*_: Any, **__: Any) -> Any:
+            await host.clock.sleep(10)
+            raise StoreUnavailable("no answer in time")
+
+        process.ledger.settle = away  # type: ignore[method-assign]
+        process.scheduler.apply([every("job", quickly, 2 * HOUR)])
+        await host.clock.advance(3600 + 60)
+        process.ledger.settle = settle  # type: ignore[method-assign]
+        await host.clock.advance(120)
+
+        # The change was made at 01:00; 02:00 is a fire time of the new schedule.
+        assert [run.fire_time for run in host.runs()] == [START + 2 * HOUR]
+
+
+async def test_a_run_whose_end_is_refused_by_the_fence_is_no_crash(host: Host) -> None:
+    async with host.firing(every("job", quickly)) as process:
+
+        async def refuse(*_: Any) -> Run | None:
+            raise LeaseLost("this syncd does not lead any more; nothing was written")
+
+        process.ledger.finish = refuse  # type: ignore[method-assign]
+        await host.clock.advance(3601)
+
+    assert host.told(RunCrashed) == []
+
+
 async def test_a_jump_of_a_year_leaves_the_loop_its_turns(host: Host) -> None:
     """Jobs with seconds: none of the looks' steps may take long."""
     jobs = [
@@ -213,6 +248,36 @@ async def test_a_jump_of_a_year_leaves_the_loop_its_turns(host: Host) -> None:
     assert longest < 0.25, f"{longest:.3f} s"
 
 
+async def test_a_whole_retry_is_not_lost_while_a_dry_run_is_active(host: Host) -> None:
+    async def work(context: RunContext) -> Ending:
+        if not context.run.options.dry_run:
+            raise SourceUnavailable("cannot reach the source")
+        await host.clock.sleep(300)
+        return DONE
+
+    job = every("job", work, 24 * HOUR)
+    async with host.firing(job) as process:
+        await host.clock.advance(24 * 3600 + 5)
+        await process.scheduler.trigger("job", RunOptions(dry_run=True))
+        await host.clock.advance(3600)
+
+    assert Cause.RETRY in [run.cause for run in host.runs()]
+
+
+async def test_a_chain_found_after_a_crash_begins_soon(host: Host) -> None:
+    first = every("first", quickly)
+    second = every("second", quickly, None, after=("first",))
+    async with host.firing(first, second) as process:
+        ledger = flaky(process)
+        ledger.broken.add("follow")
+        await host.clock.advance(3602)
+    async with host.firing(first, second):
+        await host.clock.advance(5)
+        soon = len(host.runs("second"))
+        await host.clock.advance(120)
+    assert (soon, len(host.runs("second"))) == (1, 1)
+
+
 async def test_a_claim_whose_reply_is_lost_and_whose_job_changes_is_not_claimed_for_ever(
     host: Host,
 ) -> None:
@@ -224,3 +289,19 @@ async def test_a_claim_whose_reply_is_lost_and_whose_job_changes_is_not_claimed_
         await host.clock.advance(8 * 3600)
 
         assert all(run.outcome.is_final for run in host.runs()), host.runs()
+
+
+async def test_with_replace_a_waiting_run_gives_way_to_a_newer_fire(host: Host) -> None:
+    """After a crash: what was interrupted is replaced as well."""
+
+    async def work(context: RunContext) -> Ending:
+        await context.stop.wait()
+        return DONE
+
+    job = every("job", work, overlap=Overlap.REPLACE)
+    async with host.firing(job):
+        await host.clock.advance(3600 + 60)
+    await host.clock.advance(3600)
+    async with host.firing(job):
+        await host.clock.advance(30)
+    assert host.runs()[1].outcome is not Outcome.SKIPPED
