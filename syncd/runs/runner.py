@@ -82,7 +82,7 @@ class Runner:
         self._around.bus.emit(RunStarted(run=run))
         begun = self._around.clock.monotonic()
         ending = await self._ending(order, run, deadline)
-        ended = await self._patiently(order, lambda: self._end(run, ending))
+        ended = await self._patiently(order, lambda: self._end_ours(run, ending))
         if ended is not None:
             took = self._around.clock.monotonic() - begun
             self._around.bus.emit(RunFinished(run=ended, duration_seconds=round(took, 3)))
@@ -94,6 +94,13 @@ class Runner:
             return await runs.begin(order.run.id, self._around.clock.now())
         except LeaseLost as error:
             log.warning("run.refused", error=str(error))
+            return None
+
+    async def _end_ours(self, run: Run, ending: Ending | None) -> Run | None:
+        try:
+            return await self._end(run, ending)
+        except LeaseLost as error:
+            log.warning("run.lost", error=str(error))
             return None
 
     async def _end(self, run: Run, ending: Ending | None) -> Run | None:

@@ -8,7 +8,8 @@ times and never sees a time zone, and `zone` knows where a zone's clock skips or
 `verdicts`, a pure function, decide what becomes of each fire time, writes it into the `ledger` in
 one statement, and puts what is to run into its job's line (`lines`), whence it is started.
 `follow_ups` are retries and chains, `triggers` what people ask for, `drift` tells what happened to
-the clock, `jitter` is random that repeats itself; `loop` holds them together.
+the clock, `jitter` is random that repeats itself; `turns` keep long work from holding others up,
+and `telling` says what was decided; `loop` holds them together.
 
 What it promises:
 

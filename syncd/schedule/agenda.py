@@ -100,14 +100,15 @@ class Agenda:
             due += self._entries.pop(heapq.heappop(self._instants))
         return due
 
-    async def sleep(self) -> float:
+    async def sleep(self, not_before: datetime | None = None) -> float:
         """Sleep until the next entry is due; a minute at most, because wall clocks jump.
 
         Return how many seconds longer than meant it took.
         """
         wait = _LONGEST_SLEEP_SECONDS
         if self._instants:
-            left = (self._instants[0] - self._clock.now()).total_seconds()
+            at = max(self._instants[0], not_before or self._instants[0])
+            left = (at - self._clock.now()).total_seconds()
             wait = min(wait, max(0.0, left))
         begun = self._clock.monotonic()
         async with asyncio.TaskGroup() as group:

@@ -55,6 +55,14 @@ class FollowUps:
         self._ended.clear()
         self._retries.clear()
 
+    def forget(self, job: str) -> None:
+        """Try a job no more that is gone or off."""
+        self._retries.pop(job, None)
+
+    def next_retry(self, job: str) -> datetime | None:
+        """Return when a job is tried again; None when it is not."""
+        return self._retries.get(job)
+
     def is_due(self, entry: Entry) -> bool:
         """Tell whether a retry still stands: plans change."""
         return self._retries.get(entry.job) == entry.at
@@ -101,10 +109,12 @@ class FollowUps:
         draft = replace(
             self._roster.draft(job, Cause.CHAINED, self._around.clock.now()), origin=origin.id
         )
-        ahead = len(self._lines.waiting(job)) + (job in self._lines.active())
+        ahead = self._lines.ahead(job)
+        if any(run.origin == origin.id and run.cause is Cause.CHAINED for run in ahead):
+            return
         if self._around.admission.holding_job(job) is not None:
             draft = replace(draft, outcome=Outcome.SKIPPED, skip_reason=SkipReason.PAUSED)
-        elif ahead > 1:
+        elif len(ahead) > 1:
             draft = replace(draft, outcome=Outcome.SKIPPED, skip_reason=SkipReason.OVERLAP)
         number = await self._ledger.follow(draft)
         if number is not None and draft.skip_reason is None:
@@ -117,13 +127,15 @@ class FollowUps:
         """
         if run.outcome not in _UNDONE or not self._roster.is_firing(run.job):
             return
+        schedule = self._roster.schedule(run.job)
         at, origin = await self._undone(run), None
         if at is None:
-            schedule = self._roster.schedule(run.job)
             at, origin = _whole_retry(schedule, run, finished_at), run
         now = self._around.clock.now()
         following = self._roster.timetable(run.job).next_after(finished_at)
         if at is None or (following is not None and following <= max(at, now)):
+            return
+        if not self._roster.is_firing(run.job):  # it changed while the ledger was asked
             return
         self._retries[run.job] = at
         self._agenda.add(at, run.job, Wake.RETRY, origin)
@@ -135,18 +147,19 @@ class FollowUps:
         if run.options.limit is not None:
             return None
         cycle_start = await self._ledger.cycle_start(run.job)
-        if cycle_start is None:
+        if cycle_start is None or not self._roster.knows(run.job):
             return None
         return await self._roster.job(run.job).work.next_retry(self._around, cycle_start)
 
     async def wake(self, entry: Entry) -> None:
         """Try again, or later where the job is held."""
         job, now = entry.job, self._around.clock.now()
-        is_busy = job in self._lines.active() or bool(self._lines.waiting(job))
-        if entry.origin is not None and (is_busy or self._is_outrun(entry.origin)):
+        ahead = self._lines.ahead(job)
+        is_repeated = any(self._is_whole(run) for run in ahead)
+        if entry.origin is not None and (is_repeated or self._is_outrun(entry.origin)):
             self._retries.pop(job, None)
             return
-        if is_busy or self._around.admission.holding_job(job) is not None:
+        if ahead or self._around.admission.holding_job(job) is not None:
             self.postpone(entry, now + _HELD_RETRY)
             return
         draft = self._roster.draft(job, Cause.RETRY, now)

@@ -38,7 +38,8 @@ class Ledger(Protocol):
     async def follow(self, run: Run) -> RunId | None:
         """Add a run that repeats or follows `run.origin`; None when there is one that began.
 
-        With a skip reason it is only written down.
+        With a skip reason it is only written down, also over one that waits: asked again, the
+        newest decision stands.
         """
 
     async def recover(self) -> Sequence[Run]:

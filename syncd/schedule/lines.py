@@ -41,6 +41,11 @@ class Lines:
         """Return the runs in a job's line."""
         return tuple(self._waiting.get(job, ()))
 
+    def ahead(self, job: str) -> Sequence[Run]:
+        """Return the active run of a job and those that wait."""
+        active = self._engine.find_active(job)
+        return (*([active] if active else []), *self.waiting(job))
+
     def add(self, run: Run) -> None:
         """Let a run wait, unless it does so already."""
         line = self._waiting.get(run.job)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -17,8 +17,9 @@ from syncd.schedule.jitter import due_at
 from syncd.schedule.ledger import Ledger
 from syncd.schedule.lines import Lines
 from syncd.schedule.roster import Roster
+from syncd.schedule.telling import tell
+from syncd.schedule.turns import Turns, in_turns
 from syncd.schedule.verdicts import MOST_VERDICTS, Question, Way, decide
-from syncd.telemetry.events import FireClaimed, FireSkipped
 
 # Catch-ups that are found together begin one after another, within a minute in all.
 _APART = timedelta(seconds=5)
@@ -51,6 +52,8 @@ class Looks:
         self._ledger: Ledger = around.stores.runs
         self._decided: dict[str, datetime] = {}
         self._due: dict[str, datetime] = {}
+        self._unsure: set[str] = set()
+        self._replaced: list[tuple[int, int]] = []
         self._to_tell: list[Run] = []
         self._to_plan: deque[str] = deque()
 
@@ -65,9 +68,15 @@ class Looks:
             self._decided.pop(job, None)
             self._due.pop(job, None)
 
+    def is_unsure_of(self, jobs: Collection[str]) -> bool:
+        """Tell whether fires of these jobs may be in the ledger without our knowing."""
+        return not self._unsure.isdisjoint(jobs)
+
     def clear(self) -> None:
         """Decide nothing about any job until something is known of it again."""
         self.forget(list(self._decided))
+        self._unsure.clear()
+        self._replaced.clear()
         self._to_tell.clear()
         self._to_plan.clear()
 
@@ -130,14 +139,16 @@ class Looks:
         )
         busy = found.active.keys() | set(self._lines.jobs())
         due = [job for job in self._in_order(jobs) if job in self._due]
-        for number, job in enumerate(due, 1):
+        turns = Turns()
+        for job in due:
             if job in busy:
-                self._find(job, found)
+                await self._find(job, found)
             else:
-                self._find_alone(job, found)
-            if number % _BREATH == 0:
-                await asyncio.sleep(0)
+                await self._find_alone(job, found)
+            await turns.give()
+        self._unsure |= found.newest.keys()
         claimed = await self._ledger.claim(found.fires, now)
+        self._unsure -= found.newest.keys()
         # What changed meanwhile is learned anew.
         self._decided |= {job: at for job, at in found.newest.items() if job in self._decided}
         self._queue_all(claimed, found)
@@ -152,7 +163,9 @@ class Looks:
         for run in claimed:
             if run.skip_reason is not None:
                 continue
-            if run.job in found.in_line or run.job not in self._decided:
+            if run.job not in self._decided:  # it changed while the ledger was asked
+                self._lines.add(run)
+            elif run.job in found.in_line:
                 self._queue(run, found)
             else:
                 at_once.append(run)
@@ -167,7 +180,13 @@ class Looks:
             self._plan([self._to_plan.popleft() for _ in range(min(_BREATH, len(self._to_plan)))])
             await asyncio.sleep(0)
         told, self._to_tell = self._to_tell, []
-        await self._tell(told)
+        await tell(self._around.bus, told)
+
+    def replace(self) -> None:
+        """End the runs that others replace, once all that could begin has begun."""
+        replaced, self._replaced = self._replaced, []
+        for old, new in replaced:
+            self._engine.cancel(old, f"replaced by run {new}")
 
     def spread(self) -> None:
         """Hold back all but the first of the catch-ups that are ready to begin."""
@@ -189,7 +208,7 @@ class Looks:
         by_job = {run.job: run for run in runs}
         return [by_job[job] for job in self._in_order(by_job)]
 
-    def _find(self, job: str, found: Found) -> None:
+    async def _find(self, job: str, found: Found) -> None:
         """Decide what is due for a job; nothing if it changed while others had their turn."""
         if job not in self._decided:
             return
@@ -197,7 +216,12 @@ class Looks:
         # After the clock was set back, what waits may seem to be due again.
         known = {run.fire_time for run in waiting}
         ahead = len(waiting) + (active is not None)
-        verdicts = decide(self._question(job, found, ahead=ahead, is_active=active is not None))
+        # What was interrupted goes on at once: it is as good as active.
+        is_active = active is not None or any(run.started_at for run in waiting)
+        asked = self._question(job, found, ahead=ahead, is_active=is_active)
+        verdicts = await in_turns(decide(asked))
+        if job not in self._decided:
+            return
         found.add(
             self._roster.job(job),
             [verdict for verdict in verdicts if verdict.fire_time not in known],
@@ -206,19 +230,19 @@ class Looks:
         if verdicts:
             found.newest[job] = verdicts[-1].fire_time
 
-    def _find_alone(self, job: str, found: Found) -> None:
+    async def _find_alone(self, job: str, found: Found) -> None:
         """Decide what is due for a job of which nothing is ahead, once for all who share it."""
         rule, since = self._roster.rule(job), self._decided.get(job)
         if rule is None or since is None or self._around.admission.pauses_of(job):
-            self._find(job, found)
+            await self._find(job, found)
             return
         key = (rule, since)
         shared = found.shared.get(key)
         if shared is None:
-            verdicts = decide(self._question(job, found))
+            verdicts = await in_turns(decide(self._question(job, found)))
             shared = found.shared[key] = (verdicts, not may_begin(verdicts))
         verdicts, is_in_line = shared
-        if verdicts:
+        if verdicts and job in self._decided:
             found.add(self._roster.job(job), verdicts, is_in_line=is_in_line)
 
     def _question(
@@ -242,47 +266,6 @@ class Looks:
         if way is Way.BESIDE:
             self._lines.add_beside([run])
             return
-        self._lines.add(run)
         if way is Way.REPLACING:
-            self._engine.cancel(found.active[run.job].id, f"replaced by run {run.id}")
-
-    async def _tell(self, claimed: Sequence[Run]) -> None:
-        bus = self._around.bus
-        skipped: dict[tuple[str, str], Run] = {}
-        rows: Counter[tuple[str, str]] = Counter()
-        since: dict[tuple[str, str], datetime | None] = {}
-        for number, run in enumerate(claimed, 1):
-            if run.skip_reason is None:
-                bus.emit(_claim_event(run))
-            else:
-                key = (run.job, str(run.skip_reason))
-                since.setdefault(key, run.fires_since or run.fire_time)
-                skipped[key] = run
-                rows[key] += 1
-            if number % _BREATH == 0:
-                await asyncio.sleep(0)
-        for key, run in skipped.items():
-            bus.emit(_skip_event(run, rows[key], since[key]))
-
-
-def _claim_event(run: Run) -> FireClaimed:
-    assert run.fire_time is not None  # it was claimed by it
-    late = (run.claimed_at - (run.due_at or run.fire_time)).total_seconds()
-    return FireClaimed(
-        run_id=run.id,
-        job=run.job,
-        fire_time=run.fire_time,
-        cause=run.cause,
-        late_seconds=round(late, 3),
-    )
-
-
-def _skip_event(newest: Run, rows: int, since: datetime | None) -> FireSkipped:
-    assert newest.fire_time is not None  # it was claimed by it
-    return FireSkipped(
-        job=newest.job,
-        fire_time=newest.fire_time,
-        reason=str(newest.skip_reason),
-        rows=rows,
-        fires_since=since if since != newest.fire_time else None,
-    )
+            self._replaced += [(old.id, run.id) for old in self._lines.ahead(run.job)]
+        self._lines.add(run)

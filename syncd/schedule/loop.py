@@ -50,9 +50,11 @@ class Scheduler(Triggers):
         self._follow_ups = FollowUps(self, around, self._agenda, self._lines)
         self._drift = Drift(around.clock)
         self._is_stale = False
+        self._not_before: datetime | None = None
         self._was_started = False
         self._unwanted: deque[Run] = deque()
         self._changed: set[str] = set()
+        self._changed_at: datetime | None = None
         self._catch_up: set[str] = set()
         engine.on_end(self._note_ended)
 
@@ -62,13 +64,16 @@ class Scheduler(Triggers):
         Raises:
             StoreUnavailable: only before anything was started; repeat it then.
         """
+        self._not_before = None
         try:
             async with self._turn:
                 undecided = await self._prepare()
                 self._tell(self.names())
                 self._plan_starts(undecided)
+            # What follows from the newest runs is planned at once.
+            self._agenda.wake()
             while True:
-                overslept = await self._agenda.sleep()
+                overslept = await self._agenda.sleep(self._not_before)
                 async with self._turn:
                     await self._go_on(overslept)
         finally:
@@ -87,20 +92,32 @@ class Scheduler(Triggers):
         self.replace(schedules)
         after = {each.job: each for each in self.registered()}
         moved = {name for name in before | after if before.get(name) != after.get(name)}
+        # A fire of which the claim's reply was lost may be due no more now: its row says so.
+        self._is_stale |= self._looks.is_unsure_of(moved)
         self._looks.forget(moved)
         self._drop_unwanted(moved)
         for name in after.keys() - moved:
             if known[name] != self.schedule(name):
                 self._looks.plan(name)
         self._changed |= moved
+        self._changed_at = self._around.clock.now()
         self._catch_up |= set(catch_up)
         self._agenda.wake()
 
     def _drop_unwanted(self, moved: Iterable[str]) -> None:
-        """Let nothing begin that waits, of jobs that are gone or off."""
+        """Let nothing begin that waits, of jobs that are gone or off, and try them no more."""
         for name in moved:
-            if not self.knows(name) or not self.is_firing(name):
+            if not self.is_firing(name):
                 self._unwanted.extend(self._lines.drop(name))
+                self._follow_ups.forget(name)
+
+    def _start(self, run: Run) -> None:
+        if self.knows(run.job):
+            super()._start(run)
+            return
+        # Its job went while the ledger was asked.
+        self._unwanted.append(run)
+        self._agenda.wake()
 
     async def look(self, *names: str) -> None:
         """Decide now what is due for these jobs; nothing where this process does not fire.
@@ -116,7 +133,7 @@ class Scheduler(Triggers):
 
     def next_retry(self, name: str) -> datetime | None:
         """Return when a job tries again what its last run left undone; None when it does not."""
-        return self._agenda.first(name, Wake.RETRY)
+        return self._follow_ups.next_retry(name)
 
     def upcoming(self) -> Entry | None:
         """Return which job fires next, and when; None while none does."""
@@ -154,6 +171,7 @@ class Scheduler(Triggers):
         last = await self._ledger.last_of(self.names())
         self._forget()
         self._changed |= set(self.names())
+        self._changed_at = None
         for run in left:
             if run.options.only:
                 self._lines.add_beside([run])
@@ -178,14 +196,16 @@ class Scheduler(Triggers):
         if not self._changed:
             return ()
         changed, self._changed = self._changed, set()
-        catch_up = frozenset(self._catch_up)
+        catch_up, now = frozenset(self._catch_up), self._around.clock.now()
+        # They count from the change, even if it could not be told before.
+        at = min(self._changed_at or now, now)
         try:
-            known = await self._ledger.settle(
-                self.registered(), self._around.clock.now(), catch_up=catch_up
-            )
+            known = await self._ledger.settle(self.registered(), at, catch_up=catch_up)
         except StoreUnavailable:
             self._changed |= changed
             raise
+        if not self._changed:
+            self._changed_at = None
         self._catch_up -= catch_up
         for name in known.keys() & set(self.names()):
             self.settle(name, known[name].anchor_at)
@@ -196,19 +216,6 @@ class Scheduler(Triggers):
         self._looks.learn({name: known[name] for name in told})
         return told
 
-    async def _is_wanted(self, run: Run) -> bool:
-        """Tell whether to go on with a run that nobody executes; an unwanted one is ended."""
-        if not self.knows(run.job):
-            why = "its job is no longer in config.toml"
-        elif not self.job(run.job).enabled:
-            why = "its job is off"
-        elif run.options.dry_run and run.started_at is not None:
-            why = "a dry run leaves nothing to go on from"
-        else:
-            return True
-        await self._ledger.abandon(run.id, self._around.clock.now(), why)
-        return False
-
     async def _go_on(self, overslept: float) -> None:
         """Do all that is due; what PostgreSQL does not answer is done again a little later."""
         again_at = self._around.clock.now() + _STORE_RETRY
@@ -217,10 +224,13 @@ class Scheduler(Triggers):
             self._around.bus.emit(jumped)
             # The newest fire time that has a row may lie in the future now.
             self._is_stale |= "backward" in jumped.kind
+        # What is due stays due until it is known of which jobs.
+        self._not_before = again_at
         try:
             if self._is_stale:
                 await self._prepare()
             self._tell(await self._settle())
+            self._not_before = None
             await self._wake_due()
             await self._follow_ups.plan()
         except StoreUnavailable:
@@ -235,17 +245,22 @@ class Scheduler(Triggers):
         self._drop_unwanted(self._changed)
         self._looks.spread()
         self._begin()
+        self._looks.replace()
         # What has begun gets its turn before anything else is worked out.
         await asyncio.sleep(0)
         await self._looks.conclude()
         return decided
 
     async def _wake_due(self) -> None:
-        """Wake what is due: the fires of all jobs together, then the rest one by one."""
+        """Wake what is due: turns, the fires of all jobs together, then the rest one by one."""
         again_at = self._around.clock.now() + _STORE_RETRY
         due = list(self._agenda.take_due())
-        fires, fire = self._looks.due_among(due), Wake.FIRE
-        rest = deque(each for each in due if each.wake is not fire)
+        fires, rest = self._looks.due_among(due), deque[Entry]()
+        for each in due:
+            if each.wake is Wake.TURN:
+                self._lines.release(each.job, each.at)
+            elif each.wake is not Wake.FIRE:
+                rest.append(each)
         try:
             if fires:
                 await self._look(fires)
@@ -267,13 +282,11 @@ class Scheduler(Triggers):
             case Wake.START if not self._is_kept_from_starting(entry.job):
                 draft = self.draft(entry.job, Cause.MANUAL, self._around.clock.now())
                 self._lines.add(replace(draft, id=await self._ledger.create(draft)))
-            case Wake.TURN:
-                self._lines.release(entry.job, entry.at)
             case _:
                 return
 
     def _is_kept_from_starting(self, name: str) -> bool:
-        """Tell whether a job that runs when syncd starts is paused, gone, or runs already."""
-        if not self.knows(name) or self._around.admission.holding_job(name) is not None:
+        """Tell whether a job that runs when syncd starts is paused, gone, off, or runs already."""
+        if not self.is_firing(name) or self._around.admission.holding_job(name) is not None:
             return True
-        return name in self._lines.active() or bool(self._lines.waiting(name))
+        return bool(self._lines.ahead(name))

@@ -184,8 +184,8 @@ class Roster:
         return second - first if first and second else timedelta()
 
     def is_firing(self, name: str) -> bool:
-        """Tell whether a job fires by itself."""
-        return self._is_firing and self.job(name).enabled
+        """Tell whether a job fires by itself; one that is gone does not."""
+        return self._is_firing and self.knows(name) and self.job(name).enabled
 
     def settle(self, name: str, anchor: datetime) -> Timetable:
         """Fix and return when a job fires; `anchor` is where its `every` counts from."""

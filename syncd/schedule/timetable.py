@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -10,6 +11,7 @@ from syncd.errors import ConfigError
 from syncd.schedule.zone import LAST_INSTANT
 
 _PRECISION = timedelta(milliseconds=1)
+_STEP = 50
 
 
 class Timetable(Protocol):
@@ -121,25 +123,41 @@ def latest_between(timetable: Timetable, start: datetime, end: datetime) -> date
 
 def newest_between(
     timetable: Timetable, start: datetime, end: datetime, limit: int
-) -> list[datetime]:
+) -> Generator[None, None, list[datetime]]:
     """List the fire times after `start` up to and including `end`, the last `limit` of them.
 
-    However many lie in between, it asks for little more than it lists.
+    However many lie in between, it asks for little more than it lists; it is a generator because
+    it pauses on the way, so that others get their turn.
     """
-    fires = fires_between(timetable, start, end, limit + 1)
-    if len(fires) <= limit:
+    few = min(limit, _STEP)
+    fires = fires_between(timetable, start, end, few + 1)
+    if len(fires) <= few:
         return fires
     # What took so many fire times before is a first guess of what does at the end.
-    width = (fires[-1] - fires[0]) or _PRECISION
+    width = (fires[-1] - fires[0]) * (limit / few) or _PRECISION
     newest: list[datetime] = []
     end = latest_between(timetable, fires[-1], end) or fires[-1]
     while len(newest) < limit and end > start:
         missing = limit - len(newest)
         begin = start if end - start <= width else end - width
-        fires = fires_between(timetable, begin, end, missing + 1)
+        fires = yield from _fires_in_steps(timetable, begin, end, missing + 1)
         if len(fires) > missing and width > _PRECISION:
             width /= 2
             continue
         newest = [*fires, *newest]
         end, width = begin, width * 2
     return newest
+
+
+def _fires_in_steps(
+    timetable: Timetable, start: datetime, end: datetime, limit: int
+) -> Generator[None, None, list[datetime]]:
+    fires: list[datetime] = []
+    while len(fires) < limit:
+        some = fires_between(timetable, start, end, min(_STEP, limit - len(fires)))
+        fires += some
+        if len(some) < _STEP:
+            break
+        start = some[-1]
+        yield
+    return fires

@@ -87,8 +87,7 @@ class Triggers(Roster):
 
     def _refuse_overlap(self, name: str) -> None:
         """Refuse a trigger beside a run that is active, or that waits behind one that is."""
-        active, waiting = self._lines.active().get(name), self._lines.waiting(name)
-        ahead = [*([active] if active else []), *waiting]
+        ahead = self._lines.ahead(name)
         may_wait = self.schedule(name).overlap is Overlap.QUEUE
         if not ahead or (may_wait and len(ahead) == 1):
             return
@@ -98,6 +97,19 @@ class Triggers(Roster):
             run_id=first.id,
             hint=f"follow it with `syncd show {first.id}`, or `syncd cancel {first.id}`",
         )
+
+    async def _is_wanted(self, run: Run) -> bool:
+        """Tell whether to go on with a run that nobody executes; an unwanted one is ended."""
+        if not self.knows(run.job):
+            why = "its job is no longer in config.toml"
+        elif not self.job(run.job).enabled:
+            why = "its job is off"
+        elif run.options.dry_run and run.started_at is not None:
+            why = "a dry run leaves nothing to go on from"
+        else:
+            return True
+        await self._ledger.abandon(run.id, self._around.clock.now(), why)
+        return False
 
     def _begin(self) -> None:
         if not self._is_closed:

@@ -8,7 +8,7 @@ and share one verdict for each reason, so that a jump of ten years costs no more
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -70,9 +70,12 @@ class Verdict:
     way: Way = Way.IN_LINE
 
 
-def decide(asked: Question) -> Sequence[Verdict]:
-    """Give every fire time that is due its verdict, the oldest first."""
-    fires = newest_between(asked.timetable, asked.since, asked.now, asked.most + 1)
+def decide(asked: Question) -> Generator[None, None, Sequence[Verdict]]:
+    """Give every fire time that is due its verdict, the oldest first.
+
+    It pauses on the way when there are many, so that others get their turn.
+    """
+    fires = yield from newest_between(asked.timetable, asked.since, asked.now, asked.most + 1)
     due = _with_following(asked, fires)
     if due and due[-1].due_at > asked.now:
         due.pop()

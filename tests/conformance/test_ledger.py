@@ -209,11 +209,17 @@ async def test_a_run_that_may_not_follow_is_written_down_with_the_reason(ledger:
 
     row = await ledger.read(number)
 
-    assert (row.outcome, row.skip_reason, row.finished_at) == (
-        Outcome.SKIPPED,
-        SkipReason.PAUSED,
-        AT,
-    )
+    skipped = (Outcome.SKIPPED, SkipReason.PAUSED, AT)
+    assert (row.outcome, row.skip_reason, row.finished_at) == skipped
+
+
+async def test_a_run_that_may_follow_no_more_when_asked_again_waits_no_more(ledger: Ledger) -> None:
+    follower = draft(CLOCK, cause=Cause.CHAINED, origin=await ledger.create(draft(CLOCK)))
+    number = await ledger.follow(follower)
+    again = await ledger.follow(replace(follower, skip_reason=SkipReason.PAUSED))
+    row = await ledger.read(number)
+    skipped = (number, Outcome.SKIPPED, SkipReason.PAUSED, AT)
+    assert (again, row.outcome, row.skip_reason, row.finished_at) == skipped
 
 
 async def test_what_a_dead_process_left_is_found_in_the_order_it_was_asked_for(

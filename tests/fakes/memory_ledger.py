@@ -130,7 +130,12 @@ class MemoryLedger:
         if number is None:
             return self._tables.add(run, "").id
         found = self._tables.runs[number]
-        return found.id if found.outcome is Outcome.CLAIMED else None
+        if found.outcome is not Outcome.CLAIMED:
+            return None
+        if run.skip_reason is not None:
+            skipped = replace(found, outcome=Outcome.SKIPPED, skip_reason=run.skip_reason)
+            self._tables.put(replace(skipped, finished_at=run.claimed_at))
+        return found.id
 
     async def recover(self) -> Sequence[Run]:
         for number in list(self._tables.open):

@@ -31,12 +31,12 @@ DELETE FROM runs WHERE order_key = ANY($1::uuid[]) AND outcome = 'claimed';
 
 -- name: follow_run
 -- However often it is asked for, a job follows a run once, and a run is repeated once. Who asks again
--- gets the same row as long as it waits: a reply may have been lost.
+-- gets the same row as long as it waits, as it is decided now: a reply may have been lost.
 INSERT INTO runs (job, kind, cause, outcome, skip_reason, options, claimed_at, finished_at, attempt, origin)
 VALUES ($1, $2, $3, CASE WHEN $8::text IS NULL THEN 'claimed' ELSE 'skipped' END, $8::text, $4,
     $5::timestamptz, CASE WHEN $8::text IS NOT NULL THEN $5::timestamptz END, $6, $7)
 ON CONFLICT (origin, job, cause) WHERE origin IS NOT NULL DO UPDATE
-SET claimed_at = runs.claimed_at
+SET outcome = EXCLUDED.outcome, skip_reason = EXCLUDED.skip_reason, finished_at = EXCLUDED.finished_at
 WHERE runs.outcome = 'claimed'
 RETURNING id;
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from syncd.schedule.cron import parse_cron
 from syncd.schedule.jitter import due_at
 from syncd.schedule.roster import Schedule
 from syncd.schedule.timetable import Every, Timetable, fires_between
+from syncd.schedule.turns import in_turns
 from syncd.schedule.verdicts import MOST_VERDICTS, Question, Verdict, Way, decide
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -31,9 +33,8 @@ def ask(
     names = ("pauses", "ahead", "is_active", "most")
     asked = {name: known.pop(name) for name in names if name in known}
     schedule = Schedule(job=to_job(), **known)
-    return list(
-        decide(Question(schedule=schedule, timetable=timetable, since=since, now=now, **asked))
-    )
+    question = Question(schedule=schedule, timetable=timetable, since=since, now=now, **asked)
+    return list(asyncio.run(in_turns(decide(question))))
 
 
 def said(verdicts: list[Verdict]) -> dict[str, str]:
