@@ -78,6 +78,8 @@ class Changes:
             self._scheduler.job(job)
             if change.reset:
                 _check_alone(change)
+                # Also where we know of nothing: another leader may have written it.
+                await self._store.drop(job)
                 return
             before = self._applied.get(job)
             after = overridden(self.config, job, change, before, self._clock.now())

@@ -36,6 +36,7 @@ from syncd.runs.runner import Runner
 from syncd.schedule.loop import Scheduler
 from syncd.store.accounts import AccountStore
 from syncd.store.database import Database
+from syncd.store.fence import Fence
 from syncd.store.freshness import FreshnessStore
 from syncd.store.gates import GateStore
 from syncd.store.leases import LeaseStore
@@ -129,16 +130,19 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     servers: list[EmbeddedServer] = [own_postgres] if postgres is None else []
     servers += [own_valkey] if valkey is None else []
     database = Database(to_database(config, postgres or own_postgres.address), clock)
-    users = UserStore(database)
-    around = _surroundings(config, clock, bus, users, database)
-    gates = GateKeeper(clients_of(around), GateStore(database), clock, bus)
+    fence = Fence()
+    users = UserStore(database, fence)
+    stores = _stores(database, fence, users, clock)
+    around = _surroundings(config, clock, bus, stores)
+    gates = GateKeeper(clients_of(around), GateStore(database, fence), clock, bus)
     health = StoreHealth(database, clock, bus, at_first=gates.restore)
     gates.may_write = lambda: not health.error
     engine = LocalEngine(Runner(around))
     leadership = _leadership(config, around, engine)
+    leadership.before_release = gates.flush
     scheduler = Scheduler(to_schedules(config), engine, around, is_firing=is_firing)
     return Core(
-        changes=Changes(config, scheduler, OverrideStore(database), clock, bus),
+        changes=Changes(config, scheduler, OverrideStore(database, fence), clock, bus),
         clock=clock,
         bus=bus,
         servers=Servers(servers),
@@ -146,10 +150,10 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
         cache=Cache(valkey or own_valkey.address, clock),
         health=health,
         users=users,
-        pauses=PauseStore(database),
+        pauses=PauseStore(database, fence),
         gates=gates,
         freshness=FreshnessStore(database),
-        letters=LetterStore(database),
+        letters=LetterStore(database, fence),
         around=around,
         engine=engine,
         scheduler=scheduler,
@@ -182,20 +186,23 @@ def clients_of(around: Surroundings) -> Sequence[PlatformClient]:
     return [platform.client for each in around.platforms.values() for platform in each]
 
 
-def _surroundings(
-    config: Config, clock: Clock, bus: Bus, users: UserStore, database: Database
-) -> Surroundings:
-    runs = RunStore(database, f"{socket.gethostname()}:{os.getpid()}:{clock.now():%Y%m%dT%H%M%S}")
+def _stores(database: Database, fence: Fence, users: UserStore, clock: Clock) -> Stores:
+    process = f"{socket.gethostname()}:{os.getpid()}:{clock.now():%Y%m%dT%H%M%S}"
+    runs = RunStore(database, process, fence)
+    return Stores(
+        database=database,
+        runs=runs,
+        accounts=AccountStore(database, fence),
+        sync=SyncStore(database, runs),
+        mirror=MirrorStore(database, runs, users),
+    )
+
+
+def _surroundings(config: Config, clock: Clock, bus: Bus, stores: Stores) -> Surroundings:
     return Surroundings(
         clock=clock,
         bus=bus,
-        stores=Stores(
-            database=database,
-            runs=runs,
-            accounts=AccountStore(database, runs.fence),
-            sync=SyncStore(database, runs),
-            mirror=MirrorStore(database, runs, users),
-        ),
+        stores=stores,
         platforms=_connect_platforms(config, clock, bus),
         admission=Admission(clock),
     )

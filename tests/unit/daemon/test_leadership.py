@@ -346,3 +346,20 @@ async def test_one_piece_of_work_is_cancelled_when_somebody_else_takes_over(
         await clock.run(one.leadership.lead_once(work))
 
     assert (one.is_at_work, one.let_go) == (False, 1)
+
+
+async def test_who_was_frozen_for_longer_than_it_may_trust_leads_no_more_from_the_first_instant(
+    table: Table, clock: FakeClock
+) -> None:
+    one = Process(table, clock, "one")
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(one.leadership.keep(one.lead))
+        await clock.advance(1)
+        assert one.leadership.is_leading
+
+        # It wakes; nothing of it had a turn yet but what answers an order.
+        clock._elapsed += TTL.total_seconds() + 1
+        refusal = one.leadership.refusal
+        task.cancel()
+
+    assert refusal != ""
