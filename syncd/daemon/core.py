@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Self, cast
 
@@ -59,6 +59,7 @@ class Core:
     bus: Bus
     servers: Servers
     database: Database
+    lease_database: Database
     cache: Cache
     health: StoreHealth
     users: UserStore
@@ -79,7 +80,8 @@ class Core:
 
     async def __aenter__(self) -> Self:
         """Enter what needs no other machine; servers are started when asked."""
-        for part in (self.servers, self.database, self.cache, self.gates):
+        databases = (self.database, self.lease_database)
+        for part in (self.servers, *databases, self.cache, self.gates):
             await self.stack.enter_async_context(part)
         for client in clients_of(self.around):
             await self.stack.enter_async_context(client)
@@ -138,7 +140,9 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     health = StoreHealth(database, clock, bus, at_first=gates.restore)
     gates.may_write = lambda: not health.error
     engine = LocalEngine(Runner(around))
-    leadership = _leadership(config, around, engine)
+    # Of its own: a pool that is busy must not cost the lease.
+    lease_database = Database(replace(database.settings, pool=1), clock)
+    leadership = _leadership(config, around, engine, LeaseStore(lease_database))
     leadership.before_release = gates.flush
     scheduler = Scheduler(to_schedules(config), engine, around, is_firing=is_firing)
     return Core(
@@ -147,6 +151,7 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
         bus=bus,
         servers=Servers(servers),
         database=database,
+        lease_database=lease_database,
         cache=Cache(valkey or own_valkey.address, clock),
         health=health,
         users=users,
@@ -162,14 +167,16 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     )
 
 
-def _leadership(config: Config, around: Surroundings, engine: LocalEngine) -> Leadership:
+def _leadership(
+    config: Config, around: Surroundings, engine: LocalEngine, leases: LeaseStore
+) -> Leadership:
     runs, ttl = around.stores.runs, config.daemon.lease
 
     async def let_go() -> None:
         await engine.abort(ttl.total_seconds() / 3)
 
     leadership = Leadership(
-        LeaseStore(around.stores.database),
+        leases,
         runs.fence,
         Candidate(holder=f"{socket.gethostname()}:{os.getpid()}", version=__version__),
         ttl=ttl,

@@ -358,3 +358,16 @@ async def test_orders_that_reach_a_frozen_leader_are_refused_when_it_wakes(
 
     assert [list(map(dict, rows)) for rows in (pauses, overrides)] == [[], []]
     assert not {200} & set(codes), codes
+
+
+async def test_a_long_mirror_on_the_only_connection_does_not_cost_the_lease(
+    postgres: PostgresAddress, tmp_path: Path
+) -> None:
+    query = "SELECT 'k' || i AS key, 'h' || i AS github FROM generate_series(1, 9) i, pg_sleep(8)"
+    tables = {"database": {"pool": 1}, "users": {"query": query, "every": "1h"}}
+    async with place(postgres, tmp_path, 20, 0) as here, here.daemon("one", tables) as one:
+        await one.start()
+        run = await one.finished(await one.trigger_job("users"))
+
+        assert one.said("lease.lost") == []
+        assert (run["outcome"], run["resumed"]) == ("succeeded", 0)
