@@ -171,6 +171,24 @@ async def test_a_leader_that_stops_in_order_is_followed_within_a_second(
         assert (one.is_at_work, two.is_at_work, two.fence.epoch) == (False, True, 2)
 
 
+async def test_what_is_left_to_write_is_written_before_another_may_lead(
+    table: Table, clock: FakeClock
+) -> None:
+    one = Process(table, clock, "one")
+    seen: list[tuple[int | None, bool]] = []
+
+    async def write() -> None:
+        seen.append((one.fence.epoch, table.row is not None))
+
+    one.leadership.before_release = write
+    async with keeping(one):
+        await clock.advance(1)
+        await one.leadership.release()
+
+    assert seen == [(1, True)]
+    assert (one.fence.epoch, table.row) == (None, None)
+
+
 async def test_a_leader_that_died_is_followed_within_the_lease(
     table: Table, clock: FakeClock
 ) -> None:
