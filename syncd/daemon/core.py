@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Self, cast
 
@@ -36,6 +36,7 @@ from syncd.runs.runner import Runner
 from syncd.schedule.loop import Scheduler
 from syncd.store.accounts import AccountStore
 from syncd.store.database import Database
+from syncd.store.fence import Fence
 from syncd.store.freshness import FreshnessStore
 from syncd.store.gates import GateStore
 from syncd.store.leases import LeaseStore
@@ -58,6 +59,7 @@ class Core:
     bus: Bus
     servers: Servers
     database: Database
+    lease_database: Database
     cache: Cache
     health: StoreHealth
     users: UserStore
@@ -78,7 +80,8 @@ class Core:
 
     async def __aenter__(self) -> Self:
         """Enter what needs no other machine; servers are started when asked."""
-        for part in (self.servers, self.database, self.cache, self.gates):
+        databases = (self.database, self.lease_database)
+        for part in (self.servers, *databases, self.cache, self.gates):
             await self.stack.enter_async_context(part)
         for client in clients_of(self.around):
             await self.stack.enter_async_context(client)
@@ -129,27 +132,33 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     servers: list[EmbeddedServer] = [own_postgres] if postgres is None else []
     servers += [own_valkey] if valkey is None else []
     database = Database(to_database(config, postgres or own_postgres.address), clock)
-    users = UserStore(database)
-    around = _surroundings(config, clock, bus, users, database)
-    gates = GateKeeper(clients_of(around), GateStore(database), clock, bus)
+    fence = Fence()
+    users = UserStore(database, fence)
+    stores = _stores(database, fence, users, clock)
+    around = _surroundings(config, clock, bus, stores)
+    gates = GateKeeper(clients_of(around), GateStore(database, fence), clock, bus)
     health = StoreHealth(database, clock, bus, at_first=gates.restore)
     gates.may_write = lambda: not health.error
     engine = LocalEngine(Runner(around))
-    leadership = _leadership(config, around, engine)
+    # Of its own: a pool that is busy must not cost the lease.
+    lease_database = Database(replace(database.settings, pool=1), clock)
+    leadership = _leadership(config, around, engine, LeaseStore(lease_database))
+    leadership.before_release = gates.flush
     scheduler = Scheduler(to_schedules(config), engine, around, is_firing=is_firing)
     return Core(
-        changes=Changes(config, scheduler, OverrideStore(database), clock, bus),
+        changes=Changes(config, scheduler, OverrideStore(database, fence), clock, bus),
         clock=clock,
         bus=bus,
         servers=Servers(servers),
         database=database,
+        lease_database=lease_database,
         cache=Cache(valkey or own_valkey.address, clock),
         health=health,
         users=users,
-        pauses=PauseStore(database),
+        pauses=PauseStore(database, fence),
         gates=gates,
         freshness=FreshnessStore(database),
-        letters=LetterStore(database),
+        letters=LetterStore(database, fence),
         around=around,
         engine=engine,
         scheduler=scheduler,
@@ -158,14 +167,16 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     )
 
 
-def _leadership(config: Config, around: Surroundings, engine: LocalEngine) -> Leadership:
+def _leadership(
+    config: Config, around: Surroundings, engine: LocalEngine, leases: LeaseStore
+) -> Leadership:
     runs, ttl = around.stores.runs, config.daemon.lease
 
     async def let_go() -> None:
         await engine.abort(ttl.total_seconds() / 3)
 
     leadership = Leadership(
-        LeaseStore(around.stores.database),
+        leases,
         runs.fence,
         Candidate(holder=f"{socket.gethostname()}:{os.getpid()}", version=__version__),
         ttl=ttl,
@@ -182,20 +193,23 @@ def clients_of(around: Surroundings) -> Sequence[PlatformClient]:
     return [platform.client for each in around.platforms.values() for platform in each]
 
 
-def _surroundings(
-    config: Config, clock: Clock, bus: Bus, users: UserStore, database: Database
-) -> Surroundings:
-    runs = RunStore(database, f"{socket.gethostname()}:{os.getpid()}:{clock.now():%Y%m%dT%H%M%S}")
+def _stores(database: Database, fence: Fence, users: UserStore, clock: Clock) -> Stores:
+    process = f"{socket.gethostname()}:{os.getpid()}:{clock.now():%Y%m%dT%H%M%S}"
+    runs = RunStore(database, process, fence)
+    return Stores(
+        database=database,
+        runs=runs,
+        accounts=AccountStore(database, fence),
+        sync=SyncStore(database, runs),
+        mirror=MirrorStore(database, runs, users),
+    )
+
+
+def _surroundings(config: Config, clock: Clock, bus: Bus, stores: Stores) -> Surroundings:
     return Surroundings(
         clock=clock,
         bus=bus,
-        stores=Stores(
-            database=database,
-            runs=runs,
-            accounts=AccountStore(database, runs.fence),
-            sync=SyncStore(database, runs),
-            mirror=MirrorStore(database, runs, users),
-        ),
+        stores=stores,
         platforms=_connect_platforms(config, clock, bus),
         admission=Admission(clock),
     )

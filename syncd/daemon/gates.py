@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ from functools import partial
 from typing import Self
 
 from syncd.clock import Clock
-from syncd.errors import NotKnown, StoreUnavailable, SyncdError
+from syncd.errors import LeaseLost, NotKnown, StoreUnavailable, SyncdError
 from syncd.model.gate import GateState
 from syncd.outbound.client import PlatformClient
 from syncd.outbound.credentials import FINGERPRINT_CHARACTERS
@@ -20,13 +21,13 @@ from syncd.telemetry.events import ConditionNoticed
 
 _BACKOFF_SECONDS = (1.0, 60.0)
 _LAST_WRITE_SECONDS = 3.0
+_LEAD_SECONDS = 1.0
 
 
 class GateKeeper:
     """Writes what gates tell, the last word of each, and gives it back after a restart.
 
-    Leaving the context writes what is not written yet, unless `may_write` says that the database
-    is away; then it is lost.
+    Only the leader writes. What is not written when the context is left is lost: `flush` before.
 
     Args:
         clients: every way out, one per (platform, credential).
@@ -53,18 +54,21 @@ class GateKeeper:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Write the rest."""
-        try:
-            if self.may_write():
-                async with asyncio.timeout(_LAST_WRITE_SECONDS):
-                    await self._write()
-        except (SyncdError, TimeoutError):
-            pass  # told below, as what could not even be tried
+        """Write the rest, where we may; tell of what is lost."""
+        await self.flush()
         if self._unwritten:
             names = ", ".join(sorted({platform for platform, _ in self._unwritten}))
             condition = f"what {names} asked us to wait for could not be written down"
             hint = "after the restart syncd asks once and is told again"
             self._bus.emit(ConditionNoticed(condition=condition, hint=hint))
+
+    async def flush(self) -> None:
+        """Write what is not written yet, unless `may_write` says that the database is away."""
+        # What fails is told when the context is left, as what could not even be tried.
+        with contextlib.suppress(SyncdError, TimeoutError):
+            if self.may_write():
+                async with asyncio.timeout(_LAST_WRITE_SECONDS):
+                    await self._write()
 
     async def restore(self) -> None:
         """Let every gate go on as it was; to be done before the first request leaves.
@@ -106,7 +110,7 @@ class GateKeeper:
         return [obstacle for client in meant for obstacle in client.gate.lift()]
 
     async def keep(self) -> None:
-        """Write what is told, for ever; what a lost database keeps from it is written later."""
+        """Write what is told, for ever; what could not be is written later."""
         backoff, longest = _BACKOFF_SECONDS
         while True:
             await self._noted.wait()
@@ -116,6 +120,8 @@ class GateKeeper:
             except StoreUnavailable:
                 await self._clock.sleep(backoff)
                 backoff = min(backoff * 2, longest)
+            except LeaseLost:
+                await self._clock.sleep(_LEAD_SECONDS)
             except SyncdError as error:
                 # A state that cannot be stored must not end the daemon; the gate itself holds it.
                 self._unwritten.clear()

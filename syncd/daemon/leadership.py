@@ -97,6 +97,8 @@ class Leadership:
         """Who leads, as far as is known."""
         self.on_renewed: Step = _nothing
         """What is done after each renewal: the database answers."""
+        self.before_release: Step = _nothing
+        """What is still written as the leader, in order, before another may lead."""
         self.on_standby: Step = _nothing
         """What is done every ten seconds, and at first, while somebody else leads."""
         self.renew_instance: Callable[[], str] = lambda: self.candidate.instance
@@ -104,14 +106,16 @@ class Leadership:
 
     @property
     def is_leading(self) -> bool:
-        """Tell whether this process leads."""
-        return self._epoch is not None
+        """Tell whether this process leads, and may still believe it."""
+        return self._epoch is not None and self._clock.monotonic() < self._trusted_until
 
     @property
     def refusal(self) -> str:
         """Say why this process may change nothing; empty when it may."""
         if self.is_leading or not self._has_begun:
             return ""
+        if self._epoch is not None:
+            return "this syncd could not renew its lease: another one may lead by now"
         if self.leader is None:
             return "no syncd leads at the moment: this one tries to"
         return f"this syncd stands by: {_named(self.leader)} leads"
@@ -170,7 +174,9 @@ class Leadership:
             await self.release()
 
     async def release(self) -> None:
-        """Write nothing any more, and let another process lead at once."""
+        """Write the rest, then nothing any more, and let another process lead at once."""
+        if self._epoch is not None:
+            await self.before_release()
         epoch, self._epoch = self._epoch, None
         self._fence.close()
         if epoch is None:
@@ -270,7 +276,7 @@ class Leadership:
             self.candidate = replace(self.candidate, instance=self.renew_instance())
 
     def _not_leading(self) -> NotLeading:
-        where = self.leader.listen if self.leader is not None else ""
+        where = self.leader.listen if self.leader is not None and self._epoch is None else ""
         hint = f"ask the one that leads: its control port is {where}" if where else None
         return NotLeading(self.refusal, leader=where, hint=hint or "try again in a moment")
 

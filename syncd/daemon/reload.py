@@ -13,11 +13,12 @@ from syncd.config.models import Config
 from syncd.daemon.answers import Json
 from syncd.daemon.core import Core
 from syncd.daemon.settings import load_config
-from syncd.errors import ConfigError
-from syncd.telemetry.events import ConfigRefused, ConfigReloaded
+from syncd.errors import ConfigError, SyncdError
+from syncd.telemetry.events import ConditionNoticed, ConfigRefused, ConfigReloaded
 
 _BY_SIGNAL = "SIGHUP"
 _MEND = "mend it, then `syncd reload`"
+_AGAIN = "try again in a moment: `syncd reload`"
 _SHOWN = 3
 
 
@@ -68,6 +69,9 @@ class Reload:
                 await self.reload(dry_run=False, actor=_BY_SIGNAL)
             except ConfigError:
                 continue  # told, and kept for `syncd status`
+            except SyncdError as error:
+                condition = f"config.toml was not reloaded: {error}"
+                self._core.bus.emit(ConditionNoticed(condition=condition, hint=_AGAIN))
 
     async def reload(self, *, dry_run: bool, actor: str) -> Json:
         """Read config.toml, and apply it unless `dry_run`; return what is different in it.

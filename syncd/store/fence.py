@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from syncd.errors import LeaseLost
-from syncd.model.lease import LEADER
+from syncd.model.lease import LEADER, Lease
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Connection, Database
 
@@ -64,8 +64,12 @@ class Fence:
             found = await connection.fetchval(self._sql["show_epoch"], LEADER, epoch)
         if found is None or epoch != self._epoch:
             self.refused.set()
-            raise _lost()
+            leader = await connection.fetchrow(self._sql["read_lease"], LEADER)
+            raise _lost(None if leader is None else Lease(**leader))
 
 
-def _lost() -> LeaseLost:
-    return LeaseLost("this syncd does not lead any more; nothing was written")
+def _lost(leader: Lease | None = None) -> LeaseLost:
+    hint = "`syncd status` names the one that leads"
+    if leader is not None and leader.listen:
+        hint = f"ask the one that leads, {leader.holder}: its control port is {leader.listen}"
+    return LeaseLost("this syncd does not lead any more; nothing was written", hint=hint)

@@ -100,13 +100,15 @@ class FireStore:
         row that may be there goes with `drop_unsure`.
         """
         key = uuid4()
-        self._unsure.add(key)
         try:
-            number = await self._create(run, key)
-        except StoreUnavailable:
-            number = await self._create(run, key)
-        self._unsure.discard(key)
-        return number
+            try:
+                return await self._create(run, key)
+            except StoreUnavailable:
+                return await self._create(run, key)
+        except BaseException:
+            # Not before: what is under way must not be dropped.
+            self._unsure.add(key)
+            raise
 
     async def _create(self, run: Run, key: UUID) -> RunId:
         async with self.fence.transaction(self._database) as connection:

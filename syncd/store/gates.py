@@ -8,6 +8,7 @@ from datetime import datetime
 from syncd.model.gate import GateState
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Database
+from syncd.store.fence import Fence
 
 # The columns that the block `write_gates` takes first, in its order.
 _COLUMNS = (
@@ -26,10 +27,14 @@ _COLUMNS = (
 
 
 class GateStore:
-    """Owns the table `gates`."""
+    """Owns the table `gates`.
 
-    def __init__(self, database: Database) -> None:
+    Every write is refused with `LeaseLost`, and nothing written, once somebody else leads.
+    """
+
+    def __init__(self, database: Database, fence: Fence | None = None) -> None:
         self._database = database
+        self._fence = fence or Fence()
         self._sql = load_blocks("gates")
 
     async def write(self, states: Sequence[GateState]) -> None:
@@ -38,7 +43,7 @@ class GateStore:
         used_up = [
             {name: until.isoformat() for name, until in state.used_up.items()} for state in states
         ]
-        async with self._database.connection() as connection:
+        async with self._fence.transaction(self._database) as connection:
             await connection.execute(self._sql["write_gates"], *columns, used_up)
 
     async def read(self) -> Sequence[GateState]:

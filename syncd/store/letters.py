@@ -16,6 +16,7 @@ from syncd.model.letter import DeadLetter, Decision, Letters, LetterState
 from syncd.model.run import RunId
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Connection, Database
+from syncd.store.fence import Fence
 
 # An account is set aside after so many failures of its own in a row, over so long: a person who
 # asks for it again and again does not use them up within minutes.
@@ -32,10 +33,14 @@ _HINT = "`syncd dead-letters list` shows those that wait for a person"
 
 
 class LetterStore:
-    """Owns the table `dead_letters`."""
+    """Owns the table `dead_letters`.
 
-    def __init__(self, database: Database) -> None:
+    A decision is refused with `LeaseLost`, and nothing written, once somebody else leads.
+    """
+
+    def __init__(self, database: Database, fence: Fence | None = None) -> None:
         self._database = database
+        self._fence = fence or Fence()
         self._sql = load_blocks("letters")
 
     async def write(
@@ -99,7 +104,7 @@ class LetterStore:
         """Requeue or discard many letters, all or none; return how many there were."""
 
         async def decide() -> int:
-            async with self._database.transaction() as connection:
+            async with self._fence.transaction(self._database) as connection:
                 await connection.execute(self._sql["lock_accounts"], *_columns(chosen))
                 found: int = await connection.fetchval(
                     self._sql[_BLOCKS[decision]], *_columns(chosen), actor, at

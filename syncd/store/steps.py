@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import datetime
 
 from syncd.errors import LeaseLost
@@ -13,6 +14,7 @@ from syncd.store.database import Connection, Database, Row
 from syncd.store.fence import Fence
 from syncd.store.fires import FireStore
 from syncd.store.together import Together
+from syncd.store.translation import RowRefused
 
 _Ended = tuple[int, Ending, datetime]
 
@@ -48,7 +50,11 @@ class StepStore(FireStore):
 
         Safe to repeat.
         """
-        return await self._finishes.ask((run_id, ending, at))
+        try:
+            return await self._finishes.ask((run_id, ending, at))
+        except RowRefused:
+            plain = replace(ending, error="it ended with words that cannot be stored", hint="")
+            return await self._finishes.ask((run_id, plain, at))
 
     async def read(self, run_id: int) -> Run | None:
         """Return a run, or None when there is none of that number."""
@@ -78,8 +84,8 @@ class StepStore(FireStore):
                 numbers,
                 [ending.outcome for ending in endings],
                 [at for _, _, at in ended],
-                [ending.error for ending in endings],
-                [ending.hint for ending in endings],
+                [_storable(ending.error) for ending in endings],
+                [_storable(ending.hint) for ending in endings],
                 [each.retryable and each.outcome is Outcome.FAILED for each in endings],
                 self._holder,
             )
@@ -102,6 +108,11 @@ def _in_order(numbers: Sequence[int], rows: Sequence[Row]) -> Sequence[Run | Non
     """Return the runs of these numbers, None for one that has no row."""
     runs = {row["id"]: to_run(row) for row in rows}
     return [runs.get(number) for number in numbers]
+
+
+def _storable(text: str) -> str:
+    """Return a text without what none in PostgreSQL can hold: NUL, half a surrogate pair."""
+    return text.replace("\0", "?").encode("utf-8", "replace").decode()
 
 
 def to_run(row: Row) -> Run:

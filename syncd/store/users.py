@@ -12,6 +12,7 @@ from syncd.errors import BadInput
 from syncd.model.account import AccountId, UserEntry
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Connection, Database, Row, undo
+from syncd.store.fence import Fence
 from syncd.store.orders import Orders
 from syncd.store.translation import RowRefused
 
@@ -39,12 +40,14 @@ class PutResult:
 class UserStore:
     """Owns the table `users` and who is linked to what in `accounts`.
 
-    Every order about users is noted in `orders`, so that a mirror run does not undo it.
+    Every order about users is noted in `orders`, so that a mirror run does not undo it; it is
+    refused with `LeaseLost`, and nothing written, once somebody else leads.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, fence: Fence | None = None) -> None:
         self.orders = Orders()
         self._database = database
+        self._fence = fence or Fence()
         self._sql = load_blocks("users")
 
     async def put(self, entries: Sequence[UserEntry], *, dry_run: bool = False) -> PutResult:
@@ -73,6 +76,8 @@ class UserStore:
             transaction = connection.transaction()
             await transaction.start()
             try:
+                if not dry_run:
+                    await self._fence.show(connection)
                 results = [
                     await self.put_within(connection, entries[start : start + SLICE])
                     for start in range(0, len(entries), SLICE)
@@ -160,7 +165,7 @@ class UserStore:
     async def set_opted_out(self, key: str, *, opted_out: bool) -> set[AccountId]:
         """Opt a user out of everything, or in again; return the accounts whose state changed."""
         self.orders.note([key])
-        async with self._database.connection() as connection:
+        async with self._fence.transaction(self._database) as connection:
             rows = await connection.fetch(self._sql["set_opted_out"], [key], opted_out)
         return {AccountId(number) for row in rows for number in row["accounts"]}
 
@@ -170,7 +175,7 @@ class UserStore:
         Of a user who opted out and is mirrored that much is kept: the query would bring them back.
         """
         self.orders.note([key])
-        async with self._database.connection() as connection:
+        async with self._fence.transaction(self._database) as connection:
             users, accounts = await self.delete_within(connection, [key], are_named=True)
         return accounts if users else None
 

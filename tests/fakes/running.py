@@ -34,6 +34,7 @@ from syncd.schedule.loop import Scheduler
 from syncd.schedule.roster import Schedule
 from syncd.store.accounts import AccountStore
 from syncd.store.database import Database
+from syncd.store.fence import Fence
 from syncd.store.mirror import MirrorStore
 from syncd.store.runs import RunStore
 from syncd.store.sync import SyncStore
@@ -103,8 +104,9 @@ class Running:
         self.clock = clock
         self.bus = Bus()
         self.events: list[Event] = []
-        self.users = UserStore(database)
-        runs = RunStore(database, holder)
+        fence = Fence()
+        self.users = UserStore(database, fence)
+        runs = RunStore(database, holder, fence)
         self.platform = ScriptedPlatform(clock, self.bus)
         self.around = Surroundings(
             clock=clock,

@@ -75,6 +75,18 @@ async def test_a_reset_goes_back_to_config_toml_for_good(desk: Desk, tmp_path: P
     assert (await after_a_restart(tmp_path))["notes"] == []
 
 
+async def test_a_reset_also_drops_what_this_process_does_not_know_of(desk: Desk) -> None:
+    await desk.core.changes.load()
+    async with desk.core.database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO job_overrides (job, enabled, changed_at) VALUES ($1, false, now())", JOB
+        )
+
+    await changed(desk, reset=True)
+
+    assert await kept(desk) == []
+
+
 async def test_what_is_as_config_toml_says_again_differs_no_more(desk: Desk) -> None:
     await changed(desk, enabled=False)
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fakes.controlled import Desk
 from fakes.running import JOB
+from fakes.waiting import until
 
 from syncd.errors import ConfigError
 from syncd.model.override import JobChange
@@ -53,6 +54,22 @@ async def reloaded(desk: Desk, *, dry_run: bool = False) -> dict[str, Any]:
 
 async def names(desk: Desk) -> list[str]:
     return [job["name"] for job in await desk.control.jobs()]
+
+
+async def test_a_signal_while_the_lease_is_lost_is_followed_as_on_a_standby(
+    desk: Desk, config: ConfigFile
+) -> None:
+    desk.core.around.stores.runs.fence.close()
+    config.add(MORE)
+    watching = asyncio.create_task(desk.control.reloading.watch())
+    desk.control.reloading._asked.set()
+
+    async def has_more() -> bool:
+        return "more" in await names(desk)
+
+    await until(has_more, what="the job to be there")
+    assert not watching.done()
+    watching.cancel()
 
 
 async def test_a_new_job_is_there_and_the_difference_is_told(

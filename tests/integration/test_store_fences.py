@@ -10,17 +10,27 @@ from typing import Any
 
 import pytest
 from fakes.batches import KIND
+from fakes.clock import START as AT
 from fakes.clock import FakeClock
 from fakes.running import PLAY, Running, draft, fire_at, profile_of, running
 
 from syncd.errors import LeaseLost
+from syncd.model.account import UserEntry
+from syncd.model.gate import GateState
 from syncd.model.item import Success
 from syncd.model.lease import Candidate
+from syncd.model.letter import Decision, Letters, LetterState
+from syncd.model.override import Override
+from syncd.model.pause import Pause, PauseScope
 from syncd.model.run import Cause, Ending, Outcome, Report, RunId
 from syncd.model.schedule import Registered
 from syncd.store.accounts import START, AccountStore, Selection
 from syncd.store.database import Database
+from syncd.store.gates import GateStore
 from syncd.store.leases import LeaseStore
+from syncd.store.letters import LetterStore
+from syncd.store.overrides import OverrideStore
+from syncd.store.pauses import PauseStore
 from syncd.store.runs import RunStore
 from syncd.store.sync import Batch
 
@@ -30,6 +40,9 @@ READS = {
     *("count_due", "claim_retries", "next_retry", "freshness", "count_by_state"),
 }
 """What writes nothing; claiming accounts does not either, see `test_store_claims`."""
+
+
+PAUSE = Pause(scope=PauseScope.JOB, key="job", why="x", until=None, paused_at=AT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +60,14 @@ class Old:
     @property
     def accounts(self) -> AccountStore:
         return self.world.around.stores.accounts
+
+    @property
+    def pauses(self) -> PauseStore:
+        return PauseStore(self.world.database, self.runs.fence)
+
+    @property
+    def overrides(self) -> OverrideStore:
+        return OverrideStore(self.world.database, self.runs.fence)
 
     @property
     def selection(self) -> Selection:
@@ -118,7 +139,24 @@ OTHER_WRITES: dict[str, Write] = {
     "a batch of a dry run": lambda old: old.commit(dry_run=True),
     "the mirror": lambda old: old.mirror(),
 }
-WRITES = RUN_WRITES | ACCOUNT_WRITES | OTHER_WRITES
+ORDERS: dict[str, Write] = {
+    "put users": lambda old: old.world.users.put([UserEntry(key="new", accounts={PLAY: "new"})]),
+    "opt out": lambda old: old.world.users.set_opted_out("u1", opted_out=True),
+    "delete a user": lambda old: old.world.users.delete("u1"),
+    "pause": lambda old: old.pauses.pause(PAUSE),
+    "resume": lambda old: old.pauses.resume(PAUSE.scope, PAUSE.key),
+    "keep an override": lambda old: old.overrides.keep(
+        Override(job="job", enabled=False, changed_at=AT)
+    ),
+    "drop an override": lambda old: old.overrides.drop("job"),
+    "decide about letters": lambda old: LetterStore(old.world.database, old.runs.fence).decide_all(
+        Decision.DISCARD, Letters(states=(LetterState.OPEN,)), actor="a", at=AT
+    ),
+    "a gate": lambda old: GateStore(old.world.database, old.runs.fence).write(
+        [GateState(platform=PLAY, credential="main")]
+    ),
+}
+WRITES = RUN_WRITES | ACCOUNT_WRITES | OTHER_WRITES | ORDERS
 
 
 @pytest.fixture
@@ -140,7 +178,7 @@ async def old(database: Database) -> AsyncIterator[Old]:
 async def follow(old: Old) -> None:
     leases = LeaseStore(old.world.database)
     await leases.release(1)
-    second = Candidate(holder="second", instance="second", version="1")
+    second = Candidate(holder="second", instance="second", listen="there:1", version="1")
     assert await leases.take(second, timedelta(minutes=5)) == 2
 
 
@@ -183,9 +221,11 @@ async def test_a_write_with_an_epoch_that_has_moved_leaves_no_row(old: Old, name
     await follow(old)
     before = await everything(old.world)
 
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LeaseLost) as refused:
         await WRITES[name](old)
 
+    if name in ORDERS:
+        assert "second: its control port is there:1" in str(refused.value.hint)
     assert await everything(old.world) == before
     assert old.runs.fence.refused.is_set()
 

@@ -88,3 +88,21 @@ async def test_while_postgresql_stays_away_the_order_fails_and_its_row_goes_afte
     await runs.drop_unsure()
 
     assert await numbers(database) == []
+
+
+async def test_an_order_under_way_is_not_removed_by_who_removes_what_lost_its_reply(
+    database: Database,
+) -> None:
+    runs = RunStore(database, "one")
+
+    async def renewed() -> None:
+        for _ in range(4):
+            await runs.drop_unsure()
+
+    gone = []
+    for _ in range(100):
+        number, _ = await asyncio.gather(runs.create(draft(FakeClock())), renewed())
+        if await runs.read(number) is None:
+            gone.append(number)
+
+    assert gone == []

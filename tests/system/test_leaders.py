@@ -328,3 +328,46 @@ async def test_everything_works_through_pgbouncer_in_transaction_mode(
     assert (mirrored["outcome"], mirrored["created"]) == ("succeeded", 1)
     assert user["accounts"][0]["handle"] == "somebody"
     assert idle == []
+
+
+async def test_orders_that_reach_a_frozen_leader_are_refused_when_it_wakes(
+    postgres: PostgresAddress, tmp_path: Path
+) -> None:
+    async with (
+        place(postgres, tmp_path, 20, 0) as here,
+        here.daemon("one") as one,
+        here.daemon("two") as two,
+    ):
+        await one.start()
+        await one.follow(here.sandbox)
+        async with standing_by(two):
+            one.kill(signal.SIGSTOP)
+            orders = [
+                asyncio.create_task(one.api(*order))
+                for order in (
+                    ("POST", "/api/pause", {"why": "woken"}),
+                    ("PATCH", f"/api/jobs/{JOB}", {"enabled": False}),
+                    ("DELETE", "/api/users/u1"),
+                )
+            ]
+            await here.led_by(two)
+            one.kill(signal.SIGCONT)
+            codes = [(await order).status for order in orders]
+            pauses = await here.fetch("SELECT scope FROM pauses")
+            overrides = await here.fetch("SELECT job FROM job_overrides")
+
+    assert [list(map(dict, rows)) for rows in (pauses, overrides)] == [[], []]
+    assert not {200} & set(codes), codes
+
+
+async def test_a_long_mirror_on_the_only_connection_does_not_cost_the_lease(
+    postgres: PostgresAddress, tmp_path: Path
+) -> None:
+    query = "SELECT 'k' || i AS key, 'h' || i AS github FROM generate_series(1, 9) i, pg_sleep(8)"
+    tables = {"database": {"pool": 1}, "users": {"query": query, "every": "1h"}}
+    async with place(postgres, tmp_path, 20, 0) as here, here.daemon("one", tables) as one:
+        await one.start()
+        run = await one.finished(await one.trigger_job("users"))
+
+        assert one.said("lease.lost") == []
+        assert (run["outcome"], run["resumed"]) == ("succeeded", 0)

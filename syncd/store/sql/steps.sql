@@ -37,9 +37,12 @@ WHERE id = ANY ($1::bigint[]);
 -- When each job's last whole pass began: retries fill up that one.
 SELECT wanted.job, whole.began_at
 FROM unnest($1::text[]) AS wanted (job)
-CROSS JOIN LATERAL (
-    SELECT max(started_at) AS began_at FROM runs
+LEFT JOIN LATERAL (
+    -- As the index runs_whole has it.
+    SELECT started_at AS began_at FROM runs
     WHERE runs.job = wanted.job AND cause <> 'retry' AND NOT (options ->> 'dry_run')::boolean
         AND jsonb_array_length(options -> 'only') = 0 AND options ->> 'platform' = ''
         AND options ->> 'limit' IS NULL AND started_at IS NOT NULL
-) AS whole;
+    ORDER BY runs.started_at DESC
+    LIMIT 1
+) AS whole ON true;

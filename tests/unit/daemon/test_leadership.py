@@ -171,6 +171,24 @@ async def test_a_leader_that_stops_in_order_is_followed_within_a_second(
         assert (one.is_at_work, two.is_at_work, two.fence.epoch) == (False, True, 2)
 
 
+async def test_what_is_left_to_write_is_written_before_another_may_lead(
+    table: Table, clock: FakeClock
+) -> None:
+    one = Process(table, clock, "one")
+    seen: list[tuple[int | None, bool]] = []
+
+    async def write() -> None:
+        seen.append((one.fence.epoch, table.row is not None))
+
+    one.leadership.before_release = write
+    async with keeping(one):
+        await clock.advance(1)
+        await one.leadership.release()
+
+    assert seen == [(1, True)]
+    assert (one.fence.epoch, table.row) == (None, None)
+
+
 async def test_a_leader_that_died_is_followed_within_the_lease(
     table: Table, clock: FakeClock
 ) -> None:
@@ -346,3 +364,20 @@ async def test_one_piece_of_work_is_cancelled_when_somebody_else_takes_over(
         await clock.run(one.leadership.lead_once(work))
 
     assert (one.is_at_work, one.let_go) == (False, 1)
+
+
+async def test_who_was_frozen_for_longer_than_it_may_trust_leads_no_more_from_the_first_instant(
+    table: Table, clock: FakeClock
+) -> None:
+    one = Process(table, clock, "one")
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(one.leadership.keep(one.lead))
+        await clock.advance(1)
+        assert one.leadership.is_leading
+
+        # It wakes; nothing of it had a turn yet but what answers an order.
+        clock._elapsed += TTL.total_seconds() + 1
+        refusal = one.leadership.refusal
+        task.cancel()
+
+    assert refusal != ""
