@@ -11,7 +11,8 @@ import asyncpg
 import pytest
 
 from syncd.errors import StoreUnavailable
-from syncd.store.database import Collided, Database, RowRefused
+from syncd.store.database import Database
+from syncd.store.translation import Collided, RowRefused
 
 
 async def test_transactions_that_lock_each_other_out_are_both_done_in_the_end(
