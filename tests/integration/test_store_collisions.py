@@ -135,7 +135,7 @@ async def test_lock_that_is_not_had_in_time_is_tried_again(database: Database) -
 OTHERS = {
     "22012": RowRefused,
     "25006": StoreUnavailable,
-    "42703": asyncpg.UndefinedColumnError,
+    "42703": StoreUnavailable,
     "53100": StoreUnavailable,
     "53300": StoreUnavailable,
     "57014": StoreUnavailable,
