@@ -110,9 +110,13 @@ class Scheduler(Triggers):
         async with self._turn:
             await self._look(names)
 
-    def next_retry(self, name: str) -> datetime | None:
-        """Return when a job tries again what its last run left undone; None when it does not."""
-        return self._agenda.first(name, Wake.RETRY)
+    def next_retries(self) -> dict[str, datetime]:
+        """Return when jobs try again what their last runs left undone; the others are left out."""
+        entries = (each for each in self._agenda.in_order() if each.wake is Wake.RETRY)
+        retries: dict[str, datetime] = {}
+        for entry in entries:
+            retries.setdefault(entry.job, entry.at)
+        return retries
 
     def upcoming(self) -> Entry | None:
         """Return which job fires next, and when; None while none does."""
