@@ -20,7 +20,7 @@ from syncd.daemon.overrides import (
     with_overrides,
 )
 from syncd.daemon.settings import to_schedules
-from syncd.errors import BadInput, StoreUnavailable
+from syncd.errors import BadInput, LeaseLost, StoreUnavailable
 from syncd.model.override import JobChange, Override
 from syncd.model.pause import Pause
 from syncd.schedule.loop import Scheduler
@@ -88,7 +88,7 @@ class Changes:
     async def adopt(self, config: Config) -> None:
         """Let another config.toml be what runs; the listeners hear of it first."""
         async with self._turn:
-            with contextlib.suppress(StoreUnavailable):
+            with contextlib.suppress(StoreUnavailable, LeaseLost):
                 await self._look(*self.config.jobs)
             for listener in self._listeners:
                 listener(config)
