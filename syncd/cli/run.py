@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 
 from syncd.cli.base import Command, Exit
@@ -19,6 +20,9 @@ class Run(Command):
 
     def run(self, console: Console) -> Exit:
         """Serve until a signal comes."""
+        # Until somebody listens: config.toml is read after this anyway. Not SIG_IGN, which the
+        # servers that syncd starts would inherit.
+        signal.signal(signal.SIGHUP, lambda *_: None)
         config = load(console)
         from syncd.daemon.process import serve  # noqa: PLC0415 - a broken config is told sooner
 

@@ -16,6 +16,9 @@ _FIXED_KEYS = {"daemon": ("state_dir", "schedule")}
 # Of a section, what may change; everything else in it is fixed.
 _FREE_KEYS = {"logging": ("level",)}
 
+# What may be long, and tells how the tables of others look: only that it changed is shown.
+_HIDDEN_KEYS = frozenset({("users", "query"), ("jobs", MIRROR, "query")})
+
 _ANOTHER = "*** (another one)"
 
 
@@ -53,7 +56,7 @@ def differences(old: Config, new: Config) -> list[Difference]:
     old, new = _without_equal_jobs(old, new), _without_equal_jobs(new, old)
     # Compared by what a secret is, shown by what may be known of it.
     left, right = (dict(_leaves(config.redacted(digest))) for config in (old, new))
-    shown_left, shown_right = (dict(_leaves(config.redacted())) for config in (old, new))
+    shown_left, shown_right = _shown(old), _shown(new)
     for path in dict.fromkeys([*right, *left]):
         if path[:2] in jobs or left.get(path) == right.get(path):
             continue
@@ -67,6 +70,13 @@ def differences(old: Config, new: Config) -> list[Difference]:
         )
         found.append(difference)
     return found
+
+
+def _shown(config: Config) -> dict[Path, Any]:
+    leaves = dict(_leaves(config.redacted()))
+    return {
+        path: "***" if path in _HIDDEN_KEYS and leaves[path] else leaves[path] for path in leaves
+    }
 
 
 def _without_equal_jobs(config: Config, other: Config) -> Config:

@@ -29,6 +29,7 @@ from syncd.daemon.problems import (
     held_up_problems,
     pause_problems,
     run_problems,
+    stuck_problems,
 )
 from syncd.daemon.promises import whole_freshness
 from syncd.daemon.reload import Reload
@@ -105,13 +106,17 @@ class Control(UserDesk, LetterDesk, OrderDesk, Standing):
                 *(problem for platform in platforms for problem in platform["problems"]),
                 *database_problems(database),
                 *(held_up_problems(self._held()) if answers else ()),
-                *run_problems(jobs, verdicts),
+                *self._run_problems(jobs, verdicts),
                 *pause_problems(self._around.admission.pauses()),
                 *letter_problems(letters),
             ],
             "notes": self._notes(jobs),
             "log_dir": None if log_dir is None else str(log_dir),
         }
+
+    def _run_problems(self, jobs: list[Json], verdicts: Mapping[str, Json]) -> list[Json]:
+        stuck = stuck_problems(self._core.engine.stuck())
+        return [*stuck, *run_problems(jobs, verdicts)]
 
     def _held(self) -> list[RunHeldUp]:
         """List what holds up runs that are active; one that was lost tells of no end."""

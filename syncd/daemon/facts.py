@@ -28,12 +28,10 @@ _LOOKED_AT_SELDOM = {"gone", "quarantined"}
 async def find_facts(core: Core) -> FactFinder:
     """Begin a question about accounts."""
     retries: dict[str, tuple[datetime, datetime]] = {}
-    for schedule in core.scheduler.schedules():
-        name, work = schedule.job.name, schedule.job.work
-        at = core.scheduler.next_retry(name)
-        began_at = None if at is None else await core.around.stores.runs.cycle_start(name)
-        if at is not None and began_at is not None:
-            retries[name] = at, work.needed_since(began_at)
+    for name, at in core.scheduler.next_retries().items():
+        began_at = await core.around.stores.runs.cycle_start(name)
+        if began_at is not None and core.scheduler.knows(name):
+            retries[name] = at, core.scheduler.job(name).work.needed_since(began_at)
     return FactFinder(core, retries)
 
 

@@ -62,7 +62,12 @@ async def _run_as_leader(core: Core, job: str, options: RunOptions) -> Run:
     here = asyncio.current_task()
     assert here is not None, "a coroutine runs in a task"
     watch_signals(lambda: core.engine.ask_to_drain(drain), here.cancel)
-    ended = await core.engine.end_of(started.id)
+    try:
+        ended = await core.engine.end_of(started.id)
+    except asyncio.CancelledError:
+        # While the lease is ours: nobody else could tell later what became of the run.
+        await core.engine.cancel_and_leave()
+        raise
     if ended is None:
         raise LeaseLost(
             f"run {started.id} was taken over by another syncd on the same database",

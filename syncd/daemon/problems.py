@@ -8,6 +8,7 @@ from datetime import datetime
 from syncd.daemon.answers import Json
 from syncd.model.pause import Pause, PauseScope
 from syncd.model.run import Outcome
+from syncd.runs.runner import Order
 from syncd.telemetry.events import RunHeldUp
 
 _TROUBLE = {Outcome.PARTIAL, Outcome.FAILED, Outcome.HELD, Outcome.ABANDONED}
@@ -41,6 +42,17 @@ def held_up_problems(held_up: Iterable[RunHeldUp]) -> list[Json]:
     return [
         {"what": f"{each.job}: run {each.run_id} waits: {each.error}", "hint": each.hint}
         for each in held_up
+    ]
+
+
+def stuck_problems(orders: Iterable[Order]) -> list[Json]:
+    """Say which runs go on although they were cancelled."""
+    return [
+        {
+            "what": f"{each.job.name}: run {each.run.id} was cancelled and goes on all the same",
+            "hint": "its stack is in the log (run.stuck); a restart of syncd ends it",
+        }
+        for each in orders
     ]
 
 

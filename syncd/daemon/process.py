@@ -41,6 +41,8 @@ from syncd.web.server import ControlServer, ControlSettings
 from syncd.web.token import load_or_create_token
 
 _STORE_RETRY_SECONDS = 5.0
+# What is being claimed when a signal comes may take so long; the drain begins then at the latest.
+_CLOSE_SECONDS = 2.0
 # What is left when everything has stopped (threads, generators) may take so long to end.
 _EXIT_SECONDS = 10.0
 
@@ -183,7 +185,7 @@ class Daemon:
             await self._ending.wait()
             supervision.stopping()
             control.is_stopping = True
-            await core.scheduler.close()
+            await self._close(core)
             credentials.cancel()
             reloads.cancel()
             await self._drain(core)
@@ -247,6 +249,12 @@ class Daemon:
             self._failure = StartError(f"unforeseen {type(error).__name__}", hint=hint)
         finally:
             self._ending.set()
+
+    async def _close(self, core: Core) -> None:
+        """Start nothing any more; who waits for a lost database does not hold up the drain."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await core.scheduler.close()
 
     async def _drain(self, core: Core) -> None:
         seconds = core.config.daemon.drain.total_seconds()

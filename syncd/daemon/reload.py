@@ -103,6 +103,9 @@ class Reload:
 
         def read() -> tuple[Config, Sequence[Difference]]:
             new = load_config(running.path, self._environ)
+            if running.jobs and not new.jobs:
+                # Rather what an editor left half written than what anybody means.
+                raise ConfigError(f"{running.path}: there is no job left in it")
             return new, differences(running, new)
 
         try:

@@ -20,10 +20,10 @@ class Standing:
         return self.is_store_up and not why, why
 
     def is_standby(self) -> bool:
-        """Tell whether all is well but for another syncd leading."""
+        """Tell whether all is well but for another syncd leading; it is not while we end."""
         leadership = self._core.leadership
         is_other = leadership.leader is not None and not leadership.is_leading
-        return self.is_store_up and is_other
+        return self.is_store_up and is_other and not self.is_stopping
 
     def check_store(self) -> None:
         """Refuse what needs PostgreSQL while that is known not to answer."""

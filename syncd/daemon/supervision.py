@@ -78,8 +78,8 @@ class Supervision:
             self._notifier.reloading()
 
     def reloaded(self) -> None:
-        """Tell that a reload is over, and how things are now."""
-        if self._is_up:
+        """Tell that a reload is over, and how things are now; not once the end has begun."""
+        if self._is_up and not self._is_stopping:
             self._notifier.ready(self._words())
 
     def stopping(self) -> None:

@@ -24,8 +24,8 @@ _CANCELLED_SECONDS = 2.0
 class LocalEngine(Engine):
     """One task a run; leaving the context cancels what was not drained.
 
-    A run that swallows its cancellation is reported and left behind: the caller must end the
-    process then, because the event loop cannot be closed.
+    A run that swallows its cancellation is reported and left behind: at the end the caller must
+    end the process then, because the event loop cannot be closed.
     """
 
     def __init__(self, runner: Runner) -> None:
@@ -36,7 +36,16 @@ class LocalEngine(Engine):
         self._group = asyncio.TaskGroup()
         self._is_hurried = False
         self._settled = asyncio.Event()
-        self.has_stuck = False
+        self._stuck: list[tuple[Order, asyncio.Task[Run | None]]] = []
+
+    @property
+    def has_stuck(self) -> bool:
+        """Tell whether something that was cancelled goes on."""
+        return bool(self.stuck())
+
+    def stuck(self) -> list[Order]:
+        """Return the runs that were cancelled and go on."""
+        return [order for order, task in self._stuck if not task.done()]
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
@@ -67,7 +76,10 @@ class LocalEngine(Engine):
         return ended
 
     def _forget(self, order: Order) -> None:
-        self._active.pop(order.run.id, None)
+        active = self._active.get(order.run.id)
+        if active is None or active[0] is not order:
+            return  # it was left behind, and may have been started again
+        del self._active[order.run.id]
         if not self._active:
             self._settled.set()
         beside = self._by_job.get(order.job.name, {})
@@ -106,12 +118,15 @@ class LocalEngine(Engine):
             order.stop.request(StopReason.DRAIN, seconds * _GRACE_SHARE)
 
     async def abort(self, seconds: float) -> None:
-        """Cancel every run and wait at most `seconds` for them; their rows stay as they are."""
-        tasks = [task for _, task in self._active.values()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=seconds)
+        """Cancel every run and wait at most `seconds` for them; their rows stay as they are.
+
+        Who does not mind is reported and left behind: the run can be started again.
+        """
+        await self._cancel(seconds)
+
+    async def cancel_and_leave(self) -> None:
+        """Cancel every run at once, and leave all of it to the next start."""
+        await self._cancel_all()
 
     async def drain(self, seconds: float) -> None:
         """Ask every run to end and wait at most `seconds`; what is left is cancelled."""
@@ -130,17 +145,24 @@ class LocalEngine(Engine):
 
     async def _cancel_all(self) -> None:
         """Cancel what runs; report who does not mind, and leave all of it to the next start."""
+        await self._runner.leave(await self._cancel(_CANCELLED_SECONDS))
+
+    async def _cancel(self, seconds: float) -> list[Order]:
+        """Cancel what runs, report and forget who does not mind, and return all that ran."""
         left = list(self._active.values())
-        if self.has_stuck or not left:
-            return
+        if not left:
+            return []
         for _, task in left:
             task.cancel()
-        await asyncio.wait([task for _, task in left], timeout=_CANCELLED_SECONDS)
+        await asyncio.wait([task for _, task in left], timeout=seconds)
         for order, task in left:
             if not task.done():
-                self.has_stuck = True
                 self._runner.tell_stuck(order, _stacks(task))
-        await self._runner.leave([order for order, _ in left])
+                # Should it come to itself, it asks for nothing more and leaves the rest.
+                order.stop.request(StopReason.DRAIN, 0)
+                self._stuck.append((order, task))
+                self._forget(order)
+        return [order for order, _ in left]
 
 
 def _stacks(run: asyncio.Task[Run | None]) -> str:

@@ -7,7 +7,6 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
-from itertools import chain
 from typing import NamedTuple
 
 from syncd.clock import Clock
@@ -71,17 +70,6 @@ class Agenda:
         """Forget everything."""
         self._instants.clear()
         self._entries.clear()
-
-    def first(self, job: str, wake: Wake) -> datetime | None:
-        """Return when a job is woken next for this; None when it is not."""
-        return min(
-            (
-                entry.at
-                for entry in chain.from_iterable(self._entries.values())
-                if entry.job == job and entry.wake == wake
-            ),
-            default=None,
-        )
 
     def in_order(self) -> Iterator[Entry]:
         """Yield what is to come, the first first."""

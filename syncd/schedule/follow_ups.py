@@ -59,9 +59,9 @@ class FollowUps:
         """Try a job no more that is gone or off."""
         self._retries.pop(job, None)
 
-    def next_retry(self, job: str) -> datetime | None:
-        """Return when a job is tried again; None when it is not."""
-        return self._retries.get(job)
+    def next_retries(self) -> Mapping[str, datetime]:
+        """Return when jobs are tried again; those that are not are left out."""
+        return dict(self._retries)
 
     def is_due(self, entry: Entry) -> bool:
         """Tell whether a retry still stands: plans change."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -131,9 +131,9 @@ class Scheduler(Triggers):
         async with self._turn:
             await self._look(names)
 
-    def next_retry(self, name: str) -> datetime | None:
-        """Return when a job tries again what its last run left undone; None when it does not."""
-        return self._follow_ups.next_retry(name)
+    def next_retries(self) -> Mapping[str, datetime]:
+        """Return when jobs try again what their last runs left undone; the others are left out."""
+        return self._follow_ups.next_retries()
 
     def upcoming(self) -> Entry | None:
         """Return which job fires next, and when; None while none does."""

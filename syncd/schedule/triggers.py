@@ -72,7 +72,7 @@ class Triggers(Roster):
                 self._lines.add_beside([run])
             else:
                 self._lines.add(run)
-            self._lines.begin()
+            self._begin()
             return run
 
     def withdraw(self, run_id: int) -> None:
@@ -80,9 +80,10 @@ class Triggers(Roster):
         self._lines.forget(run_id)
 
     async def close(self) -> None:
-        """Start nothing any more; whoever is about to start a run does so first."""
+        """Start nothing any more; what was claimed meanwhile is for the next start."""
+        # At once: whose turn it is may wait for a database that does not answer.
+        self._is_closed = True
         async with self._turn:
-            self._is_closed = True
             self._lines.clear()
 
     def _refuse_overlap(self, name: str) -> None:

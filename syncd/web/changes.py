@@ -57,6 +57,7 @@ class Changes:
                 takes=ReloadInput,
                 answer=self._reload,
                 needs_store=False,
+                needs_lead=False,  # each process has a config.toml of its own
             ),
         )
 

@@ -73,7 +73,7 @@ class Dispatcher:
         try:
             if route.needs_store:
                 self._service.check_store()
-            if route.changes:
+            if route.changes and route.needs_lead:
                 self._service.check_may_change()
             async with asyncio.timeout(ANSWER_SECONDS):
                 body = await route.answer(call)

@@ -71,6 +71,7 @@ class Route(Generic[GivenT]):
 
     `takes` describes the query of a GET and the JSON body of everything else. Where `needs_store`
     is set it is refused at once while PostgreSQL does not answer, instead of being waited for.
+    Where `needs_lead` is not set, one that stands by obeys as well.
     """
 
     method: str
@@ -81,6 +82,7 @@ class Route(Generic[GivenT]):
     status: HTTPStatus = HTTPStatus.OK
     largest_body: int = 64 * 1024
     needs_store: bool = True
+    needs_lead: bool = True
 
     @property
     def changes(self) -> bool:

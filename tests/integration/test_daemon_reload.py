@@ -113,6 +113,11 @@ def nest_deeply(config: ConfigFile) -> None:
     config.add(f"x = {'[' * 20_000}")
 
 
+def empty(config: ConfigFile) -> None:
+    """Do as an editor does before it writes."""
+    config.path.write_text("")
+
+
 @pytest.mark.parametrize(
     ("damage", "sentences"),
     [
@@ -120,6 +125,7 @@ def nest_deeply(config: ConfigFile) -> None:
         (break_text, ["is not valid TOML"]),
         (nest_deeply, ["is nested too deeply"]),
         (ConfigFile.delete, ["no such file"]),
+        (empty, ["there is no job left in it"]),
     ],
 )
 async def test_a_file_that_cannot_be_used_changes_nothing_and_is_a_problem_until_mended(

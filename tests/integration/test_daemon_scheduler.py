@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from fakes.clock import FakeClock
@@ -265,3 +267,38 @@ async def test_a_wall_clock_that_jumps_ahead_runs_the_latest_fire_once(
 
     assert [run.fire_time for run in ran] == [NOON + 5 * HOUR]
     assert [run.skip_reason for run in runs[:-1]] == [SkipReason.COALESCED] * 5
+
+
+class Slow:
+    """The ledger of a database that takes its time to note a run."""
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+        self.asked, self.answers = asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    async def create(self, run: Run) -> Any:
+        self.asked.set()
+        await self.answers.wait()
+        return await self._real.create(run)
+
+
+async def test_what_the_database_notes_after_the_end_has_begun_is_left_for_the_next_start(
+    world: Running,
+) -> None:
+    ledger: Any = Slow(world.runs)
+    world.around = replace(world.around, stores=replace(world.around.stores, runs=ledger))
+    scheduler = world.scheduler(hourly())
+    trigger = asyncio.create_task(scheduler.trigger(JOB, RunOptions()))
+    await ledger.asked.wait()
+    closing = asyncio.create_task(scheduler.close())
+    await asyncio.sleep(0)
+    ledger.answers.set()
+    await closing
+    run = await trigger
+
+    assert world.engine.active() == []
+    (row,) = await rows(world)
+    assert (row.id, row.outcome) == (run.id, Outcome.CLAIMED)

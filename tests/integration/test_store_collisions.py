@@ -11,7 +11,8 @@ import asyncpg
 import pytest
 
 from syncd.errors import StoreUnavailable
-from syncd.store.database import Collided, Database, RowRefused
+from syncd.store.database import Database
+from syncd.store.translation import Collided, RowRefused
 
 
 async def test_transactions_that_lock_each_other_out_are_both_done_in_the_end(
@@ -134,7 +135,7 @@ async def test_lock_that_is_not_had_in_time_is_tried_again(database: Database) -
 OTHERS = {
     "22012": RowRefused,
     "25006": StoreUnavailable,
-    "42703": asyncpg.UndefinedColumnError,
+    "42703": StoreUnavailable,
     "53100": StoreUnavailable,
     "53300": StoreUnavailable,
     "57014": StoreUnavailable,

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from fakes.control import JOB, TOKEN, ControlPort, control_port
 
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, NotLeading
 from syncd.model.override import JobChange
 from syncd.web.client import ControlClient
 
@@ -31,6 +31,19 @@ async def test_a_change_is_passed_on_with_who_asked_for_it(port: ControlPort) ->
     change = JobChange(schedule="0 * * * *", timezone="UTC", why="quieter", catch_up=True)
     assert status == 200
     assert port.service.orders == [("change", JOB, change, "token")]
+
+
+async def test_a_reload_is_passed_on_where_another_leads_and_only_shown_when_so_asked(
+    port: ControlPort,
+) -> None:
+    port.service.leads_elsewhere = NotLeading("this syncd stands by")
+
+    changed, _ = await port.ask("PATCH", f"/api/jobs/{JOB}", {"enabled": False})
+    reloaded, _ = await port.ask("POST", "/api/reload", {"dry_run": True})
+
+    assert (changed, reloaded) == (409, 200)
+    assert port.service.orders == [("reload", True, "token")]
+    assert [event.path for event in port.named("control.used")][-1] == "/api/reload"
 
 
 async def test_a_change_leaves_a_line_for_the_audit(port: ControlPort) -> None:

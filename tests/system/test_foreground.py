@@ -98,3 +98,24 @@ async def test_command_that_needs_a_database_which_is_away_ends_with_1(
     assert "syncd: cannot use PostgreSQL syncd@127.0.0.1:9/syncd: " in said.err
     assert "Traceback" not in said.err
     assert left == {}
+
+
+async def test_second_signal_leaves_the_run_of_a_command_interrupted_not_running(
+    external_daemon: Start,
+) -> None:
+    async with (
+        sandbox_process(USERS, latency_ms=5_000) as sandbox,
+        external_daemon(sandbox) as daemon,
+    ):
+        await daemon.follow(sandbox)
+        await daemon.stop()
+        process = await daemon.begin("trigger", JOB)
+        await sandbox.busy(IN_FLIGHT)
+
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        said = await said_by(process)
+        rows = await daemon.fetch("SELECT outcome FROM runs")
+
+    assert said.code == 130
+    assert [row["outcome"] for row in rows] == ["interrupted"]

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from fakes.daemon_process import DaemonProcess, Start
-from fakes.misbehaving import begin_mischief, mischief, with_mischief
+from fakes.misbehaving import MISCHIEF, begin_mischief, mischief, with_mischief
 from fakes.processes import processes_of
 from fakes.sandbox_process import sandbox_process
+from fakes.waiting import until
 
 IN_FLIGHT = 50
 
@@ -217,3 +218,27 @@ async def test_open_event_streams_do_not_hold_up_the_end(external_daemon: Start)
 
     assert code == 0
     assert took < 2
+
+
+async def test_run_that_swallows_the_end_of_a_leadership_is_told_and_its_job_gone_on_with(
+    external_daemon: Start,
+) -> None:
+    tables = mischief("swallow")
+    async with external_daemon(None, tables, environ=with_mischief()) as daemon:
+        run_id = await begin_mischief(daemon)
+        # Somebody else had the lease for a moment.
+        await daemon.fetch(
+            "UPDATE leases SET epoch = epoch + 1, expires_at = '-infinity', instance = ''"
+        )
+        stuck = await daemon.told("run.stuck", run_id=run_id)
+
+        async def runs_again() -> bool:
+            return len(daemon.said("run.started", run_id=run_id)) > 1
+
+        await until(runs_again, what="the run to be gone on with")
+        status = await daemon.command("status")
+        code = await daemon.stop()
+
+    assert "in swallow" in stuck["stack"]
+    assert f"{MISCHIEF}: run {run_id} was cancelled and goes on all the same" in status.out
+    assert code == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from prometheus_client import (
@@ -48,14 +48,11 @@ class Counted:
         self._platforms = frozenset(platforms)
         # Each counter would have a second series, which tells when it began.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped in the library
-        self._registry = registry = CollectorRegistry()
+        registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         counter = partial(Counter, registry=registry)
-        self._runs = counter(
-            "syncd_runs_total",
-            "Runs that ended, by how and why they were.",
-            ("job", "outcome", "cause"),
-        )
+        self._count_runs(counter)
+        self._count_fires(counter)
         self._durations = Histogram(
             "syncd_run_duration_seconds",
             "How long runs took in this process.",
@@ -63,11 +60,31 @@ class Counted:
             buckets=_BUCKETS,
             registry=registry,
         )
+        self._stalls = counter(
+            "syncd_loop_stalls_total",
+            "Times that code blocked the event loop for more than five seconds.",
+        )
+        self._registry = registry
+        self.know(jobs)
+
+    def _count_runs(self, counter: Callable[..., Counter]) -> None:
+        self._runs = counter(
+            "syncd_runs_total",
+            "Runs that ended, by how and why they were.",
+            ("job", "outcome", "cause"),
+        )
         self._items = counter(
             "syncd_items_total",
             "Items that runs are through with and whose data is committed.",
             ("job", "platform", "outcome"),
         )
+        self._crashes = counter(
+            "syncd_run_crashes_total",
+            "Failures of runs that nobody foresaw; the log has their stacks.",
+            ("job",),
+        )
+
+    def _count_fires(self, counter: Callable[..., Counter]) -> None:
         self._skipped = counter(
             "syncd_fires_skipped_total",
             "Fire times that were due and did not run.",
@@ -78,16 +95,6 @@ class Counted:
             "Fire times that were due, by what became of them; late is more than a minute.",
             ("job", "verdict"),
         )
-        self._crashes = counter(
-            "syncd_run_crashes_total",
-            "Failures of runs that nobody foresaw; the log has their stacks.",
-            ("job",),
-        )
-        self._stalls = counter(
-            "syncd_loop_stalls_total",
-            "Times that code blocked the event loop for more than five seconds.",
-        )
-        self.know(jobs)
 
     def know(self, jobs: Iterable[str]) -> None:
         """Count what is about these jobs as well: config.toml has changed."""

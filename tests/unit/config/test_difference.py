@@ -55,6 +55,17 @@ def test_another_secret_is_noticed_and_never_shown(loaded: Loaded) -> None:
     assert (difference.old, difference.new) == ("***", "*** (another one)")
 
 
+def test_another_query_of_the_users_is_noticed_and_its_text_not_shown(loaded: Loaded) -> None:
+    before, after = ('[users]\nquery = "SELECT 1"\n', '[users]\nquery = "SELECT 2"\n')
+
+    told = differences(loaded(before + TEXT), loaded(after + TEXT))
+
+    assert ("users.query", "***", "*** (another one)") in [
+        (each.key, each.old, each.new) for each in told
+    ]
+    assert "SELECT" not in str(told)
+
+
 def test_a_credential_that_went_is_told_by_its_name(loaded: Loaded) -> None:
     (difference,) = found(loaded, ', { name = "spare", token = "swordfish" }', "")
 

@@ -157,3 +157,16 @@ async def test_reload_is_told_when_syncd_is_up_and_not_before(world: World) -> N
 
     assert not {"RELOADING=1", "READY=1"} & set(early)
     assert world.heard == ["RELOADING=1", "MONOTONIC_USEC=1000000", "READY=1"]
+
+
+async def test_a_reload_that_ends_after_the_stop_began_does_not_say_ready(world: World) -> None:
+    world.supervision.note(STARTED)
+    world.reached.set()
+    await world.live(2)
+    world.supervision.reloading()
+    world.supervision.stopping()
+    world.supervision.reloaded()
+    world.listen()
+
+    assert "STOPPING=1" in world.heard
+    assert "READY=1" not in world.heard[world.heard.index("STOPPING=1") :]

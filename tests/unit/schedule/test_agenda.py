@@ -85,12 +85,3 @@ async def test_ten_thousand_entries_cost_one_timer(agenda: Agenda, clock: FakeCl
 
     assert clock.next_wake == 40
     sleeping.cancel()
-
-
-def test_it_tells_when_a_job_is_woken_next_for_what(agenda: Agenda) -> None:
-    add(agenda, "sync", 30)
-    add(agenda, "sync", 10)
-    add(agenda, "other", 5)
-
-    assert agenda.first("sync", Wake.FIRE) == START + timedelta(seconds=10)
-    assert agenda.first("sync", Wake.RETRY) is None
