@@ -59,6 +59,7 @@ class Core:
     bus: Bus
     servers: Servers
     database: Database
+    # Of its own: a pool that is busy must not cost the lease.
     lease_database: Database
     cache: Cache
     health: StoreHealth
@@ -134,13 +135,11 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     database = Database(to_database(config, postgres or own_postgres.address), clock)
     fence = Fence()
     users = UserStore(database, fence)
-    stores = _stores(database, fence, users, clock)
-    around = _surroundings(config, clock, bus, stores)
+    around = _surroundings(config, clock, bus, _stores(database, fence, users, clock))
     gates = GateKeeper(clients_of(around), GateStore(database, fence), clock, bus)
     health = StoreHealth(database, clock, bus, at_first=gates.restore)
     gates.may_write = lambda: not health.error
     engine = LocalEngine(Runner(around))
-    # Of its own: a pool that is busy must not cost the lease.
     lease_database = Database(replace(database.settings, pool=1), clock)
     leadership = _leadership(config, around, engine, LeaseStore(lease_database))
     leadership.before_release = gates.flush
