@@ -48,8 +48,8 @@ class Ledger(Protocol):
     async def abandon(self, run_id: RunId, at: datetime, why: str) -> None:
         """End a run that nobody will go on with."""
 
-    async def last_of(self, jobs: Sequence[str]) -> Mapping[str, Run]:
-        """Return each job's newest run that was not skipped."""
+    async def verdicts(self, limits: Mapping[str, int | None]) -> Mapping[str, Run]:
+        """Return each job's newest run that ended and was about all; `limits` are the jobs' own."""
 
     async def cycle_start(self, job: str) -> datetime | None:
         """Return when the job's last whole pass began; None when there was none."""

@@ -53,7 +53,6 @@ class Looks:
         self._decided: dict[str, datetime] = {}
         self._due: dict[str, datetime] = {}
         self._unsure: set[str] = set()
-        self._replaced: list[tuple[int, int]] = []
         self._to_tell: list[Run] = []
         self._to_plan: deque[str] = deque()
 
@@ -76,7 +75,6 @@ class Looks:
         """Decide nothing about any job until something is known of it again."""
         self.forget(list(self._decided))
         self._unsure.clear()
-        self._replaced.clear()
         self._to_tell.clear()
         self._to_plan.clear()
 
@@ -182,12 +180,6 @@ class Looks:
         told, self._to_tell = self._to_tell, []
         await tell(self._around.bus, told)
 
-    def replace(self) -> None:
-        """End the runs that others replace, once all that could begin has begun."""
-        replaced, self._replaced = self._replaced, []
-        for old, new in replaced:
-            self._engine.cancel(old, f"replaced by run {new}")
-
     def spread(self) -> None:
         """Hold back all but the first of the catch-ups that are ready to begin."""
         ready = self._lines.ready()
@@ -216,9 +208,7 @@ class Looks:
         # After the clock was set back, what waits may seem to be due again.
         known = {run.fire_time for run in waiting}
         ahead = len(waiting) + (active is not None)
-        # What was interrupted goes on at once: it is as good as active.
-        is_active = active is not None or any(run.started_at for run in waiting)
-        asked = self._question(job, found, ahead=ahead, is_active=is_active)
+        asked = self._question(job, found, ahead=ahead, is_active=active is not None)
         verdicts = await in_turns(decide(asked))
         if job not in self._decided:
             return
@@ -266,6 +256,6 @@ class Looks:
         if way is Way.BESIDE:
             self._lines.add_beside([run])
             return
-        if way is Way.REPLACING:
-            self._replaced += [(old.id, run.id) for old in self._lines.ahead(run.job)]
         self._lines.add(run)
+        if way is Way.REPLACING:
+            self._engine.cancel(found.active[run.job].id, f"replaced by run {run.id}")

@@ -168,7 +168,8 @@ class Scheduler(Triggers):
         begun = {order.run.id for order in self._engine.active()}
         found = [run for run in await self._ledger.recover() if run.id not in begun]
         left = [run for run in found if await self._is_wanted(run)]
-        last = await self._ledger.last_of(self.names())
+        limits = {name: self.job(name).limit for name in self.names()}
+        last = await self._ledger.verdicts(limits)
         self._forget()
         self._changed |= set(self.names())
         self._changed_at = None
@@ -245,7 +246,6 @@ class Scheduler(Triggers):
         self._drop_unwanted(self._changed)
         self._looks.spread()
         self._begin()
-        self._looks.replace()
         # What has begun gets its turn before anything else is worked out.
         await asyncio.sleep(0)
         await self._looks.conclude()

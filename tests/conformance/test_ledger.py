@@ -270,15 +270,15 @@ async def test_a_run_that_its_process_leaves_waits_for_the_next_start(ledger: Le
     assert (await ledger.begin(run.id, AT)).resumed == 1
 
 
-async def test_the_last_run_is_the_newest_about_everybody_that_was_not_skipped(
-    ledger: Ledger,
-) -> None:
-    _, newest, _ = await ledger.claim([fire(0), fire(1), skipped(2, SkipReason.OVERLAP)], AT)
-    await ledger.create(draft(CLOCK, RunOptions(only=("u1",))))
+async def test_the_last_verdict_is_of_what_ended_and_was_about_all(ledger: Ledger) -> None:
+    first, second, _ = await ledger.claim([fire(0), fire(1), skipped(2, SkipReason.OVERLAP)], AT)
+    dry = await ledger.create(draft(CLOCK, RunOptions(dry_run=True)))
+    for number in (first.id, dry, second.id):
+        last = await ledger.verdicts({JOB: None, "never": None})
+        await ledger.begin(number, AT)
+        await ledger.finish(number, Ending(outcome=Outcome.SUCCEEDED), AT)
 
-    last = await ledger.last_of([JOB, "never"])
-
-    assert {name: run.id for name, run in last.items()} == {JOB: newest.id}
+    assert {name: run.id for name, run in last.items()} == {JOB: first.id}
 
 
 @pytest.mark.parametrize(

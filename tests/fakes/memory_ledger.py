@@ -12,6 +12,7 @@ from syncd.model.run import Ending, Fire, Outcome, Run, RunId
 from syncd.model.schedule import Known, Registered
 
 _OPEN = {Outcome.CLAIMED, Outcome.INTERRUPTED}
+_TELLING = {Outcome.SUCCEEDED, Outcome.PARTIAL, Outcome.FAILED, Outcome.HELD, Outcome.ABANDONED}
 
 
 @dataclass
@@ -63,7 +64,9 @@ class Tables:
     def put(self, run: Run) -> Run:
         self.runs[run.id] = run
         (self.open.discard if run.outcome.is_final else self.open.add)(run.id)
-        if run.outcome is not Outcome.SKIPPED and not run.options.only:
+        options = run.options
+        narrowed = options.only or options.platform or options.dry_run
+        if run.outcome in _TELLING and not narrowed:
             self.last[run.job] = max(run.id, self.last.get(run.job, 0))
         return run
 
@@ -152,9 +155,9 @@ class MemoryLedger:
             ended = replace(run, outcome=Outcome.ABANDONED, finished_at=at, error=why)
             self._tables.put(ended)
 
-    async def last_of(self, jobs: Sequence[str]) -> Mapping[str, Run]:
+    async def verdicts(self, limits: Mapping[str, int | None]) -> Mapping[str, Run]:
         last = self._tables.last
-        return {job: self._tables.runs[last[job]] for job in jobs if job in last}
+        return {job: self._tables.runs[last[job]] for job in limits if job in last}
 
     async def cycle_start(self, job: str) -> datetime | None:
         del job

@@ -171,7 +171,7 @@ async def test_a_fire_whose_claim_lost_its_reply_is_run_once(
     assert [(run.fire_time, run.outcome) for run in runs] == [(NOON, Outcome.SUCCEEDED)]
 
 
-@pytest.mark.parametrize("question", ["recover", "last_of", "settle"])
+@pytest.mark.parametrize("question", ["recover", "verdicts", "settle"])
 async def test_a_start_that_finds_the_store_down_has_started_nothing(
     world: Running, question: str
 ) -> None:
