@@ -130,8 +130,6 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     own_postgres = EmbeddedPostgres(config.daemon.state_dir, bus, clock)
     own_valkey = EmbeddedValkey(config.daemon.state_dir, bus, clock)
     postgres, valkey = config.database.address(), config.redis.address()
-    servers: list[EmbeddedServer] = [own_postgres] if postgres is None else []
-    servers += [own_valkey] if valkey is None else []
     database = Database(to_database(config, postgres or own_postgres.address), clock)
     fence = Fence()
     users = UserStore(database, fence)
@@ -140,7 +138,7 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     health = StoreHealth(database, clock, bus, at_first=gates.restore)
     gates.may_write = lambda: not health.error
     engine = LocalEngine(Runner(around))
-    lease_database = Database(replace(database.settings, pool=1), clock)
+    lease_database = _lease_database(database, clock)
     leadership = _leadership(config, around, engine, LeaseStore(lease_database))
     leadership.before_release = gates.flush
     scheduler = Scheduler(to_schedules(config), engine, around, is_firing=is_firing)
@@ -148,7 +146,7 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
         changes=Changes(config, scheduler, OverrideStore(database, fence), clock, bus),
         clock=clock,
         bus=bus,
-        servers=Servers(servers),
+        servers=_servers(config, own_postgres, own_valkey),
         database=database,
         lease_database=lease_database,
         cache=Cache(valkey or own_valkey.address, clock),
@@ -164,6 +162,17 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
         leadership=leadership,
         stack=contextlib.AsyncExitStack(),
     )
+
+
+def _servers(config: Config, postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> Servers:
+    """Start only what config.toml does not name."""
+    servers: list[EmbeddedServer] = [postgres] if config.database.address() is None else []
+    return Servers([*servers, valkey] if config.redis.address() is None else servers)
+
+
+def _lease_database(database: Database, clock: Clock) -> Database:
+    """Keep a connection for the lease: a pool that is busy must not cost it."""
+    return Database(replace(database.settings, pool=1), clock)
 
 
 def _leadership(
