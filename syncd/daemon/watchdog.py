@@ -57,6 +57,8 @@ class Watchdog:
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
     def __enter__(self) -> Self:
+        # Also for what blocks before the first look.
+        faulthandler.dump_traceback_later(_DEAF_SECONDS, file=_STDERR)
         self._thread.start()
         return self
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
+import os
 import socket
 from collections.abc import Mapping
 from typing import Any
+
+# Below the ports that connections get, so that none of these is taken before a daemon listens.
+_FIRST_PORT, _PORTS = 12_000, 2_000
+_NUMBERS = itertools.count(os.getpid() % _PORTS)
 
 Tables = Mapping[str, Mapping[str, Any]]
 
@@ -55,7 +62,10 @@ def _written(value: Any) -> str:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on now, nor is given by the kernel or to another worker."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    while True:
+        port = _FIRST_PORT + worker * _PORTS + next(_NUMBERS) % _PORTS
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
