@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from fakes.clock import FakeClock
 from fakes.memory_ledger import MemoryLedger, Tables
+from fakes.scheduling import Flaky
 from fakes.scripted_job import Scripted
 
 from syncd.engine.local import LocalEngine
@@ -74,12 +75,13 @@ class Process:
     def __init__(self, host: Host, holder: str, schedules: tuple[Schedule, ...]) -> None:
         nothing = cast("Any", None)
         self.ledger = MemoryLedger(host.tables, holder)
+        self.flaky = Flaky(self.ledger)
         self.around = Surroundings(
             clock=host.clock,
             bus=Bus(),
             stores=Stores(
                 database=nothing,
-                runs=cast("Any", self.ledger),
+                runs=cast("Any", self.flaky),
                 accounts=nothing,
                 sync=nothing,
                 mirror=nothing,
@@ -93,6 +95,11 @@ class Process:
 
     def names(self) -> Sequence[str]:
         return self.scheduler.names()
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the scheduler ended by itself."""
+        return self._firing is not None and self._firing.done()
 
     def go(self) -> None:
         """Let the scheduler fire."""

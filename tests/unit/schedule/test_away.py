@@ -6,47 +6,23 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-import pytest
-from fakes.clock import START, FakeClock
-from fakes.pretending import HOUR, Host, Process, every
-from fakes.scheduling import Flaky
+from fakes.clock import START
+from fakes.pretending import HOUR, Host, every
+from fakes.scripted_job import succeed
 
 from syncd.errors import StoreUnavailable
-from syncd.jobs.base import RunContext
 from syncd.model.pause import Pause, PauseScope
-from syncd.model.run import Ending, Outcome, SkipReason
+from syncd.model.run import Outcome, SkipReason
 
 MINUTE = timedelta(minutes=1)
-DONE = Ending(outcome=Outcome.SUCCEEDED)
-
-
-@pytest.fixture
-def host() -> Host:
-    return Host(FakeClock())
-
-
-async def quickly(context: RunContext) -> Ending:
-    return DONE
-
-
-def flaky(process: Process) -> Flaky:
-    """Put a ledger between that can fail."""
-    ledger = Flaky(process.ledger)
-    for part in (
-        process.scheduler,
-        process.scheduler._looks,
-        process.scheduler._follow_ups,
-    ):
-        part._ledger = ledger  # type: ignore[assignment]
-    return ledger
 
 
 async def test_a_catch_up_that_is_held_back_begins_after_postgresql_was_away(host: Host) -> None:
-    jobs = [every(f"job {n}", quickly) for n in range(3)]
+    jobs = [every(f"job {n}", succeed) for n in range(3)]
     async with host.firing(*jobs):
         await host.clock.advance(600)
     await host.clock.advance(8 * 3600)
-    fast = every("fast", quickly, timedelta(seconds=1))
+    fast = every("fast", succeed, timedelta(seconds=1))
     async with host.firing(*jobs, fast) as process:
         claim = process.ledger.claim
 
@@ -67,11 +43,10 @@ async def test_a_catch_up_that_is_held_back_begins_after_postgresql_was_away(hos
 async def test_a_chain_whose_reply_is_lost_and_is_paused_then_leaves_no_claimed_row(
     host: Host,
 ) -> None:
-    first = every("first", quickly)
-    second = every("second", quickly, None, after=("first",))
+    first = every("first", succeed)
+    second = every("second", succeed, None, after=("first",))
     async with host.firing(first, second) as process:
-        ledger = flaky(process)
-        ledger.loses_reply.add("follow")
+        process.flaky.loses_reply.add("follow")
         await host.clock.advance(3601)
         pause = Pause(
             scope=PauseScope.JOB, key="second", why="x", until=None, paused_at=host.clock.now()
@@ -85,7 +60,7 @@ async def test_a_chain_whose_reply_is_lost_and_is_paused_then_leaves_no_claimed_
 
 
 async def test_a_change_while_postgresql_is_away_does_not_spin(host: Host) -> None:
-    job = every("job", quickly, MINUTE)
+    job = every("job", succeed, MINUTE)
     async with host.firing(job) as process:
         await host.clock.advance(30)
         asked = 0
@@ -97,8 +72,9 @@ async def test_a_change_while_postgresql_is_away_does_not_spin(host: Host) -> No
                 await asyncio.get_running_loop().create_future()
             raise StoreUnavailable("no answer in time")
 
-        process.scheduler._ledger = type("L", (), {"settle": away, "recover": away})()
-        process.scheduler.apply([every("job", quickly, 2 * MINUTE)])
+        process.ledger.settle = away  # type: ignore[method-assign]
+        process.ledger.recover = away  # type: ignore[method-assign]
+        process.scheduler.apply([every("job", succeed, 2 * MINUTE)])
         await host.clock.advance(120)
 
         assert asked < 60, asked
@@ -107,7 +83,7 @@ async def test_a_change_while_postgresql_is_away_does_not_spin(host: Host) -> No
 async def test_a_fire_after_a_change_made_while_postgresql_was_away_has_its_row(
     host: Host,
 ) -> None:
-    async with host.firing(every("job", quickly, 24 * HOUR)) as process:
+    async with host.firing(every("job", succeed, 24 * HOUR)) as process:
         await host.clock.advance(3600)
         settle = process.ledger.settle
 
@@ -116,7 +92,7 @@ async def test_a_fire_after_a_change_made_while_postgresql_was_away_has_its_row(
             raise StoreUnavailable("no answer in time")
 
         process.ledger.settle = away  # type: ignore[method-assign]
-        process.scheduler.apply([every("job", quickly, 2 * HOUR)])
+        process.scheduler.apply([every("job", succeed, 2 * HOUR)])
         await host.clock.advance(3600 + 60)
         process.ledger.settle = settle  # type: ignore[method-assign]
         await host.clock.advance(120)
@@ -128,11 +104,10 @@ async def test_a_fire_after_a_change_made_while_postgresql_was_away_has_its_row(
 async def test_a_claim_whose_reply_is_lost_and_whose_job_changes_is_not_claimed_for_ever(
     host: Host,
 ) -> None:
-    async with host.firing(every("job", quickly)) as process:
-        ledger = flaky(process)
-        ledger.loses_reply.add("claim")
+    async with host.firing(every("job", succeed)) as process:
+        process.flaky.loses_reply.add("claim")
         await host.clock.advance(3602)
-        process.scheduler.apply([every("job", quickly, 3 * HOUR)])
+        process.scheduler.apply([every("job", succeed, 3 * HOUR)])
         await host.clock.advance(8 * 3600)
 
         assert all(run.outcome.is_final for run in host.runs()), host.runs()

@@ -8,34 +8,17 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import pytest
-from fakes.clock import FakeClock
-from fakes.pretending import HOUR, Host, Process, every
+from fakes.pretending import HOUR, Host, every
+from fakes.scripted_job import succeed
 
 from syncd.errors import SourceUnavailable
 from syncd.jobs.base import RunContext
-from syncd.model.run import Cause, Ending, Outcome
+from syncd.model.run import Cause, Ending
 from syncd.schedule.cron import parse_cron
-
-DONE = Ending(outcome=Outcome.SUCCEEDED)
-
-
-@pytest.fixture
-def host() -> Host:
-    return Host(FakeClock())
-
-
-async def quickly(context: RunContext) -> Ending:
-    return DONE
 
 
 async def unreachable(context: RunContext) -> Ending:
     raise SourceUnavailable("cannot reach the source")
-
-
-def is_dead(process: Process) -> bool:
-    assert process._firing is not None
-    return process._firing.done()
 
 
 def off(schedule: Any) -> Any:
@@ -43,13 +26,13 @@ def off(schedule: Any) -> Any:
 
 
 async def test_a_job_removed_while_its_retry_waits_does_not_end_the_scheduler(host: Host) -> None:
-    failing, other = every("failing", unreachable), every("other", quickly)
+    failing, other = every("failing", unreachable), every("other", succeed)
     async with host.firing(failing, other) as process:
         await host.clock.advance(3600 + 5)
         process.scheduler.apply([other])
         await host.clock.advance(600)
 
-        assert not is_dead(process), process._firing
+        assert not process.is_dead
 
 
 async def test_a_job_switched_off_while_its_retry_waits_is_not_tried_again(host: Host) -> None:
@@ -74,7 +57,7 @@ async def test_a_job_rescheduled_while_its_retry_waits_is_tried_once(host: Host)
 async def test_a_job_removed_while_its_fire_is_claimed_does_not_end_the_scheduler(
     host: Host,
 ) -> None:
-    gone, other = every("gone", quickly), every("other", quickly)
+    gone, other = every("gone", succeed), every("other", succeed)
     async with host.firing(gone, other) as process:
         claim, going = process.ledger.claim, asyncio.Event()
 
@@ -90,7 +73,7 @@ async def test_a_job_removed_while_its_fire_is_claimed_does_not_end_the_schedule
         process.scheduler.apply([other])
         await host.clock.advance(7205)
 
-        assert not is_dead(process), process._firing
+        assert not process.is_dead
         assert not [run for run in host.runs() if not run.outcome.is_final]
 
 
@@ -98,7 +81,7 @@ async def test_a_jump_of_a_year_leaves_the_loop_its_turns(host: Host) -> None:
     """Jobs with seconds: none of the looks' steps may take long."""
     jobs = [
         replace(
-            every(f"job {n}", quickly, None, jitter=timedelta(milliseconds=1)),
+            every(f"job {n}", succeed, None, jitter=timedelta(milliseconds=1)),
             cron=parse_cron("*/3 * * * * *", "UTC", "job"),
         )
         for n in range(6)

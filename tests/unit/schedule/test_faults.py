@@ -7,8 +7,9 @@ import time
 from datetime import timedelta
 
 import pytest
-from fakes.clock import START, FakeClock
+from fakes.clock import START
 from fakes.pretending import HOUR, Host, every
+from fakes.scripted_job import DONE, succeed
 
 from syncd.errors import AlreadyRunning
 from syncd.jobs.base import RunContext
@@ -17,16 +18,6 @@ from syncd.schedule.roster import Schedule
 from syncd.telemetry.events import ClockJumped, FireSkipped
 
 DAY = timedelta(days=1)
-DONE = Ending(outcome=Outcome.SUCCEEDED)
-
-
-@pytest.fixture
-def host() -> Host:
-    return Host(FakeClock())
-
-
-async def quickly(context: RunContext) -> Ending:
-    return DONE
 
 
 def lasting(host: Host, hours: float) -> Schedule:
@@ -59,7 +50,7 @@ async def test_a_run_longer_than_its_interval_leaves_one_run_and_says_why_not_tw
 async def test_a_jump_of_two_hours_gives_each_fire_of_the_gap_a_verdict_and_runs_the_latest(
     host: Host,
 ) -> None:
-    async with host.firing(every("job", quickly)):
+    async with host.firing(every("job", succeed)):
         await host.clock.advance(600)
         host.clock.jump_wall(2 * HOUR)
         await host.clock.advance(60)
@@ -73,7 +64,7 @@ async def test_a_jump_of_two_hours_gives_each_fire_of_the_gap_a_verdict_and_runs
 
 
 async def test_a_clock_set_back_an_hour_fires_nothing_twice(host: Host) -> None:
-    async with host.firing(every("job", quickly)):
+    async with host.firing(every("job", succeed)):
         await host.clock.advance(2.5 * 3600)
         host.clock.jump_wall(-HOUR)
         await host.clock.advance(2 * 3600)
@@ -86,7 +77,7 @@ async def test_a_clock_set_back_an_hour_fires_nothing_twice(host: Host) -> None:
 async def test_years_ahead_cost_little_and_each_job_catches_up_once(
     host: Host, jump: timedelta
 ) -> None:
-    jobs = [every(f"job {n}", quickly, timedelta(minutes=n + 1)) for n in range(4)]
+    jobs = [every(f"job {n}", succeed, timedelta(minutes=n + 1)) for n in range(4)]
     async with host.firing(*jobs):
         await host.clock.advance(1)
         begun = time.process_time()
@@ -106,7 +97,7 @@ async def test_years_ahead_cost_little_and_each_job_catches_up_once(
 
 
 async def test_after_a_jump_of_years_and_back_jobs_fire_on(host: Host) -> None:
-    async with host.firing(every("job", quickly)):
+    async with host.firing(every("job", succeed)):
         await host.clock.advance(600)
         host.clock.jump_wall(timedelta(days=3652))
         await host.clock.advance(60)
@@ -150,7 +141,7 @@ async def test_after_eight_hours_down_seven_catch_ups_are_spread_and_none_starts
 async def test_a_process_that_dies_again_before_its_catch_ups_began_spreads_them_again(
     host: Host,
 ) -> None:
-    jobs = [every(f"job {n}", quickly) for n in range(4)]
+    jobs = [every(f"job {n}", succeed) for n in range(4)]
     async with host.firing(*jobs):
         await host.clock.advance(120)
     await host.clock.advance(8 * 3600)

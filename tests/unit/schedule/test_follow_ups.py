@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-from fakes.clock import FakeClock
-from fakes.pretending import HOUR, Host, Process, every
-from fakes.scheduling import Flaky
+from fakes.pretending import HOUR, Host, every
+from fakes.scripted_job import DONE, succeed
 
 from syncd.errors import LeaseLost, SourceUnavailable
 from syncd.jobs.base import RunContext
@@ -15,32 +13,9 @@ from syncd.model.run import Cause, Ending, Outcome, Run, RunOptions
 from syncd.model.schedule import Overlap
 from syncd.telemetry.events import RunCrashed
 
-DONE = Ending(outcome=Outcome.SUCCEEDED)
-
-
-@pytest.fixture
-def host() -> Host:
-    return Host(FakeClock())
-
-
-async def quickly(context: RunContext) -> Ending:
-    return DONE
-
-
-def flaky(process: Process) -> Flaky:
-    """Put a ledger between that can fail."""
-    ledger = Flaky(process.ledger)
-    for part in (
-        process.scheduler,
-        process.scheduler._looks,
-        process.scheduler._follow_ups,
-    ):
-        part._ledger = ledger  # type: ignore[assignment]
-    return ledger
-
 
 async def test_a_run_whose_end_is_refused_by_the_fence_is_no_crash(host: Host) -> None:
-    async with host.firing(every("job", quickly)) as process:
+    async with host.firing(every("job", succeed)) as process:
 
         async def refuse(*_: Any) -> Run | None:
             raise LeaseLost("this syncd does not lead any more; nothing was written")
@@ -87,11 +62,10 @@ async def test_a_whole_retry_is_not_lost_while_a_dry_run_is_active(host: Host) -
 
 
 async def test_a_chain_found_after_a_crash_begins_soon(host: Host) -> None:
-    first = every("first", quickly)
-    second = every("second", quickly, None, after=("first",))
+    first = every("first", succeed)
+    second = every("second", succeed, None, after=("first",))
     async with host.firing(first, second) as process:
-        ledger = flaky(process)
-        ledger.broken.add("follow")
+        process.flaky.broken.add("follow")
         await host.clock.advance(3602)
     async with host.firing(first, second):
         await host.clock.advance(5)

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from fakes.clock import START, FakeClock
+from fakes.clock import START
 from fakes.pretending import HOUR, Host, Working, every
+from fakes.scripted_job import DONE, succeed
 
 from syncd.errors import AlreadyRunning, SourceUnavailable, SuspiciousPlan
 from syncd.jobs.base import RunContext
@@ -19,12 +20,6 @@ from syncd.model.schedule import Misfire, Overlap
 from syncd.telemetry.events import JobRegistered
 
 MINUTE = timedelta(minutes=1)
-DONE = Ending(outcome=Outcome.SUCCEEDED)
-
-
-@pytest.fixture
-def host() -> Host:
-    return Host(FakeClock())
 
 
 def taking(host: Host, minutes: float) -> Working:
@@ -39,10 +34,6 @@ def taking(host: Host, minutes: float) -> Working:
         return DONE
 
     return work
-
-
-async def quickly(context: RunContext) -> Ending:
-    return DONE
 
 
 async def unreachable(context: RunContext) -> Ending:
@@ -127,7 +118,7 @@ async def test_all_that_was_missed_runs_in_its_order_one_after_another(host: Hos
 
 
 async def test_fires_that_fell_into_a_pause_are_not_caught_up_with_afterwards(host: Host) -> None:
-    schedule = every("paused", quickly)
+    schedule = every("paused", succeed)
     pause = Pause(scope=PauseScope.ALL, paused_at=START, until=START + 4.5 * HOUR)
     async with host.firing(schedule):
         await hours(host, 0.5)
@@ -219,7 +210,7 @@ async def test_a_job_follows_another_that_ended_well(
     host: Host, created: int, outcome: Outcome, after_created: bool, follows: bool
 ) -> None:
     source = every("source", creating(host, created, outcome), retries=0)
-    target = every("target", quickly, None, after=("source",), after_created=after_created)
+    target = every("target", succeed, None, after=("source",), after_created=after_created)
     async with host.firing(source, target):
         await hours(host, 1.01)
 
@@ -230,7 +221,7 @@ async def test_a_job_follows_another_that_ended_well(
 
 
 async def test_a_chain_waits_for_the_active_run_and_only_one_does(host: Host) -> None:
-    source = every("source", quickly, 30 * MINUTE)
+    source = every("source", succeed, 30 * MINUTE)
     target = every("target", taking(host, 100), None, after=("source",))
     async with host.firing(source, target):
         await hours(host, 2.45)
@@ -245,7 +236,7 @@ async def test_a_chain_waits_for_the_active_run_and_only_one_does(host: Host) ->
 
 @pytest.mark.parametrize("narrowed", [{"limit": 5}, {"dry_run": True}, {"only": ("u1",)}])
 async def test_nothing_follows_a_narrowed_run(host: Host, narrowed: dict[str, Any]) -> None:
-    source, target = every("source", quickly, None), every("target", quickly, after=("source",))
+    source, target = every("source", succeed, None), every("target", succeed, after=("source",))
     async with host.firing(source, target) as process:
         await process.scheduler.trigger("source", RunOptions(**narrowed))
         await host.clock.advance(60)
@@ -254,8 +245,8 @@ async def test_nothing_follows_a_narrowed_run(host: Host, narrowed: dict[str, An
 
 
 async def test_a_chain_that_a_crash_cut_off_is_made_up_for_once(host: Host) -> None:
-    source = every("source", quickly)
-    target = every("target", quickly, None, after=("source",))
+    source = every("source", succeed)
+    target = every("target", succeed, None, after=("source",))
     async with host.firing(source, target) as process:
         process.around.admission.pause(Pause(scope=PauseScope.JOB, key="x", paused_at=START))
         await hours(host, 1.01)
@@ -271,20 +262,20 @@ async def test_a_chain_that_a_crash_cut_off_is_made_up_for_once(host: Host) -> N
 
 
 async def test_a_chain_that_is_new_does_not_follow_what_ended_before_it(host: Host) -> None:
-    source = every("source", quickly)
-    async with host.firing(source, every("target", quickly, None)):
+    source = every("source", succeed)
+    async with host.firing(source, every("target", succeed, None)):
         await hours(host, 1.01)
-    async with host.firing(source, every("target", quickly, None, after=("source",))):
+    async with host.firing(source, every("target", succeed, None, after=("source",))):
         await hours(host, 0.5)
 
     assert host.runs("target") == []
 
 
 async def test_jobs_that_change_while_running_count_from_now(host: Host) -> None:
-    kept, moved, gone = (every(name, quickly) for name in ("kept", "moved", "gone"))
+    kept, moved, gone = (every(name, succeed) for name in ("kept", "moved", "gone"))
     async with host.firing(kept, moved, gone) as process:
         await hours(host, 0.75)
-        process.scheduler.apply([kept, replace(moved, every=10 * MINUTE), every("new", quickly)])
+        process.scheduler.apply([kept, replace(moved, every=10 * MINUTE), every("new", succeed)])
         await hours(host, 0.35)
 
     fired = {name: [run.fire_time for run in host.runs(name)] for name in process.names()}
@@ -301,7 +292,7 @@ async def test_jobs_that_change_while_running_count_from_now(host: Host) -> None
 async def test_a_job_that_is_switched_on_catches_up_only_when_asked_to(
     host: Host, catch_up: tuple[str, ...], hours_run: list[int]
 ) -> None:
-    on = every("job", quickly)
+    on = every("job", succeed)
     off = replace(on, job=replace(on.job, enabled=False))
     async with host.firing(off) as process:
         await hours(host, 5.5)
