@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from datetime import datetime
 
 from syncd.daemon.answers import Json, pause_answer
@@ -13,7 +14,7 @@ from syncd.model.pause import Pause, PauseScope
 from syncd.telemetry.events import PauseChanged
 
 
-class OrderDesk:
+class OrderDesk(ABC):
     """What a person decided stays decided over a restart: each is written down, then applied."""
 
     _core: Core
@@ -77,9 +78,9 @@ class OrderDesk:
         cron = self._core.scheduler.schedule(job).cron
         return {**await self.job(job), "remark": "" if cron is None else cron.remark}
 
+    @abstractmethod
     async def job(self, job: str) -> Json:
         """Return one job."""
-        raise NotImplementedError
 
     async def reload(self, *, dry_run: bool, actor: str) -> Json:
         """Read config.toml again and apply it, or only tell what is different in it."""
