@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +14,10 @@ class Profile:
     """One platform's answer about one account: mapped fields and the answer itself.
 
     `external_id` is the platform's immutable id, `handle` the name it uses today. A field the
-    platform does not have, or did not send, is None, never 0 or empty. `raw` is the whole answer;
-    `volatile` names its keys that change without meaning, which change detection leaves out.
+    platform does not have, or did not send, is None, never 0 or empty. `rating` is in the scale of
+    the platform; `solved` counts solved problems, `solved_by` splits them by the platform's own
+    words (easy, medium, hard). `raw` is the whole answer; `volatile` names its keys that change
+    without meaning, which change detection leaves out.
     """
 
     external_id: str
@@ -27,6 +30,7 @@ class Profile:
     public_repos: int | None = None
     rating: float | None = None
     solved: int | None = None
+    solved_by: Mapping[str, int] | None = None
     raw: dict[str, Any] = field(repr=False)
     volatile: frozenset[str] = frozenset()
 

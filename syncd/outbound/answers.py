@@ -85,7 +85,8 @@ class Verdict:
     `cause` says why in a few words of ours. `pause_seconds` belongs to PAUSE; None means that the
     platform did not say how long. `quota` is what the headers say about the quota, whatever the
     kind; `is_free` that the answer cost none of it. `is_used_up`: a PAUSE is about the resource
-    that the request drew on, and others may go on.
+    that the request drew on, and others may go on. `is_certain`: BLOCKED is about everybody (a
+    captcha, a ban), whichever account was asked for, and the breaker opens at once.
     """
 
     kind: Kind = Kind.OK
@@ -94,6 +95,7 @@ class Verdict:
     quota: QuotaReport | None = None
     is_free: bool = False
     is_used_up: bool = False
+    is_certain: bool = False
 
 
 Classifier = Callable[[Response], Verdict]

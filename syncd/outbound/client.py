@@ -171,7 +171,8 @@ class PlatformClient:
             if response is None:  # the token turned out to be good no more
                 response = await self._attempt(request, target, is_last=True)
             assert response is not None, "the last attempt ends with an answer or an error"
-            if response.status not in REDIRECTS or "Location" not in response.headers:
+            is_redirect = response.status in REDIRECTS and "Location" in response.headers
+            if not is_redirect or not request.follows_redirects:
                 return response
             target = self._target_of(request, target, response.headers["Location"])
         raise PlatformBlocked(f"{self._aim(request, target)}: more than {MAX_REDIRECTS} redirects")

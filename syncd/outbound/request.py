@@ -73,6 +73,7 @@ class Request:
     the body, where there is one. `params` never hold a secret. `resource` names the quota it draws
     on. `is_divisible`: it asks about many things at once and can be asked again in smaller parts;
     so its failure is told at once, and neither that nor a good answer says how the platform fares.
+    `follows_redirects` False: a redirect is an answer, whose `Location` says something.
     """
 
     segments: tuple[str, ...]
@@ -84,6 +85,7 @@ class Request:
     resource: str = CORE
     up: int = 0
     is_divisible: bool = False
+    follows_redirects: bool = True
 
     def target(self) -> str:
         """Return the encoded path, which begins with a slash, and query.

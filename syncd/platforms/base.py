@@ -13,8 +13,8 @@ from typing import ClassVar
 
 from syncd.clock import Clock
 from syncd.config.models import PlatformSettings
-from syncd.errors import RunError, SweepRefused
-from syncd.model.account import Account
+from syncd.errors import ItemError, RunError, SweepRefused
+from syncd.model.account import Account, AccountId
 from syncd.model.profile import Fetched, Unchanged
 from syncd.model.scheme import Scheme
 from syncd.model.sweep import Swept
@@ -64,6 +64,9 @@ class Platform(ABC):
 
     sweep_size: ClassVar[int] = 0
     """How many accounts one question may be about (a sweep); 0: the platform has no sweep."""
+
+    batch_size: ClassVar[int] = 1
+    """How many accounts `fetch_many` may be given; 1: the platform tells of one at a time."""
 
     def __init__(self, name: str, client: PlatformClient, limits: Limits) -> None:
         self.name = name
@@ -118,6 +121,25 @@ class Platform(ABC):
             AccountNotFound, AccountUnsuitable, BadPayload: this account only.
             RateLimited, PlatformDown, PlatformBlocked, CredentialsRejected: the platform.
         """
+
+    async def fetch_many(
+        self, accounts: Sequence[Account]
+    ) -> Mapping[AccountId, Fetched | Unchanged | ItemError]:
+        """Read accounts, `batch_size` at most, in as few requests as the platform allows.
+
+        Returns:
+            What came of each of them: one that fails never costs the others their answer.
+
+        Raises:
+            PlatformError: the platform, as of `fetch`; it is about all of them.
+        """
+        found: dict[AccountId, Fetched | Unchanged | ItemError] = {}
+        for account in accounts:
+            try:
+                found[account.id] = await self.fetch(account)
+            except ItemError as error:
+                found[account.id] = error
+        return found
 
     async def check_credential(self) -> bool:
         """Ask something that costs nothing, so that a credential without rights shows at once.
