@@ -69,11 +69,12 @@ class Request:
     """One request; it must be safe to repeat.
 
     `segments` are the parts of the path after `base_url`, as people write them: they are
-    percent-encoded here, after the last `up` parts of `base_url`'s own path are left out. `json` is
-    the body, where there is one. `params` never hold a secret. `resource` names the quota it draws
-    on. `is_divisible`: it asks about many things at once and can be asked again in smaller parts;
-    so its failure is told at once, and neither that nor a good answer says how the platform fares.
-    `follows_redirects` False: a redirect is an answer, whose `Location` says something.
+    percent-encoded here, after the last `up` parts of `base_url`'s own path are left out;
+    `ends_with_slash` puts a slash behind them. `json` is the body, where there is one. `params`
+    never hold a secret. `resource` names the quota it draws on. `is_divisible`: it asks about many
+    things at once and can be asked again in smaller parts; so its failure is told at once, and
+    neither that nor a good answer says how the platform fares. `follows_redirects` False: a
+    redirect is an answer, whose `Location` says something.
     """
 
     segments: tuple[str, ...]
@@ -84,6 +85,7 @@ class Request:
     expects: Expects = Expects.JSON
     resource: str = CORE
     up: int = 0
+    ends_with_slash: bool = False
     is_divisible: bool = False
     follows_redirects: bool = True
 
@@ -94,6 +96,8 @@ class Request:
             BadInput: a segment is empty, a dot or two, or holds a slash or a control character.
         """
         path = "".join([f"/{_encode(segment)}" for segment in self.segments])
+        if self.ends_with_slash:
+            path += "/"
         return f"{path}?{urlencode(self.params)}" if self.params else path
 
 

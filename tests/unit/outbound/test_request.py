@@ -41,6 +41,12 @@ def test_a_segment_that_would_change_the_path_is_refused(segment: str) -> None:
         Request(segments=("users", segment)).target()
 
 
+def test_path_ends_with_a_slash_where_that_is_how_it_is_spelled() -> None:
+    request = Request(segments=("info",), params={"handle": "ada"}, ends_with_slash=True)
+
+    assert request.target() == "/info/?handle=ada"
+
+
 def test_parameters_are_encoded() -> None:
     request = Request(segments=("q",), params={"handles": "a;b c", "from": 1})
 
