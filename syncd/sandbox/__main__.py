@@ -1,4 +1,4 @@
-"""Run the GitHub stand-in as a process of its own: `python -m syncd.sandbox --population 10000`.
+"""Run a stand-in as a process of its own: `python -m syncd.sandbox codeforces --population 10000`.
 
 Prints its base URL in one line as soon as it serves; ends at once on SIGTERM or SIGINT.
 """
@@ -9,16 +9,19 @@ import argparse
 import asyncio
 import signal
 import sys
+from typing import cast
 
+from syncd import plugins
+from syncd.sandbox.base import StandIn
 from syncd.sandbox.control import Controlled
-from syncd.sandbox.github import GitHubStandIn
-from syncd.sandbox.population import Population
 from syncd.sandbox.server import serve
 
 
 def main() -> None:
     """Read the options and serve."""
     parser = argparse.ArgumentParser(prog="python -m syncd.sandbox")
+    names = [*plugins.find("syncd.sandbox")]
+    parser.add_argument("platform", nargs="?", default="github", choices=names)
     parser.add_argument("--population", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scale", type=float, default=1, help="limits this many times wider")
@@ -31,8 +34,10 @@ async def _serve(options: argparse.Namespace) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    standin = GitHubStandIn(
-        Population(options.seed, options.population),
+    made = cast("type[StandIn]", plugins.load("syncd.sandbox", options.platform))
+    standin = made.make(
+        options.seed,
+        options.population,
         scale=options.scale,
         latency_seconds=options.latency_ms / 1_000,
     )

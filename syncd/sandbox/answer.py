@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 
@@ -28,6 +30,13 @@ class Answer:
     bytes_per_second: int | None = None
     cut_after: int | None = None
     hangs: bool = False
+
+
+def encoded(data: Any) -> bytes:
+    """Return JSON as the services write it: tight, in UTF-8."""
+    # What UTF-8 cannot hold (a lone surrogate) becomes an escape, which is how JSON writes it.
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", errors="backslashreplace")
 
 
 async def deliver(request: web.BaseRequest, answer: Answer, clock: Clock) -> web.StreamResponse:

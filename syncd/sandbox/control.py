@@ -3,12 +3,12 @@
     GET  /_sandbox/counters                what was seen, `Counters.as_json`
     GET  /_sandbox/credentials             how often each credential was asked with
     GET  /_sandbox/fetches                 how often each user was asked for, by index
+    GET  /_sandbox/handles                 what each user is called now, by index
     POST /_sandbox/change {"change": "rename", "index": 7, "login": "ada-new"}
     POST /_sandbox/change {"change": "fault", "fault": "server_error", "share": 0.1, "times": 5}
 
-`change` is the name of a method of the population (`change`, `change_some`, `edit`, `rename`,
-`take_over`, `vanish`, `suspend`, `restore`, `become_organization`), of the stand-in's credentials
-(`revoke`, `add_oauth_app`, `install`, `change_installation`, `revoke_tokens`), or `fault`,
+`change` is a name of the stand-in's `changes` (of every one: `change`, `change_some`, `rename`,
+`vanish`, `restore`), or `fault` (one of `faults.FAULTS` or of its odd answers),
 `clear_faults`, `clear_counters`; the other keys are its arguments. The answer holds what it
 returned. A change that cannot be made answers 400 and its reason.
 """
@@ -23,8 +23,7 @@ from typing import Any
 from aiohttp import web
 
 from syncd.errors import BadInput, SyncdError
-from syncd.sandbox.faults import FAULTS
-from syncd.sandbox.github import GitHubStandIn
+from syncd.sandbox.base import StandIn
 
 
 class Controlled:
@@ -34,24 +33,10 @@ class Controlled:
         standin: who answers everything else.
     """
 
-    def __init__(self, standin: GitHubStandIn) -> None:
-        population = standin.population
+    def __init__(self, standin: StandIn) -> None:
         self._standin = standin
         self._changes: Mapping[str, Callable[..., Any]] = {
-            "change": population.change,
-            "change_some": population.change_some,
-            "edit": population.edit,
-            "rename": population.rename,
-            "take_over": population.take_over,
-            "vanish": population.vanish,
-            "suspend": population.suspend,
-            "restore": population.restore,
-            "become_organization": population.become_organization,
-            "revoke": standin.revoke,
-            "add_oauth_app": standin.credentials.add_oauth_app,
-            "install": standin.credentials.install,
-            "change_installation": standin.credentials.change_installation,
-            "revoke_tokens": standin.credentials.revoke_tokens,
+            **standin.changes(),
             "fault": self._add_fault,
             "clear_faults": standin.faults.clear,
             "clear_counters": standin.counters.clear,
@@ -63,9 +48,11 @@ class Controlled:
             case ("GET", "/_sandbox/counters"):
                 return web.json_response(self._standin.counters.as_json())
             case ("GET", "/_sandbox/credentials"):
-                return web.json_response(self._standin.credentials.asked)
+                return web.json_response(dict(self._standin.asked_by()))
             case ("GET", "/_sandbox/fetches"):
                 return web.json_response(self._fetches())
+            case ("GET", "/_sandbox/handles"):
+                return web.json_response([*map(self._standin.handle_of, self._everybody())])
             case ("POST", "/_sandbox/change"):
                 return await self._change(request)
             case _:
@@ -90,11 +77,13 @@ class Controlled:
         self, fault: str, arguments: Mapping[str, Any] | None = None, **when: Any
     ) -> None:
         try:
-            made = FAULTS[fault](**arguments or {})
+            made = self._standin.fault(fault, arguments or {})
             self._standin.faults.add(made, **when)
         except (KeyError, TypeError) as error:
             raise BadInput(f"no such fault: {fault} ({error!r})") from error
 
     def _fetches(self) -> list[int]:
-        everybody = range(len(self._standin.population))
-        return [self._standin.counters.fetches(index) for index in everybody]
+        return [self._standin.counters.fetches(index) for index in self._everybody()]
+
+    def _everybody(self) -> range:
+        return range(len(self._standin.population))

@@ -6,44 +6,41 @@ https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
-from email.utils import format_datetime
 from hashlib import blake2b
-from typing import Any
+from typing import Any, ClassVar
 
 from aiohttp import hdrs, web
 
 from syncd.clock import Clock, SystemClock
-from syncd.sandbox.answer import Answer, deliver
+from syncd.sandbox.answer import Answer, deliver, encoded
+from syncd.sandbox.base import Documented, StandIn
 from syncd.sandbox.counters import Counters
-from syncd.sandbox.faults import JSON, TOO_MANY, Faults
+from syncd.sandbox.faults import JSON, TOO_MANY, Fault, Faults, with_values
 from syncd.sandbox.github_apps import Credentials, Told
+from syncd.sandbox.github_headers import (
+    VARY_PRIVATE,
+    VARY_PUBLIC,
+    common_headers,
+    holds_tag,
+    http_date,
+    rate_headers,
+)
 from syncd.sandbox.graphql import GraphQL, rate_limited
 from syncd.sandbox.limits import Budget, Limits, Refusal
 from syncd.sandbox.population import Population
 
 ACCOUNT_ID = re.compile(r"[0-9]{1,12}")
 DOCS = "https://docs.github.com"
-EXPOSED = (
-    "ETag, Link, Location, Retry-After, X-GitHub-OTP, X-RateLimit-Limit, X-RateLimit-Remaining, "
-    "X-RateLimit-Used, X-RateLimit-Resource, X-RateLimit-Reset, X-OAuth-Scopes, "
-    "X-Accepted-OAuth-Scopes, X-Poll-Interval, X-GitHub-Media-Type, X-GitHub-SSO, "
-    "X-GitHub-Request-Id, Deprecation, Sunset"
-)
-VARY_PUBLIC = "Accept, Accept-Encoding, Accept, X-Requested-With"
-VARY_PRIVATE = (
-    "Accept, Authorization, Cookie, X-GitHub-OTP, Accept-Encoding, Accept, X-Requested-With"
-)
 NO_AGENT = (
     "Request forbidden by administrative rules. Please make sure your request has a User-Agent "
     "header. Check https://developer.github.com for other possible causes.\r\n"
 )
 
 
-class GitHubStandIn:
+class GitHubStandIn(StandIn):
     """Serves `/users/{login}`, `/user/{id}`, `/rate_limit` and `/graphql` for a population.
 
     Every token is good until `revoke` or `accept_only` says otherwise, apps are what `credentials`
@@ -57,6 +54,15 @@ class GitHubStandIn:
         latency_seconds: how long every answer takes.
     """
 
+    # docs.github.com, "Rate limits for the REST API".
+    documented: ClassVar[Documented] = Documented(
+        requests_a_minute=900, requests_an_hour=5000, requests_at_a_time=100
+    )
+    has_etags: ClassVar[bool] = True
+    takes_credentials: ClassVar[bool] = True
+    people: ClassVar[type[Population]] = Population
+    somebody_else: ClassVar[Fault] = with_values({"id": 1, "login": "somebody-else"})
+
     def __init__(
         self,
         population: Population,
@@ -66,7 +72,7 @@ class GitHubStandIn:
         clock: Clock | None = None,
         latency_seconds: float = 0,
     ) -> None:
-        self.population = population
+        self.population: Population = population
         self.limits = (limits or Limits()).scaled(scale)
         self.counters = Counters()
         self.faults = Faults(population.seed)
@@ -77,6 +83,37 @@ class GitHubStandIn:
         self.credentials = Credentials(self._clock)
         self.accept_only = self.credentials.accept_only
         self.revoke = self.credentials.revoke
+
+    def handle_of(self, index: int) -> str:
+        """Return somebody's present login."""
+        return self.population.login(index)
+
+    def expected(self, index: int) -> Mapping[str, Any]:
+        """Return what is true of somebody now."""
+        document = self.population.document(index)
+        as_told = ("name", "avatar_url", "bio", "followers", "following", "public_repos")
+        return {
+            "external_id": str(document["id"]),
+            "handle": document["login"],
+            "rating": None,
+            "solved": None,
+            "raw": document,
+            **{key: document[key] for key in as_told},
+        }
+
+    def changes(self) -> Mapping[str, Callable[..., Any]]:
+        """Return what can be done to users and to credentials."""
+        users = ("edit", "take_over", "suspend", "become_organization")
+        credentials = ("revoke", "add_oauth_app", "install", "change_installation", "revoke_tokens")
+        return {
+            **super().changes(),
+            **{name: getattr(self.population, name) for name in users},
+            **{name: getattr(self.credentials, name) for name in credentials},
+        }
+
+    def asked_by(self) -> Mapping[str, int]:
+        """Tell how often each credential was asked with."""
+        return self.credentials.asked
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
@@ -119,7 +156,7 @@ class GitHubStandIn:
     def _tell_of_credential(self, told: Told, request: web.BaseRequest) -> Answer:
         self.counters.unauthorised += told.status != 201
         answer = self._told(told.status, told.message, f"{DOCS}/rest")
-        body = _encoded(told.body) if told.body else answer.body
+        body = encoded(told.body) if told.body else answer.body
         headers = {**answer.headers, "Date": self.credentials.date()}
         if told.status == 401:
             headers |= self._rates_of_address(request)
@@ -130,7 +167,7 @@ class GitHubStandIn:
         budget = self._budget(f"address {request.remote or ''}")
         budget.renew()
         budget.charge()
-        return _rate_headers(budget)
+        return rate_headers(budget)
 
     def _arrives(self, budget: Budget) -> Refusal | None:
         refusal = budget.arrive()
@@ -156,8 +193,12 @@ class GitHubStandIn:
             answered = rate_limited()
         else:
             answered = self.graphql.answer(body, budget)
-        headers = {"Content-Type": JSON, **self._common(), **_rate_headers(budget, "graphql")}
-        return Answer(headers=headers, body=_encoded(answered))
+        headers = {
+            "Content-Type": JSON,
+            **common_headers(self.counters.requests),
+            **rate_headers(budget, "graphql"),
+        }
+        return Answer(headers=headers, body=encoded(answered))
 
     def _profile(self, request: web.BaseRequest, *, is_anonymous: bool) -> Answer:
         index = self._find(request) if request.method == hdrs.METH_GET else None
@@ -166,17 +207,17 @@ class GitHubStandIn:
         self.counters.count_fetch(index)
         etag = self._etag(request, index)
         document = self.population.document(index)
-        headers = self._common() | {
-            "Cache-Control": f"{_audience(is_anonymous)}, max-age=60, s-maxage=60",
+        headers = common_headers(self.counters.requests) | {
+            "Cache-Control": f"{'public' if is_anonymous else 'private'}, max-age=60, s-maxage=60",
             "Vary": VARY_PUBLIC if is_anonymous else VARY_PRIVATE,
             "ETag": etag,
-            "Last-Modified": _http_date(document["updated_at"]),
+            "Last-Modified": http_date(document["updated_at"]),
         }
-        if _matches(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag):
+        if holds_tag(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag):
             return Answer(status=304, headers=headers)
         if is_anonymous:
             document["email"] = None
-        return Answer(headers={"Content-Type": JSON, **headers}, body=_encoded(document))
+        return Answer(headers={"Content-Type": JSON, **headers}, body=encoded(document))
 
     def _find(self, request: web.BaseRequest) -> int | None:
         match request.path.split("/"):
@@ -197,7 +238,7 @@ class GitHubStandIn:
         if answer.status != 304:
             budget.charge()
             self.counters.primary_used += 1
-        return replace(answer, headers={**answer.headers, **_rate_headers(budget)})
+        return replace(answer, headers={**answer.headers, **rate_headers(budget)})
 
     def _rate_limit(self, whose: str, budget: Budget) -> Answer:
         resources = {"core": budget.as_json()}
@@ -206,9 +247,13 @@ class GitHubStandIn:
             points.renew()
             resources["graphql"] = points.as_json()
         body = {"resources": resources, "rate": resources["core"]}
-        headers = {"Content-Type": JSON, "Cache-Control": "no-cache", **self._common()}
-        headers |= {"Vary": "Accept-Encoding, Accept, X-Requested-With", **_rate_headers(budget)}
-        return Answer(headers=headers, body=_encoded(body))
+        headers = {
+            "Content-Type": JSON,
+            "Cache-Control": "no-cache",
+            **common_headers(self.counters.requests),
+        }
+        headers |= {"Vary": "Accept-Encoding, Accept, X-Requested-With", **rate_headers(budget)}
+        return Answer(headers=headers, body=encoded(body))
 
     def _refuse_primary(self, request: web.BaseRequest, budget: Budget) -> Answer:
         self.counters.refused[Refusal.PRIMARY] += 1
@@ -216,28 +261,19 @@ class GitHubStandIn:
         text = f"API rate limit exceeded for {whose}."
         about = f"{DOCS}/rest/overview/rate-limits-for-the-rest-api"
         answer = self._told(self.limits.primary_status, text, about)
-        return replace(answer, headers={**answer.headers, **_rate_headers(budget)})
+        return replace(answer, headers={**answer.headers, **rate_headers(budget)})
 
     def _refuse_secondary(self) -> Answer:
         self.counters.refused[Refusal.SECONDARY] += 1
-        headers = {"Content-Type": JSON, **self._common()}
+        headers = {"Content-Type": JSON, **common_headers(self.counters.requests)}
         if self.limits.tells_wait:
             headers["Retry-After"] = str(self.limits.penalty_seconds)
         return Answer(status=self.limits.secondary_status, headers=headers, body=TOO_MANY.encode())
 
     def _told(self, status: int, message: str, about: str) -> Answer:
         body = {"message": message, "documentation_url": about, "status": str(status)}
-        headers = {"Content-Type": JSON, **self._common()}
-        return Answer(status=status, headers=headers, body=_encoded(body))
-
-    def _common(self) -> dict[str, str]:
-        return {
-            "Server": "github.com",
-            "X-GitHub-Media-Type": "github.v3; format=json",
-            "x-github-api-version-selected": "2022-11-28",
-            "Access-Control-Expose-Headers": EXPOSED,
-            "X-GitHub-Request-Id": f"5A4D:{self.counters.requests:X}:0:0",
-        }
+        headers = {"Content-Type": JSON, **common_headers(self.counters.requests)}
+        return Answer(status=status, headers=headers, body=encoded(body))
 
     def _budget(self, whose: str) -> Budget:
         budget = self._budgets.get(whose)
@@ -258,32 +294,3 @@ class GitHubStandIn:
 
 def _is_anonymous(request: web.BaseRequest) -> bool:
     return hdrs.AUTHORIZATION not in request.headers
-
-
-def _audience(is_anonymous: bool) -> str:
-    return "public" if is_anonymous else "private"
-
-
-def _matches(asked: str, etag: str) -> bool:
-    known = {tag.strip().removeprefix("W/") for tag in asked.split(",")}
-    return etag.removeprefix("W/") in known
-
-
-def _http_date(written: str) -> str:
-    return format_datetime(datetime.fromisoformat(written).astimezone(UTC), usegmt=True)
-
-
-def _encoded(body: dict[str, Any]) -> bytes:
-    # What UTF-8 cannot hold (a lone surrogate) becomes an escape, which is how JSON writes it.
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", errors="backslashreplace")
-
-
-def _rate_headers(budget: Budget, resource: str = "core") -> dict[str, str]:
-    return {
-        "X-RateLimit-Limit": str(budget.limit),
-        "X-RateLimit-Remaining": str(max(0, budget.remaining)),
-        "X-RateLimit-Reset": str(budget.reset_at),
-        "X-RateLimit-Used": str(budget.used),
-        "X-RateLimit-Resource": resource,
-    }

@@ -12,7 +12,7 @@ from aiohttp import web
 SHUTDOWN_SECONDS = 0.2
 
 
-class StandIn(Protocol):
+class Answers(Protocol):
     """Whatever answers requests."""
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -20,7 +20,7 @@ class StandIn(Protocol):
 
 
 @asynccontextmanager
-async def serve(standin: StandIn, *, port: int = 0) -> AsyncIterator[str]:
+async def serve(standin: Answers, *, port: int = 0) -> AsyncIterator[str]:
     """Serve `standin` on 127.0.0.1 as long as the context lasts.
 
     Args:
