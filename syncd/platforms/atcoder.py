@@ -29,7 +29,10 @@ from syncd.platforms.shape import Shape, judge_site, rows_of, sampled
 
 PROBLEMS = "problems"
 
-_TITLE = re.compile(rb"<title[^>]*>\s*(.*?)\s*</title", re.IGNORECASE | re.DOTALL)
+# Of a user's page it is the handle, and of a user who does not exist the status in words.
+_TITLE = re.compile(
+    rb"<title[^>]*>\s*(?:[A-Za-z0-9_]{1,40}|404 [^<]*) - AtCoder\s*</title", re.IGNORECASE
+)
 _USER = re.compile(r"/users/([A-Za-z0-9_]+)")
 # What moves without the user: a place among the others.
 _RANKS = ("accepted_count_rank", "rated_point_sum_rank")
@@ -42,7 +45,7 @@ class AtCoder(Platform):
     # AtCoder: once a second or slower (clist asks 4/s, AtCoder Problems' own crawler 2/s).
     # AtCoder Problems: "sleep for more than 1 second between accesses" (its doc/api.md).
     defaults: ClassVar[PlatformSettings] = PlatformSettings.model_validate(
-        {"base_url": "https://atcoder.jp", "rate": "50/m", "slots": 2, "timeout": "30s"}
+        {"base_url": "https://atcoder.jp", "rate": "50/min", "slots": 2, "timeout": "30s"}
     )
     companions: ClassVar[Mapping[str, str]] = {PROBLEMS: "https://kenkoooo.com/atcoder"}
     # Letters, digits and underscores, as in every address /users/{user}; the form for new users
@@ -69,7 +72,9 @@ class AtCoder(Platform):
 
     async def _read_history(self, account: Account, handle: str) -> Any:
         request = Request(segments=("users", handle, "history", "json"), follows_redirects=False)
-        return await _read(self.client, request, account)
+        history = await _read(self.client, request, account)
+        read_rating(history, account.handle)  # before anybody else is asked
+        return history
 
     async def _look_up(self, account: Account) -> str:
         """Return how AtCoder spells a handle."""
@@ -100,12 +105,8 @@ async def _read(client: PlatformClient, request: Request, account: Account) -> A
 
 
 def judge(response: Response) -> Verdict:
-    """Say what an answer means: a page is one where it is AtCoder's own."""
-    if not response.is_html:
-        return judge_site(response)
-    found = _TITLE.search(response.body)
-    is_own = found is not None and found[1].endswith(b"AtCoder")
-    if is_own and response.status in {200, 404}:
+    """Say what an answer means: of all pages only that of a user, or of nobody, is one."""
+    if response.is_html and response.status in {200, 404} and _TITLE.search(response.body):
         return Verdict()
     return judge_site(response, expects_page=response.status == 404)
 
@@ -142,7 +143,7 @@ def to_profile(history: Any, problems: Any, account: Account, asked: str = "") -
         WrongAccount: AtCoder Problems answered about somebody else.
     """
     who, handle = account.handle, asked or account.handle
-    rows = rows_of(history, who)
+    rating = read_rating(history, who)
     count = Shape(problems, who)
     told = count.needed_text("user_id")
     if told.lower() != handle.lower():
@@ -152,7 +153,7 @@ def to_profile(history: Any, problems: Any, account: Account, asked: str = "") -
     return Profile(
         external_id=handle.lower(),
         handle=handle,
-        rating=_newest_rating(rows),
+        rating=rating,
         # Zero is what it says of everybody it does not know.
         solved=accepted or None,
         raw={
@@ -164,8 +165,13 @@ def to_profile(history: Any, problems: Any, account: Account, asked: str = "") -
     )
 
 
-def _newest_rating(rows: list[Shape]) -> float | None:
-    """Return the rating after the rated contest that ended last; None for who is unrated."""
+def read_rating(history: Any, who: str) -> float | None:
+    """Return the rating after the rated contest that ended last; None for who is unrated.
+
+    Raises:
+        BadPayload: it is no history.
+    """
+    rows = rows_of(history, who)
     rated = [(_ended_at(row), place) for place, row in enumerate(rows) if _is_rated(row)]
     return float(rows[max(rated)[1]].needed_count("NewRating")) if rated else None
 

@@ -41,7 +41,10 @@ _GENERIC = frozenset({
     "CodeChef: Practical coding for everyone",
     "Page not found | CodeChef",
 })  # fmt: skip
-_OWN_WORDS = re.compile(rb"login|captcha|challenge|maintenance", re.IGNORECASE)
+# Where everybody is sent who shall not pass; a user may be called so, a gate is never at /users/.
+_GATE = re.compile(
+    r"(?!(?:https?://[^/]*)?/users/)[^?]*(?:login|captcha|challenge|maintenance)", re.IGNORECASE
+)
 _SETTINGS = re.compile(r"jQuery\.extend\(\s*Drupal\.settings\s*,\s*(\{.*\})\s*\)\s*;", re.DOTALL)
 _SOLVED = re.compile(r"Total Problems Solved:\s*([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)")
 _SOLVED_WORDS = "Total Problems Solved"
@@ -54,7 +57,7 @@ class CodeChef(Platform):
 
     # Nobody publishes a limit, 429 is real: clist asks once a second and rests 60 s at a 429.
     defaults: ClassVar[PlatformSettings] = PlatformSettings.model_validate(
-        {"base_url": _SITE, "rate": "50/m", "slots": 1, "timeout": "30s"}
+        {"base_url": _SITE, "rate": "50/min", "slots": 1, "timeout": "30s"}
     )
     # Letters, digits and underscores, as in every address /users/{user}; the form for new users
     # allows 4 to 14, those who came by another site's login have longer ones.
@@ -90,7 +93,7 @@ class CodeChef(Platform):
 
 def judge(response: Response) -> Verdict:
     """Say what an answer means: 200, 404 and a redirect are about the user, nothing else is."""
-    if response.status in _REDIRECTS and _OWN_WORDS.search(_location(response).encode()):
+    if response.status in _REDIRECTS and _GATE.match(_location(response)):
         return Verdict(kind=Kind.BLOCKED, cause="redirected to a gate", is_certain=True)
     if response.status not in {200, 404, 410} or not response.is_html:
         return judge_site(response, expects_page=True)

@@ -38,7 +38,7 @@ class GeeksForGeeks(Platform):
     defaults: ClassVar[PlatformSettings] = PlatformSettings.model_validate(
         {
             "base_url": "https://authapi.geeksforgeeks.org",
-            "rate": "60/m",
+            "rate": "60/min",
             "slots": 3,
             "timeout": "30s",
         }

@@ -37,6 +37,7 @@ allow_private = true
 rate = "{rate}"
 timeout = "{timeout}"
 credentials = [{{ name = "main", token = "${{TOKEN:-}}" }}]
+urls = {{ {urls} }}
 
 [jobs.sync]
 kind = "profiles"
@@ -121,6 +122,7 @@ async def syncing(
     rate: str = "10/s",
     timeout: str = "30s",  # noqa: ASYNC109 - what config.toml says
     sweep: bool = True,
+    urls: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Syncing]:
     """Bring up what `config.toml` builds, over `database`'s schema and a platform at `base_url`."""
     settings = database.settings
@@ -132,6 +134,7 @@ async def syncing(
         rate=rate,
         timeout=timeout,
         sweep=str(sweep).lower(),
+        urls=", ".join(f'{name} = "{url}"' for name, url in (urls or {}).items()),
     )
     (folder / "config.toml").write_text(text)
     config = load_config(folder / "config.toml", {"TOKEN": token})
