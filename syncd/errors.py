@@ -151,10 +151,26 @@ class PlatformDown(PlatformTrouble):
 
 
 class PlatformBlocked(PlatformTrouble):
-    """The platform answered something that is not its API (captcha, maintenance, plain 403)."""
+    """The platform answered something that is not its API (captcha, maintenance, plain 403).
+
+    Args:
+        until: as of every `PlatformTrouble`.
+        is_certain: whether the answer would be the same whichever account was asked for.
+    """
 
     outcome = "blocked"
     retryable = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        until: datetime | None = None,
+        hint: str | None = None,
+        is_certain: bool = False,
+    ) -> None:
+        super().__init__(message, until=until, hint=hint)
+        self.is_certain = is_certain
 
 
 class SweepRefused(PlatformError):
