@@ -147,6 +147,11 @@ def rows_of(data: Any, who: str, path: str = "$") -> list[Shape]:
     return [Shape(row, who, f"{path}[{place}]") for place, row in enumerate(data)]
 
 
+def is_same_handle(answered: str, asked: str) -> bool:
+    """Tell whether two handles differ in capitals at most; look-alikes of letters are others."""
+    return answered.isascii() and answered.lower() == asked.lower()
+
+
 @contextlib.contextmanager
 def sampled(response: Response) -> Iterator[None]:
     """Give errors about one account the beginning of the answer that they are about."""
@@ -176,16 +181,18 @@ def judge_site(response: Response, *, expects_page: bool = False) -> Verdict:
         expects_page: HTML is what was asked for.
     """
     if is_challenge(response):
-        return _blocked("a challenge page")
+        return blocked("a challenge page")
     verdict = judge_by_status(response)
     if verdict.kind in {Kind.BLOCKED, Kind.REJECTED}:
-        return _blocked(verdict.cause)
-    if verdict.kind is Kind.OK and response.is_html and not expects_page:
-        return _blocked(f"a web page came instead of JSON (HTTP {response.status})")
+        return blocked(verdict.cause)
+    is_redirect = 300 <= response.status < 400
+    if verdict.kind is Kind.OK and response.is_html and not (expects_page or is_redirect):
+        return blocked(f"a web page came instead of JSON (HTTP {response.status})")
     return verdict
 
 
-def _blocked(cause: str) -> Verdict:
+def blocked(cause: str) -> Verdict:
+    """Return the verdict on an answer that everybody who asks from here would get."""
     return Verdict(kind=Kind.BLOCKED, cause=cause, is_certain=True)
 
 

@@ -1,0 +1,285 @@
+"""Codeforces profiles: up to 70 in one call of `user.info`.
+
+Facts: codeforces.com/apiHelp, and github.com/aropan/clist for what that page is silent about. One
+unknown handle fails the whole call, which names the first of them only: its page then tells
+whether somebody took another handle, and the call is made again. The page is for people and may be
+kept from us; that must cost nobody but who is asked about.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from syncd.config.models import PlatformSettings
+from syncd.errors import AccountNotFound, BadPayload, ItemError, PlatformTrouble, WrongAccount
+from syncd.model.account import Account, AccountId
+from syncd.model.profile import Fetched, Profile, Unchanged
+from syncd.model.scheme import Scheme
+from syncd.outbound.answers import Classifier, Kind, Response, Verdict
+from syncd.outbound.credentials import Credential
+from syncd.outbound.reader import Expects, excerpt
+from syncd.outbound.request import Request
+from syncd.platforms.base import Platform
+from syncd.platforms.shape import BROWSER, Shape, blocked, is_same_handle, judge_site, sampled
+
+MOST_HANDLES = 70
+
+_LIMITED = "call limit exceeded"
+# A page that sets the cookie RCPC by script, and the ban of an address.
+_BANS = (b"rcpc=", b"temporarily blocked by administrator")
+_OWN_PAGE = re.compile(rb"<title>[^<]* - Codeforces</title>")
+_UNKNOWN = re.compile(r"handles?: User with handle (\S+) not found")
+_SECRET = frozenset({"email", "vkId", "openId"})
+_VOLATILE = frozenset({"lastOnlineTimeSeconds", "friendOfCount"})
+_PLACEHOLDER = "no-title."
+# So many that fail alone, and it is not them.
+_HOPELESS = 5
+_Found = Fetched | Unchanged | ItemError
+
+
+class Codeforces(Platform):
+    """codeforces.com."""
+
+    # "API may be requested at most 1 time per two seconds" (codeforces.com/apiHelp). Handles of
+    # 24 characters: 70 of them keep the address below the 2,000 that clist found to work.
+    defaults: ClassVar[PlatformSettings] = PlatformSettings.model_validate(
+        {"base_url": "https://codeforces.com", "rate": "30/m", "slots": 1, "timeout": "30s"}
+    )
+    # Letters, digits, "_", "-" and ".", 3 to 24 of them today (codeforces.com/register); old ones
+    # may be shorter. Dots alone cannot stand in an address.
+    handle_rule: ClassVar[re.Pattern[str]] = re.compile(r"(?=.*[^.])[A-Za-z0-9_.-]{1,24}")
+    headers: ClassVar[Mapping[str, str]] = {"User-Agent": BROWSER}
+    schemes: ClassVar[tuple[Scheme, ...]] = ()
+    batch_size: ClassVar[int] = MOST_HANDLES
+
+    @classmethod
+    def classifier(cls, credential: Credential) -> Classifier:
+        """Judge by Codeforces' rules."""
+        del credential
+        return judge
+
+    async def fetch(self, account: Account) -> Fetched | Unchanged:
+        """Read one profile."""
+        found = (await self.fetch_many([account]))[account.id]
+        if isinstance(found, ItemError):
+            raise found
+        return found
+
+    async def fetch_many(self, accounts: Sequence[Account]) -> Mapping[AccountId, _Found]:
+        """Read profiles in one call, and in one more for each handle that nobody has now.
+
+        Where one of them spoils a call that does not say which, half of them are asked for at a
+        time, until too many have failed alone.
+        """
+        found: dict[AccountId, _Found] = {}
+        groups, failed = [list(accounts)], 0
+        while groups:
+            batch = Batch(groups.pop())
+            refused = await self._ask(batch)
+            if refused is not None and len(batch.asked) > 1 and failed < _HOPELESS:
+                left = batch.accounts()
+                groups += [left[: len(left) // 2], left[len(left) // 2 :]]
+            elif refused is not None:
+                batch.give_up(refused)
+                failed += 1
+            found |= batch.found
+        return found
+
+    async def _ask(self, batch: Batch) -> BadPayload | None:
+        """Settle a batch, or return why the call as a whole came to nothing."""
+        for _ in range(2 * len(batch.asked)):
+            # Without `lang` some answers come in Russian.
+            params = {"handles": ";".join(batch.handles()), "lang": "en"}
+            request = Request(segments=("api", "user.info"), params=params)
+            response = await self.client.request(request)
+            unknown = unknown_handle(response.data)
+            if unknown is None or not batch.holds(unknown):
+                return await self._read(batch, response)
+            await self._look_after(batch, unknown)
+            if not batch.asked:
+                return None
+        return BadPayload("codeforces goes on naming handles that nobody has")
+
+    async def _read(self, batch: Batch, response: Response) -> BadPayload | None:
+        data, handles = response.data, batch.handles()
+        if not isinstance(data, dict) or data.get("status") != "OK":
+            return _refusal(f"cannot read users of codeforces: HTTP {response.status}", response)
+        rows = data.get("result")
+        if not isinstance(rows, list) or len(rows) != len(handles):
+            batch.give_up(_refusal(f"codeforces tells not of {len(handles)} users", response))
+            return None
+        # Told in the order asked. Another name than the one asked for needs the page as a witness;
+        # one row without it, and no other is believed.
+        told = {row["handle"].lower(): row for row in rows if _has_handle(row)}
+        is_believed = True
+        for handle, row in zip(handles, rows, strict=True):
+            known = told.get(handle.lower())
+            if known is None and is_believed:
+                is_believed = _has_handle(row) and await self._new_handle(handle) == row["handle"]
+            is_right = known is not None or is_believed
+            for account in batch.asked.pop(handle.lower()):
+                batch.found[account.id] = _fetched(known or row, account, response, is_right)
+        return None
+
+    async def _look_after(self, batch: Batch, handle: str) -> None:
+        """Ask for somebody under the handle they have now, or for nobody in their place."""
+        now = await self._new_handle(handle)
+        if now is None:
+            batch.drop(handle, AccountNotFound("does not exist on codeforces"))
+        elif is_same_handle(now, handle):
+            # Who is declared gone must not have a page.
+            batch.drop(handle, BadPayload("codeforces knows no such user, but shows their page"))
+        else:
+            batch.rename(handle, now)
+
+    async def _new_handle(self, handle: str) -> str | None:
+        """Return whose page the one of a handle is or leads to.
+
+        None where it leads nowhere, and where it is kept from us.
+        """
+        page = Request(
+            segments=("profile", handle),
+            expects=Expects.TEXT,
+            follows_redirects=False,
+            is_divisible=True,  # whatever becomes of it says nothing about the API
+        )
+        try:
+            response = await self.client.request(page)
+        except (PlatformTrouble, ItemError):
+            return None
+        if response.status == 200:
+            return handle
+        path = response.headers.get("Location", "").partition("?")[0].rstrip("/")
+        before, _, name = path.rpartition("/")
+        return name if before.endswith("/profile") and Codeforces.accepts(name) else None
+
+
+class Batch:
+    """The accounts of one call: which are still asked for, and what came of the others.
+
+    Args:
+        accounts: whom to ask for.
+    """
+
+    def __init__(self, accounts: Sequence[Account]) -> None:
+        self.found: dict[AccountId, _Found] = {}
+        self.asked: dict[str, list[Account]] = {}
+        self._written: dict[str, str] = {}
+        for account in accounts:
+            self._add(account, account.handle)
+
+    def handles(self) -> list[str]:
+        """Return the handles to ask for, each once."""
+        return [self._written[key] for key in self.asked]
+
+    def accounts(self) -> list[Account]:
+        """Return who is still asked for."""
+        return [account for accounts in self.asked.values() for account in accounts]
+
+    def holds(self, handle: str) -> bool:
+        """Tell whether a handle is asked for."""
+        return handle.lower() in self.asked
+
+    def drop(self, handle: str, error: ItemError) -> None:
+        """Ask no more for a handle."""
+        for account in self.asked.pop(handle.lower()):
+            self._fail(account, error)
+
+    def rename(self, handle: str, now: str) -> None:
+        """Ask for the same people under another handle."""
+        for account in self.asked.pop(handle.lower()):
+            self._add(account, now)
+
+    def give_up(self, error: BadPayload) -> None:
+        """Let everybody who is still asked for fail."""
+        for handle in list(self.asked):
+            self.drop(handle, error)
+
+    def _fail(self, account: Account, error: ItemError) -> None:
+        own = type(error)(f"{account.handle!r}: {error}")
+        own.sample = error.sample
+        self.found[account.id] = own
+
+    def _add(self, account: Account, handle: str) -> None:
+        key = handle.lower()
+        self._written.setdefault(key, handle)
+        self.asked.setdefault(key, []).append(account)
+
+
+def judge(response: Response) -> Verdict:
+    """Judge an answer: the words before the status, which differs for the same words."""
+    if response.status == 200 and _OWN_PAGE.search(response.body):
+        return Verdict()
+    if _is_limited(response):
+        return Verdict(kind=Kind.PAUSE, cause="call limit exceeded")
+    body = response.body[:16_384].lower()
+    if response.is_html and any(words in body for words in _BANS):
+        return blocked("a page that keeps programs away")
+    return judge_site(response)
+
+
+def _is_limited(response: Response) -> bool:
+    """Tell whether this is the refusal of too many calls: an envelope, or plain words."""
+    if isinstance(response.data, dict):
+        comment = str(response.data.get("comment")).lower()
+        return response.data.get("status") == "FAILED" and _LIMITED in comment
+    return _LIMITED in response.text[:16_384].lower()
+
+
+def _refusal(words: str, response: Response) -> BadPayload:
+    sample = excerpt(response.body)
+    error = BadPayload(f"{words}: {sample}")
+    error.sample = sample
+    return error
+
+
+def unknown_handle(data: Any) -> str | None:
+    """Return the handle that a failed call names; None where it names none."""
+    comment = data.get("comment") if isinstance(data, dict) else None
+    match = _UNKNOWN.search(comment) if isinstance(comment, str) else None
+    return match[1] if match else None
+
+
+def to_profile(row: Any, account: Account) -> Profile:
+    """Map what is told of one user to a profile, whatever their handle is.
+
+    Raises:
+        BadPayload: a needed key is missing or wrong.
+    """
+    user = Shape(row, account.handle)
+    handle = user.needed_text("handle")
+    if not Codeforces.accepts(handle):
+        raise user.wrong("handle", "handle")
+    names = (user.text("firstName"), user.text("lastName"))
+    picture = user.text("titlePhoto")
+    if picture is not None and picture.startswith("//"):
+        picture = f"https:{picture}"
+    return Profile(
+        external_id=handle.lower(),
+        handle=handle,
+        name=" ".join(name for name in names if name) or None,
+        avatar_url=None if picture is None or _PLACEHOLDER in picture else picture,
+        # Absent of who never took part in a contest; it may be negative.
+        rating=user.number("rating"),
+        raw={key: value for key, value in user.data.items() if key not in _SECRET},
+        volatile=_VOLATILE,
+    )
+
+
+def _fetched(row: Any, account: Account, response: Response, is_witnessed: bool) -> _Found:
+    try:
+        with sampled(response):
+            profile = to_profile(row, account)
+            if not is_witnessed:
+                raise WrongAccount(
+                    f"{account.handle!r}: codeforces answered about {profile.handle!r}"
+                )
+    except ItemError as error:
+        return error
+    return Fetched(profile=profile)
+
+
+def _has_handle(row: Any) -> bool:
+    return isinstance(row, dict) and isinstance(row.get("handle"), str)
