@@ -20,7 +20,6 @@ from syncd.model.account import Account
 from syncd.model.profile import Fetched, Profile
 from syncd.model.scheme import Scheme
 from syncd.outbound.answers import Classifier, Response, Verdict
-from syncd.outbound.client import PlatformClient
 from syncd.outbound.credentials import Credential
 from syncd.outbound.reader import Expects
 from syncd.outbound.request import Request
@@ -67,14 +66,23 @@ class AtCoder(Platform):
             handle = await self._look_up(account)
             if handle != account.handle:
                 history = await self._read_history(account, handle)
-        problems = await self._read_problems(account, handle)
-        return Fetched(profile=to_profile(history, problems, account, handle))
+        request = Request(
+            segments=("atcoder-api", "v3", "user_info"),
+            params={"user": handle},
+            follows_redirects=False,
+        )
+        response = await self.companion[PROBLEMS].request(request)
+        with sampled(response):
+            problems = _data(response, account, "AtCoder Problems")
+            return Fetched(profile=to_profile(history, problems, account, handle))
 
     async def _read_history(self, account: Account, handle: str) -> Any:
         request = Request(segments=("users", handle, "history", "json"), follows_redirects=False)
-        history = await _read(self.client, request, account)
-        read_rating(history, account.handle)  # before anybody else is asked
-        return history
+        response = await self.client.request(request)
+        with sampled(response):
+            history = _data(response, account, "atcoder")
+            read_rating(history, account.handle)  # before anybody else is asked
+            return history
 
     async def _look_up(self, account: Account) -> str:
         """Return how AtCoder spells a handle."""
@@ -85,23 +93,12 @@ class AtCoder(Platform):
         with sampled(response):
             return read_handle(response, account)
 
-    async def _read_problems(self, account: Account, handle: str) -> Any:
-        request = Request(
-            segments=("atcoder-api", "v3", "user_info"),
-            params={"user": handle},
-            follows_redirects=False,
-        )
-        return await _read(self.companion[PROBLEMS], request, account)
 
-
-async def _read(client: PlatformClient, request: Request, account: Account) -> Any:
+def _data(response: Response, account: Account, service: str) -> Any:
     """Return the JSON of a good answer: neither service says by a status that nobody is there."""
-    response = await client.request(request)
-    with sampled(response):
-        if response.status == 200:
-            return response.data
-        where = "/".join(request.segments)
-        raise BadPayload(f"cannot read {account.handle!r} at {where}: HTTP {response.status}")
+    if response.status != 200:
+        raise BadPayload(f"cannot read {account.handle!r} on {service}: HTTP {response.status}")
+    return response.data
 
 
 def judge(response: Response) -> Verdict:

@@ -19,18 +19,22 @@ from fakes.payloads import Recorded
 from syncd.sandbox.answer import Answer
 
 Change = Callable[[bytes], bytes]
-Made = Callable[[Recorded], Answer]
+Made = Callable[[Recorded, str], Answer]
+JSON = {"Content-Type": "application/json"}
+HTML = {"Content-Type": "text/html; charset=utf-8"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """An answer beside the recorded one that is no JSON."""
 
-    text: str
+    text: str = ""
     status: int = 200
+    location: str = ""
 
     def sent(self) -> web.Response:
-        return web.Response(status=self.status, text=self.text, content_type="text/html")
+        headers = {**HTML, **({"Location": self.location} if self.location else {})}
+        return web.Response(status=self.status, text=self.text, headers=headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,17 +43,23 @@ class Line:
 
     `handle` is who is asked for, `to` the requests (a pattern with `*` of path and query) that the
     file answers. `outcome` is the word for what comes of it; where it is empty, `stored` are
-    columns of the row. `beside` are other answers that the same fetch gets, by their pattern;
-    `made` turns a file that is no answer by itself into one.
+    columns of the row, and `also` those of others that the file tells of, by their handle.
+    `beside` are other answers that the same fetch gets, by their pattern; `made` turns a file that
+    is no answer by itself into one, knowing what is asked.
     """
 
     handle: str
     to: str = "*"
     outcome: str = ""
     stored: Mapping[str, Any] = field(default_factory=dict)
+    also: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     beside: Mapping[str, Any] = field(default_factory=dict)
     made: Made | None = None
-    status: int | None = None
+    status: int = 0
+
+    def people(self) -> dict[str, Mapping[str, Any]]:
+        """What is stored of everybody, by the handle that is asked for."""
+        return {self.handle: self.stored, **self.also}
 
 
 class Lines:
@@ -59,38 +69,29 @@ class Lines:
         self.recorded = recorded
         self.line = line
         self.change: Change = lambda body: body
-        self.asked: list[str] = []
 
-    @property
-    def answer(self) -> Answer:
+    def answer(self, asked: str) -> Answer:
         """What is in the file, as it is sent."""
         recorded, line = self.recorded, self.line
         if line.made is not None:
-            return line.made(recorded)
-        kind = "text/html" if recorded.file.endswith(".html") else "application/json"
+            return line.made(recorded, asked)
+        headers = HTML if recorded.file.endswith(".html") else JSON
         status = line.status or recorded.status or 200
-        return Answer(status=status, headers={"Content-Type": kind}, body=recorded.body)
+        return Answer(status=status, headers=headers, body=recorded.body)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        self.asked.append(request.path_qs)
-        body = (await request.read()).decode()
-        asked = f"{request.path_qs} {body}"
+        asked = request.path_qs
         for pattern, data in self.line.beside.items():
-            if fnmatchcase(asked, f"{pattern}*"):
+            if fnmatchcase(asked, pattern):
                 return data.sent() if isinstance(data, Page) else web.json_response(data)
-        if not fnmatchcase(asked, f"{self.line.to}*"):
+        if not fnmatchcase(asked, self.line.to):
             return web.Response(status=501, text=f"nothing recorded for {asked[:200]}")
-        answer = self.answer
+        answer = self.answer(asked)
         return web.Response(
             status=answer.status, headers=answer.headers, body=self.change(answer.body)
         )
 
 
-def patched(**values: Any) -> Made:
-    """Answer with the file's object with some keys set: what its authors cut away."""
-
-    def make(recorded: Recorded) -> Answer:
-        body = json.dumps({**recorded.json(), **values}).encode()
-        return Answer(headers={"Content-Type": "application/json"}, body=body)
-
-    return make
+def told(data: Any) -> Answer:
+    """Answer with JSON."""
+    return Answer(headers=JSON, body=json.dumps(data).encode())

@@ -46,7 +46,7 @@ async def linked(
             urls={name: f"{url}/{name}" for name in companions},
         ) as world,
     ):
-        await world.link({"somebody": line.handle})
+        await world.link({handle: handle for handle in line.people()})
         yield world
 
 
@@ -81,11 +81,12 @@ async def test_good_recorded_answer_becomes_its_row(
 ) -> None:
     async with linked(recorded, line, database, tmp_path) as world:
         run = await world.run()
-        row = await world.account("somebody")
+        rows = {handle: await world.account(handle) for handle in line.people()}
 
-    assert (run.report.created, run.report.failures) == (1, {})
-    assert {column: row[column] for column in line.stored} == line.stored
-    assert (row["raw"] is None, row["state"]) == (False, "active")
+    assert (run.report.created, run.report.failures) == (len(rows), {})
+    for handle, stored in line.people().items():
+        assert {column: rows[handle][column] for column in stored} == stored
+        assert (rows[handle]["raw"] is None, rows[handle]["state"]) == (False, "active")
     record_property("payload", recorded.file)
 
 
@@ -99,7 +100,7 @@ async def test_every_other_recorded_answer_stores_nothing_and_says_why(
 ) -> None:
     async with linked(recorded, line, database, tmp_path) as world:
         run = await world.run()
-        row = await world.account("somebody")
+        row = await world.account(line.handle)
         stored = await world.count("profiles")
 
     is_about_all = line.outcome in OF_THE_PLATFORM
