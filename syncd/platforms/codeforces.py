@@ -45,7 +45,7 @@ class Codeforces(Platform):
     # "API may be requested at most 1 time per two seconds" (codeforces.com/apiHelp). Handles of
     # 24 characters: 70 of them keep the address below the 2,000 that clist found to work.
     defaults: ClassVar[PlatformSettings] = PlatformSettings.model_validate(
-        {"base_url": "https://codeforces.com", "rate": "30/m", "slots": 1, "timeout": "30s"}
+        {"base_url": "https://codeforces.com", "rate": "30/min", "slots": 1, "timeout": "30s"}
     )
     # Letters, digits, "_", "-" and ".", 3 to 24 of them today (codeforces.com/register); old ones
     # may be shorter. Dots alone cannot stand in an address.

@@ -32,7 +32,7 @@ class HackerRank(Platform):
     # Nobody publishes a limit. clist waits 0.5 to 10 seconds between requests, half as long again
     # after each 429 (github.com/aropan/clist).
     defaults: ClassVar[PlatformSettings] = PlatformSettings.model_validate(
-        {"base_url": "https://www.hackerrank.com", "rate": "60/m", "slots": 3, "timeout": "30s"}
+        {"base_url": "https://www.hackerrank.com", "rate": "60/min", "slots": 3, "timeout": "30s"}
     )
     # No rule is published: letters, digits, "_" and "-" are what profile addresses hold.
     handle_rule: ClassVar[re.Pattern[str]] = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_-]{1,50}")

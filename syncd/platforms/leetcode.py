@@ -47,7 +47,7 @@ class LeetCode(Platform):
     # Nobody publishes a limit. clist asks once in two seconds and stops at the first 403 or 429
     # (github.com/aropan/clist); LeetCode-Query asks 20 times in ten seconds.
     defaults: ClassVar[PlatformSettings] = PlatformSettings.model_validate(
-        {"base_url": "https://leetcode.com", "rate": "30/m", "slots": 2, "timeout": "30s"}
+        {"base_url": "https://leetcode.com", "rate": "30/min", "slots": 2, "timeout": "30s"}
     )
     # No rule is published: letters, digits, "_", "-" and "." are what profile addresses hold.
     handle_rule: ClassVar[re.Pattern[str]] = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_.-]{1,40}")

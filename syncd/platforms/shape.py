@@ -29,6 +29,8 @@ _NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _CHALLENGES = (b"just a moment...", b"cf-chl", b"challenge-platform", b"attention required! |")
 _CAPTCHA = re.compile(rb"\bcaptcha|[hg]-?re?captcha|g-recaptcha|h-captcha", re.IGNORECASE)
 _LOOKED_AT = 16_384
+# Of nginx: whoever stands before the service did not wait for it.
+_CLOSED = 499
 
 
 class Shape:
@@ -182,6 +184,8 @@ def judge_site(response: Response, *, expects_page: bool = False) -> Verdict:
     """
     if is_challenge(response):
         return blocked("a challenge page")
+    if response.status == _CLOSED:
+        return Verdict(kind=Kind.TRANSIENT, cause=f"HTTP {_CLOSED}")
     verdict = judge_by_status(response)
     if verdict.kind in {Kind.BLOCKED, Kind.REJECTED}:
         return blocked(verdict.cause)

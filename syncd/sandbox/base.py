@@ -30,7 +30,7 @@ class Documented:
     requests_at_a_time: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Odd:
     """An odd answer that the service was seen to give, and what it is.
 
@@ -58,6 +58,12 @@ class StandIn(ABC):
 
     odd_answers: ClassVar[Mapping[str, Odd]] = {}
     """What the service itself was seen to do, by name; for its path they are faults like others."""
+
+    follows_renames: ClassVar[bool] = False
+    """Whether somebody who was read before is found under the handle that they took since."""
+
+    leads_on: ClassVar[bool] = False
+    """Whether a former handle answers with whoever had it, under the name of today."""
 
     somebody_else: ClassVar[Fault]
     """Turns a good answer into one about another person."""

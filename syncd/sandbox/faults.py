@@ -90,12 +90,12 @@ def hang() -> Fault:
 
 def without_keys(*keys: str) -> Fault:
     """Leave keys out of a JSON object."""
-    return _rewritten(lambda body: {key: body[key] for key in body if key not in keys})
+    return rewritten(lambda body: {key: body[key] for key in body if key not in keys})
 
 
 def with_values(values: Mapping[str, Any]) -> Fault:
     """Overwrite or add keys of a JSON object: wrong types, extra keys, somebody else's profile."""
-    return _rewritten(lambda body: {**body, **values})
+    return rewritten(lambda body: {**body, **values})
 
 
 FAULTS: Mapping[str, Callable[..., Fault]] = MappingProxyType(
@@ -115,9 +115,11 @@ def _refused(answer: Answer, status: int, body: str, headers: dict[str, str]) ->
     return replace(answer, status=status, headers=kept, body=body.encode())
 
 
-def _rewritten(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Fault:
+def rewritten(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Fault:
+    """Change a good answer that is a JSON object; others stay as they are."""
+
     def rewrite(answer: Answer) -> Answer:
-        if not answer.body.startswith(b"{"):
+        if answer.status != 200 or not answer.body.startswith(b"{"):
             return answer
         return replace(answer, body=json.dumps(change(json.loads(answer.body))).encode())
 
