@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncd.model.run import Cause, Fire, Run
 from syncd.runs.job import Job
 from syncd.schedule.roster import Rule, options_within
+from syncd.schedule.turns import Turns
 from syncd.schedule.verdicts import Verdict, Way
+
+Share = tuple[Rule, datetime]
+"""What the verdicts of plain jobs depend on: their rule, and up to when they are decided."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,7 +31,12 @@ class Found:
     newest: dict[str, datetime] = field(default_factory=dict)
     ways: dict[tuple[str, datetime], Way] = field(default_factory=dict)
     in_line: set[str] = field(default_factory=set)
-    shared: dict[tuple[Rule, datetime], Sequence[Verdict]] = field(default_factory=dict)
+    turns: Turns = field(default_factory=Turns)
+    shared: dict[Share, Sequence[Verdict]] = field(default_factory=dict)
+
+    def sort(self, begun: int, place: Callable[[str], int]) -> None:
+        """Sort jobs, from a fire on; those of one job keep their order."""
+        self.fires[begun:] = sorted(self.fires[begun:], key=lambda fire: place(fire.job))
 
     def add(self, jobs: Sequence[Job], verdicts: Sequence[Verdict], *, is_in_line: bool) -> None:
         """Note what was decided about fire times that jobs share."""

@@ -12,13 +12,13 @@ from syncd.jobs.base import Surroundings
 from syncd.model.run import Cause, Run
 from syncd.model.schedule import Known
 from syncd.schedule.agenda import Agenda, Entry, Wake
-from syncd.schedule.found import Found, may_begin
+from syncd.schedule.found import Found, Share, may_begin
 from syncd.schedule.jitter import due_at
 from syncd.schedule.ledger import Ledger
 from syncd.schedule.lines import Lines
 from syncd.schedule.roster import Roster, Rule
 from syncd.schedule.telling import tell
-from syncd.schedule.turns import Turns, in_turns
+from syncd.schedule.turns import in_turns
 from syncd.schedule.verdicts import MOST_VERDICTS, Question, Way, decide
 
 # Catch-ups that are found together begin one after another, within a minute in all.
@@ -82,18 +82,28 @@ class Looks:
         """Put a job's first fire without a verdict on the agenda."""
         self._plan([job])
 
-    def _plan(self, jobs: Iterable[str]) -> None:
+    def _plan(self, jobs: Collection[str]) -> None:
         """Plan jobs; what many of them share is looked for once."""
-        groups: defaultdict[tuple[Rule, datetime], list[str]] = defaultdict(list)
-        rules, decided = self._roster.rules, self._decided
-        for job in jobs:
-            rule, since = rules.get(job), decided.get(job)
-            if rule is None or since is None:
-                self._plan_to([job], self._next_of(job))
-            else:
-                groups[rule, since].append(job)
-        for (_, since), some in groups.items():
+        groups, rest = self._grouped(jobs)
+        for (_, since), some in groups:
             self._plan_to(some, self._roster.timetable(some[0]).next_after(since))
+        for job in rest:
+            self._plan_to([job], self._next_of(job))
+
+    def _grouped(self, jobs: Collection[str]) -> tuple[list[tuple[Share, list[str]]], list[str]]:
+        """Tell jobs apart by what their fires depend on; the rest depends on more than that."""
+        groups: defaultdict[tuple[Rule | None, datetime | None], list[str]] = defaultdict(list)
+        keys = zip(map(self._roster.rules.get, jobs), map(self._decided.get, jobs), strict=True)
+        for key, job in zip(keys, jobs, strict=True):
+            groups[key].append(job)
+        shared: list[tuple[Share, list[str]]] = []
+        rest: list[str] = []
+        for (rule, since), some in groups.items():
+            if rule is None or since is None:
+                rest += some
+            else:
+                shared.append(((rule, since), some))
+        return shared, rest
 
     def _plan_to(self, jobs: Sequence[str], at: datetime | None) -> None:
         if at is None:
@@ -146,11 +156,10 @@ class Looks:
             most=max(_FEWEST_VERDICTS, min(MOST_VERDICTS, _MOST_ROWS // max(1, len(jobs)))),
         )
         busy = found.active.keys() | set(self._lines.jobs())
-        due, turns = self._roster.in_order(jobs), Turns()
+        due = self._roster.in_order(jobs)
         parts = [due[start : start + _BREATH] for start in range(0, len(due), _BREATH)]
         for some in parts:
             await self._find_among([job for job in some if job in self._due], busy, found)
-            await turns.give()
         self._unsure |= found.newest.keys()
         claimed = await self._ledger.claim(found.fires, now)
         self._unsure -= found.newest.keys()
@@ -165,12 +174,13 @@ class Looks:
     def _queue_all(self, claimed: Sequence[Run], found: Found) -> None:
         """Let runs begin: at once where nothing is ahead, else when their turns come."""
         to_run = [run for run in claimed if run.skip_reason is None]
-        free = self._decided.keys() - found.in_line
-        self._lines.add_beside([run for run in to_run if run.job in free])
-        for run in to_run:
-            if run.job not in self._decided:  # it changed while the ledger was asked
+        decided, in_line = self._decided, found.in_line
+        at_once = [run for run in to_run if run.job in decided and run.job not in in_line]
+        self._lines.add_beside(at_once)
+        for run in to_run if len(at_once) < len(to_run) else ():
+            if run.job not in decided:  # it changed while the ledger was asked
                 self._lines.add(run)
-            elif run.job not in free:
+            elif run.job in in_line:
                 self._queue(run, found)
 
     async def conclude(self) -> None:
@@ -199,18 +209,17 @@ class Looks:
         by_job = {run.job: run for run in runs}
         return [by_job[job] for job in self._roster.in_order(by_job)]
 
-    async def _find_among(self, jobs: Iterable[str], busy: Collection[str], found: Found) -> None:
+    async def _find_among(self, jobs: Collection[str], busy: Collection[str], found: Found) -> None:
         """Decide what is due for jobs: once for all that share it and have nothing ahead."""
-        groups: defaultdict[tuple[Rule, datetime], list[str]] = defaultdict(list)
-        rules, decided, admission = self._roster.rules, self._decided, self._around.admission
-        for job in jobs:
-            rule, since = rules.get(job), decided.get(job)
-            if rule is None or since is None or job in busy or admission.pauses_of(job):
-                await self._find(job, found)
-            else:
-                groups[rule, since].append(job)
-        for key, some in groups.items():
-            await self._find_shared(key, some, found)
+        pauses_of, begun = self._around.admission.pauses_of, len(found.fires)
+        alone = {job: None for job in jobs if job in busy or pauses_of(job)}
+        groups, rest = self._grouped([job for job in jobs if job not in alone] if alone else jobs)
+        for job in (*alone, *rest):
+            await self._find(job, found)
+        for share, some in groups:
+            await self._find_shared(share, some, found)
+        if alone or rest or len(groups) > 1:
+            found.sort(begun, self._roster.place)
 
     async def _find(self, job: str, found: Found) -> None:
         """Decide what is due for a job; nothing if it changed while others had their turn."""
@@ -231,19 +240,21 @@ class Looks:
         )
         if verdicts:
             found.newest[job] = verdicts[-1].fire_time
+        await found.turns.give()
 
-    async def _find_shared(
-        self, key: tuple[Rule, datetime], jobs: Sequence[str], found: Found
-    ) -> None:
+    async def _find_shared(self, share: Share, jobs: Sequence[str], found: Found) -> None:
         """Decide what is due for jobs that share it; nothing for those that changed meanwhile."""
-        here = [job for job in jobs if job in self._decided]
-        if here and key not in found.shared:
-            found.shared[key] = await in_turns(decide(self._question(here[0], found)))
-            here = [job for job in here if job in self._decided]
-        if here:
-            verdicts = found.shared[key]
-            is_in_line = not may_begin(verdicts)
+        one = next((job for job in jobs if job in self._decided), None)
+        if one is None:
+            return
+        if share not in found.shared:
+            found.shared[share] = await in_turns(decide(self._question(one, found)))
+        verdicts = found.shared[share]
+        is_in_line, step = not may_begin(verdicts), max(1, _BREATH // max(1, len(verdicts)))
+        for start in range(0, len(jobs), step):
+            here = [job for job in jobs[start : start + step] if job in self._decided]
             found.add(self._roster.jobs(here), verdicts, is_in_line=is_in_line)
+            await found.turns.give()
 
     def _question(
         self, job: str, found: Found, *, ahead: int = 0, is_active: bool = False

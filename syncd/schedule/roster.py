@@ -132,6 +132,10 @@ class Roster:
         places = self._places
         return sorted({name: None for name in names if name in places}, key=places.__getitem__)
 
+    def place(self, name: str) -> int:
+        """Return where a job stands in config.toml; one that is gone stands at the end."""
+        return self._places.get(name, len(self._places))
+
     def jobs(self, names: Iterable[str]) -> list[Job]:
         """Return jobs of config.toml."""
         return [self._schedules[name].job for name in names]
