@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -31,18 +31,23 @@ class Wake(StrEnum):
 
 
 class Entry(NamedTuple):
-    """At `at`, wake a job. A retry of a whole run names it."""
+    """At `at`, wake jobs: many only for fires. A retry of a whole run names it."""
 
     at: datetime
-    job: str
+    jobs: Sequence[str]
     wake: Wake
     origin: Run | None = None
+
+    @property
+    def job(self) -> str:
+        """Name the job, or the first of many."""
+        return self.jobs[0]
 
 
 class Agenda:
     """Keeps entries in order and sleeps until the first is due.
 
-    Thousands of jobs that share an instant are one place in the heap.
+    Thousands of jobs that share an instant are one place in the heap, and mostly one entry.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -53,11 +58,11 @@ class Agenda:
 
     def add(self, at: datetime, job: str, wake: Wake, origin: Run | None = None) -> None:
         """Note that a job is to be woken at `at`."""
-        self._at(at).append(Entry(at, job, wake, origin))
+        self._at(at).append(Entry(at, (job,), wake, origin))
 
-    def add_all(self, at: datetime, jobs: Iterable[str], wake: Wake) -> None:
-        """Note that jobs are to be woken at `at`."""
-        self._at(at).extend([Entry(at, job, wake) for job in jobs])
+    def add_fires(self, at: datetime, jobs: Sequence[str]) -> None:
+        """Note that fires of jobs are due at `at`."""
+        self._at(at).append(Entry(at, jobs, Wake.FIRE))
 
     def _at(self, at: datetime) -> list[Entry]:
         entries = self._entries.get(at)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncd.model.run import Cause, Fire, Run
 from syncd.runs.job import Job
-from syncd.schedule.roster import Rule, options_of
+from syncd.schedule.roster import Rule, options_within
+from syncd.schedule.turns import Turns
 from syncd.schedule.verdicts import Verdict, Way
+
+Share = tuple[Rule, datetime]
+"""What the verdicts of plain jobs depend on: their rule, and up to when they are decided."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,30 +31,27 @@ class Found:
     newest: dict[str, datetime] = field(default_factory=dict)
     ways: dict[tuple[str, datetime], Way] = field(default_factory=dict)
     in_line: set[str] = field(default_factory=set)
-    shared: dict[tuple[Rule, datetime], tuple[Sequence[Verdict], bool]] = field(
-        default_factory=dict
-    )
+    turns: Turns = field(default_factory=Turns)
+    shared: dict[Share, Sequence[Verdict]] = field(default_factory=dict)
 
-    def add(self, job: Job, verdicts: Sequence[Verdict], *, is_in_line: bool) -> None:
-        """Note what was decided about fire times of a job."""
-        name, kind, options = job.name, job.kind, options_of(job)
+    def sort(self, begun: int, place: Callable[[str], int]) -> None:
+        """Sort jobs, from a fire on; those of one job keep their order."""
+        self.fires[begun:] = sorted(self.fires[begun:], key=lambda fire: place(fire.job))
+
+    def add(self, jobs: Sequence[Job], verdicts: Sequence[Verdict], *, is_in_line: bool) -> None:
+        """Note what was decided about fire times that jobs share."""
+        if not verdicts:
+            return
+        names = [job.name for job in jobs]
         for each in verdicts:
-            self.fires.append(
-                Fire(
-                    name,
-                    kind,
-                    each.cause,
-                    each.fire_time,
-                    each.due_at,
-                    each.skip_reason,
-                    each.fires_since,
-                    options,
-                )
-            )
-            self.newest[name] = each.fire_time
+            what = (each.cause, each.fire_time, each.due_at, each.skip_reason, each.fires_since)
+            self.fires += [
+                Fire(job.name, job.kind, *what, options_within(job.limit)) for job in jobs
+            ]
+        self.newest |= dict.fromkeys(names, verdicts[-1].fire_time)
         if is_in_line:
-            self.in_line.add(name)
-            self.ways |= {(name, each.fire_time): each.way for each in verdicts}
+            self.in_line.update(names)
+            self.ways |= {(name, each.fire_time): each.way for name in names for each in verdicts}
 
 
 def may_begin(verdicts: Sequence[Verdict]) -> bool:

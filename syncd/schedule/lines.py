@@ -18,10 +18,10 @@ class Lines:
 
     Args:
         engine: tells what is active.
-        start: hands a run to the engine.
+        start: hands runs to the engine.
     """
 
-    def __init__(self, engine: Engine, start: Callable[[Run], None]) -> None:
+    def __init__(self, engine: Engine, start: Callable[[Sequence[Run]], None]) -> None:
         self._engine = engine
         self._start = start
         self._waiting: dict[str, deque[Run]] = {}
@@ -81,14 +81,14 @@ class Lines:
     def begin(self) -> None:
         """Start every run whose turn has come."""
         beside, self._beside = self._beside, []
-        for run in beside:
-            self._start(run)
-        for run in self.ready():
+        self._start(beside)
+        ready = self.ready()
+        for run in ready:
             line = self._waiting[run.job]
             line.popleft()
             if not line:
                 del self._waiting[run.job]
-            self._start(run)
+        self._start(ready)
 
     def drop(self, job: str) -> Sequence[Run]:
         """Empty a job's line and return what waited."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -12,13 +12,13 @@ from syncd.jobs.base import Surroundings
 from syncd.model.run import Cause, Run
 from syncd.model.schedule import Known
 from syncd.schedule.agenda import Agenda, Entry, Wake
-from syncd.schedule.found import Found, may_begin
+from syncd.schedule.found import Found, Share, may_begin
 from syncd.schedule.jitter import due_at
 from syncd.schedule.ledger import Ledger
 from syncd.schedule.lines import Lines
-from syncd.schedule.roster import Roster
+from syncd.schedule.roster import Roster, Rule
 from syncd.schedule.telling import tell
-from syncd.schedule.turns import Turns, in_turns
+from syncd.schedule.turns import in_turns
 from syncd.schedule.verdicts import MOST_VERDICTS, Question, Way, decide
 
 # Catch-ups that are found together begin one after another, within a minute in all.
@@ -54,7 +54,7 @@ class Looks:
         self._due: dict[str, datetime] = {}
         self._unsure: set[str] = set()
         self._to_tell: list[Run] = []
-        self._to_plan: deque[str] = deque()
+        self._to_plan: deque[Sequence[str]] = deque()
 
     def learn(self, known: Mapping[str, Known]) -> None:
         """Take over what the ledger knows, and plan from there."""
@@ -82,44 +82,64 @@ class Looks:
         """Put a job's first fire without a verdict on the agenda."""
         self._plan([job])
 
-    def _plan(self, jobs: Iterable[str]) -> None:
+    def _plan(self, jobs: Collection[str]) -> None:
         """Plan jobs; what many of them share is looked for once."""
-        shared: dict[tuple[int, datetime], datetime | None] = {}
-        planned: dict[datetime, list[str]] = {}
-        for job in jobs:
-            since = self._decided.get(job)
-            if since is None or not self._roster.is_firing(job):
+        groups, rest = self._grouped(jobs)
+        for (_, since), some in groups:
+            self._plan_to(some, self._roster.timetable(some[0]).next_after(since))
+        for job in rest:
+            self._plan_to([job], self._next_of(job))
+
+    def _grouped(self, jobs: Collection[str]) -> tuple[list[tuple[Share, list[str]]], list[str]]:
+        """Tell jobs apart by what their fires depend on; the rest depends on more than that."""
+        groups: defaultdict[tuple[Rule | None, datetime | None], list[str]] = defaultdict(list)
+        keys = zip(map(self._roster.rules.get, jobs), map(self._decided.get, jobs), strict=True)
+        for key, job in zip(keys, jobs, strict=True):
+            groups[key].append(job)
+        shared: list[tuple[Share, list[str]]] = []
+        rest: list[str] = []
+        for (rule, since), some in groups.items():
+            if rule is None or since is None:
+                rest += some
+            else:
+                shared.append(((rule, since), some))
+        return shared, rest
+
+    def _plan_to(self, jobs: Sequence[str], at: datetime | None) -> None:
+        if at is None:
+            for job in jobs:
                 self._due.pop(job, None)
-                continue
-            timetable = self._roster.timetable(job)
-            key = (id(timetable), since)
-            if key not in shared:
-                shared[key] = timetable.next_after(since)
-            at, jitter = shared[key], self._roster.schedule(job).jitter
-            if at is None:
-                self._due.pop(job, None)
-                continue
-            if jitter:
-                at = due_at(job, at, timetable.next_after(at), jitter)
-            self._due[job] = at
-            planned.setdefault(at, []).append(job)
-        for at, some in planned.items():
-            self._agenda.add_all(at, some, Wake.FIRE)
+        else:
+            self._due |= dict.fromkeys(jobs, at)
+            self._agenda.add_fires(at, jobs)
+
+    def _next_of(self, job: str) -> datetime | None:
+        """Return when a job's first fire without a verdict is due; None where there is none."""
+        since = self._decided.get(job)
+        if since is None or not self._roster.is_firing(job):
+            return None
+        timetable = self._roster.timetable(job)
+        at = timetable.next_after(since)
+        following = None if at is None else timetable.next_after(at)
+        return at and due_at(job, at, following, self._roster.schedule(job).jitter)
 
     def postpone(self, jobs: Iterable[str], at: datetime) -> None:
         """Look at jobs again later."""
-        for job in jobs:
-            self._due[job] = at
-            self._agenda.add(at, job, Wake.FIRE)
+        self._plan_to(list(jobs), at)
 
     def due_among(self, entries: Iterable[Entry]) -> Collection[str]:
         """Name the jobs of which a fire is due, of the entries that the agenda gave out."""
-        fire, due = Wake.FIRE, self._due
-        return {each.job for each in entries if each.wake is fire and due.get(each.job) == each.at}
+        fires = [each for each in entries if each.wake is Wake.FIRE]
+        due = self._due
+        return [job for at, jobs, *_ in fires for job in jobs if due.get(job) == at]
 
-    def is_due(self, entry: Entry) -> bool:
-        """Tell whether an entry still stands: plans change."""
-        return self._due.get(entry.job) == entry.at
+    def first_among(self, entries: Iterable[Entry]) -> Entry | None:
+        """Return the first job and instant that still stand: plans change."""
+        for each in entries:
+            for job in each.jobs:
+                if self._due.get(job) == each.at:
+                    return each._replace(jobs=(job,))
+        return None
 
     async def look(self, jobs: Collection[str]) -> Collection[str]:
         """Decide what is due for these jobs, and name those of which something was.
@@ -136,14 +156,10 @@ class Looks:
             most=max(_FEWEST_VERDICTS, min(MOST_VERDICTS, _MOST_ROWS // max(1, len(jobs)))),
         )
         busy = found.active.keys() | set(self._lines.jobs())
-        due = [job for job in self._in_order(jobs) if job in self._due]
-        turns = Turns()
-        for job in due:
-            if job in busy:
-                await self._find(job, found)
-            else:
-                await self._find_alone(job, found)
-            await turns.give()
+        due = self._roster.in_order(jobs)
+        parts = [due[start : start + _BREATH] for start in range(0, len(due), _BREATH)]
+        for some in parts:
+            await self._find_among([job for job in some if job in self._due], busy, found)
         self._unsure |= found.newest.keys()
         claimed = await self._ledger.claim(found.fires, now)
         self._unsure -= found.newest.keys()
@@ -152,22 +168,20 @@ class Looks:
         self._queue_all(claimed, found)
         if self._around.bus.is_heard:
             self._to_tell.extend(claimed)
-        self._to_plan.extend(due)
+        self._to_plan.extend(parts)
         return found.newest.keys()
 
     def _queue_all(self, claimed: Sequence[Run], found: Found) -> None:
         """Let runs begin: at once where nothing is ahead, else when their turns come."""
-        at_once: list[Run] = []
-        for run in claimed:
-            if run.skip_reason is not None:
-                continue
-            if run.job not in self._decided:  # it changed while the ledger was asked
-                self._lines.add(run)
-            elif run.job in found.in_line:
-                self._queue(run, found)
-            else:
-                at_once.append(run)
+        to_run = [run for run in claimed if run.skip_reason is None]
+        decided, in_line = self._decided, found.in_line
+        at_once = [run for run in to_run if run.job in decided and run.job not in in_line]
         self._lines.add_beside(at_once)
+        for run in to_run if len(at_once) < len(to_run) else ():
+            if run.job not in decided:  # it changed while the ledger was asked
+                self._lines.add(run)
+            elif run.job in in_line:
+                self._queue(run, found)
 
     async def conclude(self) -> None:
         """Tell what was decided and plan what is next: what is late need not wait for that.
@@ -175,7 +189,7 @@ class Looks:
         What is left when it is cancelled is done by the next call.
         """
         while self._to_plan:
-            self._plan([self._to_plan.popleft() for _ in range(min(_BREATH, len(self._to_plan)))])
+            self._plan(self._to_plan.popleft())
             await asyncio.sleep(0)
         told, self._to_tell = self._to_tell, []
         await tell(self._around.bus, told)
@@ -191,14 +205,21 @@ class Looks:
                 self._lines.hold(run.job, now + place * apart)
                 self._agenda.add(now + place * apart, run.job, Wake.TURN)
 
-    def _in_order(self, jobs: Iterable[str]) -> Sequence[str]:
-        """Sort jobs as config.toml has them."""
-        wanted = set(jobs)
-        return [name for name in self._roster.names() if name in wanted]
-
     def _sorted(self, runs: Sequence[Run]) -> Sequence[Run]:
         by_job = {run.job: run for run in runs}
-        return [by_job[job] for job in self._in_order(by_job)]
+        return [by_job[job] for job in self._roster.in_order(by_job)]
+
+    async def _find_among(self, jobs: Collection[str], busy: Collection[str], found: Found) -> None:
+        """Decide what is due for jobs: once for all that share it and have nothing ahead."""
+        pauses_of, begun = self._around.admission.pauses_of, len(found.fires)
+        alone = {job: None for job in jobs if job in busy or pauses_of(job)}
+        groups, rest = self._grouped([job for job in jobs if job not in alone] if alone else jobs)
+        for job in (*alone, *rest):
+            await self._find(job, found)
+        for share, some in groups:
+            await self._find_shared(share, some, found)
+        if alone or rest or len(groups) > 1:
+            found.sort(begun, self._roster.place)
 
     async def _find(self, job: str, found: Found) -> None:
         """Decide what is due for a job; nothing if it changed while others had their turn."""
@@ -213,27 +234,27 @@ class Looks:
         if job not in self._decided:
             return
         found.add(
-            self._roster.job(job),
+            self._roster.jobs([job]),
             [verdict for verdict in verdicts if verdict.fire_time not in known],
             is_in_line=bool(ahead) or not may_begin(verdicts),
         )
         if verdicts:
             found.newest[job] = verdicts[-1].fire_time
+        await found.turns.give()
 
-    async def _find_alone(self, job: str, found: Found) -> None:
-        """Decide what is due for a job of which nothing is ahead, once for all who share it."""
-        rule, since = self._roster.rule(job), self._decided.get(job)
-        if rule is None or since is None or self._around.admission.pauses_of(job):
-            await self._find(job, found)
+    async def _find_shared(self, share: Share, jobs: Sequence[str], found: Found) -> None:
+        """Decide what is due for jobs that share it; nothing for those that changed meanwhile."""
+        one = next((job for job in jobs if job in self._decided), None)
+        if one is None:
             return
-        key = (rule, since)
-        shared = found.shared.get(key)
-        if shared is None:
-            verdicts = await in_turns(decide(self._question(job, found)))
-            shared = found.shared[key] = (verdicts, not may_begin(verdicts))
-        verdicts, is_in_line = shared
-        if verdicts and job in self._decided:
-            found.add(self._roster.job(job), verdicts, is_in_line=is_in_line)
+        if share not in found.shared:
+            found.shared[share] = await in_turns(decide(self._question(one, found)))
+        verdicts = found.shared[share]
+        is_in_line, step = not may_begin(verdicts), max(1, _BREATH // max(1, len(verdicts)))
+        for start in range(0, len(jobs), step):
+            here = [job for job in jobs[start : start + step] if job in self._decided]
+            found.add(self._roster.jobs(here), verdicts, is_in_line=is_in_line)
+            await found.turns.give()
 
     def _question(
         self, job: str, found: Found, *, ahead: int = 0, is_active: bool = False

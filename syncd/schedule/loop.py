@@ -111,13 +111,13 @@ class Scheduler(Triggers):
                 self._unwanted.extend(self._lines.drop(name))
                 self._follow_ups.forget(name)
 
-    def _start(self, run: Run) -> None:
-        if self.knows(run.job):
-            super()._start(run)
-            return
-        # Its job went while the ledger was asked.
-        self._unwanted.append(run)
-        self._agenda.wake()
+    def _start(self, runs: Sequence[Run]) -> None:
+        known = [run for run in runs if self.knows(run.job)]
+        if len(known) < len(runs):
+            # Their jobs went while the ledger was asked.
+            self._unwanted.extend(run for run in runs if not self.knows(run.job))
+            self._agenda.wake()
+        super()._start(known)
 
     async def look(self, *names: str) -> None:
         """Decide now what is due for these jobs; nothing where this process does not fire.
@@ -137,8 +137,7 @@ class Scheduler(Triggers):
 
     def upcoming(self) -> Entry | None:
         """Return which job fires next, and when; None while none does."""
-        entries = self._agenda.in_order()
-        return next((each for each in entries if self._looks.is_due(each)), None)
+        return self._looks.first_among(self._agenda.in_order())
 
     def _note_ended(self, run: Run) -> None:
         """Take note of a run that ended: another may begin, or what it left undone be tried."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NewType
 
 from syncd.clock import Clock
 from syncd.config.values import suggestion
@@ -54,8 +54,8 @@ class Schedule:
         return ", ".join([*words, *(f"after {job}" for job in self.after)])
 
 
-Rule = tuple[int, Misfire, timedelta | None]
-"""A timetable and a misfire policy; the timetable by identity, because the roster keeps it."""
+Rule = NewType("Rule", int)
+"""Stands for a timetable and what becomes of its late fires."""
 
 
 class Roster:
@@ -68,14 +68,19 @@ class Roster:
     """
 
     def __init__(self, schedules: Sequence[Schedule], clock: Clock, *, is_firing: bool) -> None:
-        self._schedules = {schedule.job.name: schedule for schedule in schedules}
-        self._followers = _followers(schedules)
+        self._know(schedules)
         self._timetables: dict[str, Timetable] = {}
         self._anchors: dict[str, datetime] = {}
         self._distinct: dict[Timetable, Timetable] = {}
-        self._rules: dict[str, Rule | None] = {}
+        self._rules: dict[str, Rule] = {}
+        self._numbers: dict[tuple[int, Misfire, timedelta | None], Rule] = {}
         self._clock = clock
         self._is_firing = is_firing
+
+    def _know(self, schedules: Sequence[Schedule]) -> None:
+        self._schedules = {schedule.job.name: schedule for schedule in schedules}
+        self._places = {name: place for place, name in enumerate(self._schedules)}
+        self._followers = _followers(schedules)
 
     @property
     def fires(self) -> bool:
@@ -88,10 +93,10 @@ class Roster:
 
     def replace(self, schedules: Sequence[Schedule]) -> None:
         """Know other jobs from now on; a new `every` counts from now until it is settled."""
-        self._schedules = {schedule.job.name: schedule for schedule in schedules}
-        self._followers = _followers(schedules)
+        self._know(schedules)
         for name in set(self._anchors) - set(self._schedules):
-            del self._anchors[name], self._timetables[name], self._rules[name]
+            del self._anchors[name], self._timetables[name]
+            self._rules.pop(name, None)
         if self._anchors:
             now = self._clock.now()
             for name in self._schedules:
@@ -110,7 +115,7 @@ class Roster:
             job=name,
             kind=job.kind,
             cause=cause,
-            options=options_of(job),
+            options=options_within(job.limit),
             claimed_at=now,
             **fields,
         )
@@ -118,6 +123,22 @@ class Roster:
     def names(self) -> Sequence[str]:
         """Name every job, in the order of config.toml."""
         return list(self._schedules)
+
+    def in_order(self, names: Iterable[str]) -> list[str]:
+        """Sort names as config.toml has them; of several alike one is left, of unknown ones none.
+
+        It takes no longer for the jobs that are not named.
+        """
+        places = self._places
+        return sorted({name: None for name in names if name in places}, key=places.__getitem__)
+
+    def place(self, name: str) -> int:
+        """Return where a job stands in config.toml; one that is gone stands at the end."""
+        return self._places.get(name, len(self._places))
+
+    def jobs(self, names: Iterable[str]) -> list[Job]:
+        """Return jobs of config.toml."""
+        return [self._schedules[name].job for name in names]
 
     def knows(self, name: str) -> bool:
         """Tell whether there is a job of that name."""
@@ -163,12 +184,13 @@ class Roster:
         """Return when a job fires; before the database was reached, `every` jobs say never."""
         return self._timetables.get(name, _NEVER)
 
-    def rule(self, name: str) -> Rule | None:
-        """Return what a job's verdicts depend on, equal for all jobs that share it.
+    @property
+    def rules(self) -> Mapping[str, Rule]:
+        """What the verdicts of jobs that fire depend on, equal for all that share it.
 
-        None when they depend on its name as well, or are not settled yet.
+        Left out are jobs whose verdicts depend on their names as well, or are not settled yet.
         """
-        return self._rules.get(name)
+        return self._rules
 
     def next_fire(self, name: str) -> datetime | None:
         """Return a job's next fire time, None when it only runs when triggered."""
@@ -198,9 +220,12 @@ class Roster:
         # Equal ones are the same one, so that what follows from it is worked out once for all.
         self._timetables[name] = self._distinct.setdefault(timetable, timetable)
         self._anchors[name] = anchor
-        is_shared = not schedule.jitter
+        # By identity, because all that are distinct are kept here.
         rule = (id(self._timetables[name]), schedule.misfire, schedule.misfire_grace)
-        self._rules[name] = rule if is_shared else None
+        if schedule.jitter or not self.is_firing(name):
+            self._rules.pop(name, None)
+        else:
+            self._rules[name] = self._numbers.setdefault(rule, Rule(len(self._numbers)))
         return timetable
 
     def deadline(self, job: Job) -> float | None:
@@ -221,13 +246,9 @@ class Roster:
         return None if following is None else max(following - self._clock.now() - _MARGIN, _MARGIN)
 
 
-def options_of(job: Job) -> RunOptions:
-    """Return the options of a job's runs that nobody narrowed, the same object for many."""
-    return _limited(job.limit)
-
-
 @functools.cache
-def _limited(limit: int | None) -> RunOptions:
+def options_within(limit: int | None) -> RunOptions:
+    """Return the options of runs that nobody narrowed, of jobs with that limit."""
     return RunOptions(limit=limit)
 
 

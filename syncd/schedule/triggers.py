@@ -116,5 +116,7 @@ class Triggers(Roster):
         if not self._is_closed:
             self._lines.begin()
 
-    def _start(self, run: Run) -> None:
-        self._engine.start(Order(run, self.job(run.job), Stop(), self.deadline))
+    def _start(self, runs: Sequence[Run]) -> None:
+        start, deadline = self._engine.start, self.deadline
+        for run, job in zip(runs, self.jobs(run.job for run in runs), strict=True):
+            start(Order(run, job, Stop(), deadline))

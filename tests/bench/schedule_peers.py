@@ -13,7 +13,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from time import time
 from typing import Any
 
@@ -43,33 +43,43 @@ Way = Callable[[Task], AbstractAsyncContextManager[Ready]]
 
 
 class BareLoop:
-    """The floor: pop what is due, start a coroutine for each, push an hour later, one timer."""
+    """The floor: pop what is due, start a coroutine for each, push its next fire time, one timer.
+
+    It does what any scheduler of cron jobs has to: it asks each job's schedule when it fires next,
+    the way syncd does, and starts nothing beside a run of the same job.
+    """
 
     def __init__(self, task: Task) -> None:
+        # The packages' ways do not load syncd.
+        from syncd.schedule.cron import parse_cron
+
         self._task = task
-        self._heap = [(task.due.timestamp(), number) for number in range(task.jobs)]
-        self._running: set[asyncio.Task[None]] = set()
+        self._crons = [parse_cron(task.cron, "UTC") for _ in range(task.jobs)]
+        self._heap = [(task.due, number) for number in range(task.jobs)]
+        self._running: dict[int, asyncio.Task[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def arm(self) -> None:
-        left = max(0.0, self._heap[0][0] - time())
+        left = max(0.0, self._heap[0][0].timestamp() - time())
         self._timer = asyncio.get_running_loop().call_later(left, self._wake)
 
     def disarm(self) -> None:
         assert self._timer is not None
         self._timer.cancel()
 
-    async def _job(self) -> None:
+    async def _job(self, number: int) -> None:
         self._task.ran()
+        del self._running[number]
 
     def _wake(self) -> None:
-        loop, now = asyncio.get_running_loop(), time()
+        loop, now = asyncio.get_running_loop(), datetime.fromtimestamp(time(), UTC)
         while self._heap[0][0] <= now:
             due, number = heapq.heappop(self._heap)
-            started = loop.create_task(self._job())
-            self._running.add(started)
-            started.add_done_callback(self._running.discard)
-            heapq.heappush(self._heap, (due + 3600.0, number))
+            if number not in self._running:
+                self._running[number] = loop.create_task(self._job(number))
+            following = self._crons[number].next_after(due)
+            assert following is not None  # it fires every hour
+            heapq.heappush(self._heap, (following, number))
         self.arm()
 
 

@@ -134,10 +134,11 @@ class Starter(Engine):
 
     def __init__(self, ran: Callable[[], object]) -> None:
         self._ran = ran
+        self._loop = asyncio.get_running_loop()
         self._running: dict[str, asyncio.Task[None]] = {}
 
     def start(self, order: Order) -> None:
-        self._running[order.run.job] = asyncio.get_running_loop().create_task(self._job(order))
+        self._running[order.run.job] = self._loop.create_task(self._job(order))
 
     async def _job(self, order: Order) -> None:
         self._ran()
