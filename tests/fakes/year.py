@@ -448,8 +448,8 @@ class Year:
         if self.model.pauses:
             scope, key = self.random.choice(list(self.model.pauses))
             self.note(f"resume {scope} {key}")
-            await self.process.scheduler.look(key or next(iter(self.schedules)))
-            del self.model.pauses[scope, key]
+            await self.process.scheduler.look(*([key] if key else self.schedules))
+            self.model.resume(scope, key)
             self.process.admission.resume(scope, key)
 
     def note(self, what: str) -> None:
