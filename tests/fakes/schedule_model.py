@@ -129,7 +129,9 @@ class Model:
         now, jobs = self.now, self.jobs.values()
         found = [*(job.next_due(now) for job in jobs), *(job.held_until for job in jobs)]
         found += [
-            pause.until for pause in self.pauses.values() if pause.until and pause.until > now
+            each.until
+            for key, each in self.pauses.items()
+            if each.until and (each.until > now or key not in self._ended)
         ]
         return min((at for at in found if at is not None), default=None)
 
@@ -197,6 +199,7 @@ class Model:
         for waiting in job.line:
             waiting.word = "cancelled"
             del job.open[waiting.number]
+            job.held_until = None
         job.line.clear()
 
     def write_due(self, *, is_start: bool = False) -> list[tuple[Job, Row]]:
