@@ -138,8 +138,15 @@ class Builder:
         settings = settings or platform.defaults
         schemes = getattr(platform, "schemes", (Scheme.BEARER,))
         given = settings.credentials
-        self.problems.extend(check_credentials(given, schemes, (*path, "credentials")))
-        return settings.model_copy(update={"credentials": usable(given)})
+        companions: Mapping[str, str] = getattr(platform, "companions", {})
+        self.problems.extend(
+            check_credentials(given, schemes, (*path, "credentials"), taken=companions)
+        )
+        for key in settings.urls:
+            if key not in companions:
+                self._say((*path, "urls", key), _unknown_companion(name, key, companions))
+        known = {key: settings.urls.get(key, url) for key, url in companions.items()}
+        return settings.model_copy(update={"credentials": usable(given), "urls": known})
 
     def _jobs(self, defaults: Mapping[str, Any]) -> dict[str, Job]:
         jobs: dict[str, Job] = {}
@@ -204,3 +211,11 @@ class Builder:
                 f"must be one of {', '.join(known)}, not {quoted(kind)}{suggestion(kind, known)}",
             )
             return None
+
+
+def _unknown_companion(name: str, key: str, companions: Mapping[str, str]) -> str:
+    if not companions:
+        return f"{name} is read from its base_url alone; leave this out"
+    return (
+        f"{name} has no such service{suggestion(key, companions)}; it has {', '.join(companions)}"
+    )

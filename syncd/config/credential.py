@@ -83,7 +83,11 @@ def usable(given: Sequence[Credential]) -> tuple[Credential, ...]:
 
 
 def check_credentials(
-    given: Sequence[Credential], schemes: Collection[Scheme], path: Path
+    given: Sequence[Credential],
+    schemes: Collection[Scheme],
+    path: Path,
+    *,
+    taken: Collection[str] = (),
 ) -> Iterator[Problem]:
     """Say what is wrong with the credentials of a platform, each and all together.
 
@@ -91,8 +95,13 @@ def check_credentials(
         given: as they stand in the file.
         schemes: what the platform takes.
         path: where they stand.
+        taken: names of its other ways out, which no credential may have.
     """
-    names: set[str] = set()
+    if not schemes and any(one.kinds for one in given):
+        message = "this platform is asked without credentials; leave them out"
+        yield Problem(path=path, message=message)
+        return
+    names: set[str] = set(taken)
     known: dict[tuple[str, str], str] = {}
     for index, one in enumerate(given):
         place = (*path, index)
@@ -104,13 +113,17 @@ def check_credentials(
             yield Problem(path=(*place, _written_as(one, key)), message=message)
         if not one.kinds:
             continue
-        if one.scheme not in schemes:
-            taken = " or ".join(_IN_WORDS[scheme] for scheme in _KINDS if scheme in schemes)
-            yield Problem(path=place, message=f"this platform takes {taken} only")
+        yield from _fits(one, schemes, place)
         first = known.setdefault((one.scheme, _whose_budget(one)), one.name)
         if first != one.name:
             message = f"is the same as {first}, and its budget is there only once; leave one"
             yield Problem(path=place, message=message)
+
+
+def _fits(one: Credential, schemes: Collection[Scheme], place: Path) -> Iterator[Problem]:
+    if one.scheme not in schemes:
+        taken = " or ".join(_IN_WORDS[scheme] for scheme in _KINDS if scheme in schemes)
+        yield Problem(path=place, message=f"this platform takes {taken} only")
 
 
 def _whose_budget(one: Credential) -> str:

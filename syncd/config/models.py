@@ -184,10 +184,12 @@ class PlatformSettings(Section):
 
     `rate` and `quota` None mean that we set ourselves no such limit, `reserve` is the share of the
     quota that is kept for manual triggers. Every credential has all of these limits to itself.
-    Those without a value are left out: none means that we ask without one.
+    Those without a value are left out: none means that we ask without one. `urls` says where the
+    platform's companions are, other services that its profiles are read from.
     """
 
     base_url: BaseUrl
+    urls: Mapping[str, BaseUrl] = Field(default_factory=dict)
     rate: Annotated[Rate | None, EMPTY_IS_NONE] = None
     burst: int = Field(default=1, gt=0)
     quota: Annotated[Rate | None, EMPTY_IS_NONE] = None
@@ -247,6 +249,8 @@ class Config(Section):
         if self.users.is_mirrored:
             del tables["jobs"][MIRROR]
         for platform in tables["platforms"].values():
+            if not platform["urls"]:
+                del platform["urls"]
             platform["credentials"] = [
                 {key: value for key, value in each.items() if value}
                 for each in platform["credentials"]

@@ -83,12 +83,15 @@ def check_platforms(config: Config) -> Iterator[Problem]:
 
 
 def _platform(settings: PlatformSettings, path: Path) -> Iterator[Problem]:
-    host = urlsplit(settings.base_url).hostname or ""
-    if not may_be_public(host) and not settings.allow_private:
-        yield Problem(
-            path=(*path, "base_url"),
-            message=f"{host} is not a public address; set allow_private = true if it is meant",
-        )
+    urls: dict[Path, str] = {("base_url",): settings.base_url}
+    urls |= {("urls", key): url for key, url in settings.urls.items()}
+    for place, url in urls.items():
+        host = urlsplit(url).hostname or ""
+        if not may_be_public(host) and not settings.allow_private:
+            yield Problem(
+                path=(*path, *place),
+                message=f"{host} is not a public address; set allow_private = true if it is meant",
+            )
 
 
 def check_users(config: Config) -> Iterator[Problem]:

@@ -197,8 +197,10 @@ def _leadership(
 
 
 def clients_of(around: Surroundings) -> Sequence[PlatformClient]:
-    """List every way out, one per platform and credential."""
-    return [platform.client for each in around.platforms.values() for platform in each]
+    """List every way out: one per platform and credential, and those of their companions."""
+    platforms = [platform for each in around.platforms.values() for platform in each]
+    clients = [client for platform in platforms for client in platform.clients]
+    return list(dict.fromkeys(clients))  # several credentials share a companion
 
 
 def _stores(database: Database, fence: Fence, users: UserStore, clock: Clock) -> Stores:

@@ -25,7 +25,7 @@ async def watch_credentials(platforms: Sequence[Platform], clock: Clock) -> None
             for platform in asked:
                 group.create_task(_ask(platform))
         await clock.sleep(_LOOK_AGAIN_SECONDS)
-        asked = [platform for platform in platforms if platform.client.refusal is not None]
+        asked = [platform for platform in platforms if platform.refusal is not None]
 
 
 async def _ask(platform: Platform) -> None:

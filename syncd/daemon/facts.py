@@ -114,7 +114,7 @@ class FactFinder:
         return until, platform.waits_for()
 
     def _refusal(self, row: Row) -> str:
-        refusals = [platform.client.refusal for platform in self._ways(row)]
+        refusals = [platform.refusal for platform in self._ways(row)]
         return str(refusals[0]) if refusals and None not in refusals else ""
 
     def _reader(self, schedule: Schedule, row: Row) -> Reader:

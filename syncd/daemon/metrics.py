@@ -13,11 +13,11 @@ from datetime import datetime
 
 from syncd import __version__
 from syncd.config.models import Config
-from syncd.daemon.core import Core
+from syncd.daemon.core import Core, clients_of
 from syncd.daemon.settings import fresh_for
 from syncd.errors import StoreUnavailable
 from syncd.model.pause import PauseScope
-from syncd.platforms.base import Platform
+from syncd.outbound.client import PlatformClient
 from syncd.store.metrics import QUANTILES, MetricStore, Synced
 from syncd.telemetry.events import Event
 from syncd.telemetry.logs import Logs
@@ -62,11 +62,7 @@ class Scraper:
             at=self._core.clock.now(),
             is_store_up=self._is_store_up(),
             is_config_ok=is_config_ok,
-            gates=[
-                self._gate_reading(platform)
-                for each in self._core.around.platforms.values()
-                for platform in each
-            ],
+            gates=[self._gate_reading(client) for client in clients_of(self._core.around)],
             store=self._stored,
             waits_given_up=self._core.database.waits_given_up,
             is_leader=self._core.leadership.is_leading,
@@ -74,17 +70,17 @@ class Scraper:
         )
         return self._metrics.render(reading)
 
-    def _gate_reading(self, platform: Platform) -> GateReading:
+    def _gate_reading(self, client: PlatformClient) -> GateReading:
         """Measure a gate; what a person paused is closed until that ends, if it does."""
-        gate = platform.client.gate
-        paused = self._core.around.admission.standing(PauseScope.PLATFORM, platform.name)
+        gate = client.gate
+        paused = self._core.around.admission.standing(PauseScope.PLATFORM, gate.platform)
         ends_at = gate.closed_until()
         if paused is not None:
             ends = (ends_at, paused.until)
             ends_at = None if paused.until is None else max(filter(None, ends))
         return GateReading(
-            platform=platform.name,
-            credential=platform.client.credential.name,
+            platform=gate.platform,
+            credential=client.credential.name,
             # Requests under way may yet turn out not to have left, and a counter never goes down.
             calls=gate.calls - gate.in_flight,
             saved=gate.saved,

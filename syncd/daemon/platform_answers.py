@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from syncd.daemon.answers import Json, pause_answer
 from syncd.model.pause import Pause
+from syncd.outbound.client import PlatformClient
+from syncd.outbound.gate import Gate, Limits
 from syncd.platforms.base import Platform
 
 _SUMS = ("slots", "in_flight", "waiting", "calls", "saved")
@@ -14,26 +16,28 @@ _SUMS = ("slots", "in_flight", "waiting", "calls", "saved")
 def platform_answer(platforms: Sequence[Platform], accounts: Json, paused: Pause | None) -> Json:
     """Describe a platform, asked with one credential or several, and who is followed there.
 
-    What can be added up is; whether it may be asked is told of the credential that may be first.
-    `paused` is what a person asked for, which holds all of them.
+    What can be added up is, without what its companions are asked; whether it may be asked is told
+    of the credential that may be first. `paused` is what a person asked for, which holds all.
     """
-    each = [_credential_answer(platform) for platform in platforms]
+    limits = platforms[0].limits
+    each = [_credential_answer(platform.client, platform.limits) for platform in platforms]
+    companions = [_credential_answer(client, limits) for client in platforms[0].companion.values()]
     waits = [pause_in_words(paused)] if paused else [platform.waits_for() for platform in platforms]
-    soonest = min(zip(platforms, each, strict=True), key=lambda pair: _closed_seconds(pair[0]))[1]
+    soonest = _way_answer(min(platforms, key=_closed_seconds))
     return {
         "name": platforms[0].name,
         "credential": ", ".join(one["credential"] for one in each),
         "rate": sum(one["rate"] for one in each),
         "quota": _added_up([one["quota"] for one in each]),
         **{key: sum(one[key] for one in each) for key in _SUMS},
-        **{key: soonest[key] for key in ("paused_until", "pause_cause", "breaker")},
+        **soonest,
         **_person(paused),
-        "problems": [problem for platform in platforms for problem in _problems(platform)],
+        "problems": _all_problems(platforms),
         "refused": "; ".join(one["refused"] for one in each if one["refused"]),
         "waits_for": "; ".join(filter(None, waits)),
         "paused": pause_answer(paused),
         "accounts": accounts,
-        "credentials": each,
+        "credentials": [*each, *companions],
     }
 
 
@@ -50,13 +54,12 @@ def _person(paused: Pause | None) -> Json:
     return {"paused_until": paused.until, "pause_cause": pause_in_words(paused)}
 
 
-def _credential_answer(platform: Platform) -> Json:
-    """Describe one credential: its limits, what is left of them, and what holds it back."""
-    gate, limits, refusal = platform.client.gate, platform.limits, platform.client.refusal
-    pause = gate.pause
+def _credential_answer(client: PlatformClient, limits: Limits) -> Json:
+    """Describe one way out: its limits, what is left of them, and what holds it back."""
+    gate, refusal = client.gate, client.refusal
     return {
-        "credential": platform.credential,
-        "scheme": platform.client.credential.scheme,
+        "credential": client.credential.name,
+        "scheme": client.credential.scheme,
         "refused": "" if refusal is None else str(refusal),
         "rate": limits.rate,
         "quota": {
@@ -68,6 +71,16 @@ def _credential_answer(platform: Platform) -> Json:
         "slots": limits.slots,
         "in_flight": gate.in_flight,
         "waiting": gate.waiting,
+        **_obstacles(gate),
+        "waits_for": gate.waits_for(),
+        "calls": gate.calls,
+        "saved": gate.saved,
+    }
+
+
+def _obstacles(gate: Gate) -> Json:
+    pause = gate.pause
+    return {
         "paused_until": None if pause is None else pause.until,
         "pause_cause": "" if pause is None else pause.cause,
         "breaker": {
@@ -77,14 +90,19 @@ def _credential_answer(platform: Platform) -> Json:
             "cause": gate.breaker.failure,
             "error": gate.breaker.error,
         },
-        "waits_for": gate.waits_for(),
-        "calls": gate.calls,
-        "saved": gate.saved,
     }
 
 
+def _way_answer(platform: Platform) -> Json:
+    """Tell what holds a fetch back: whichever of the services it asks is closed for longest."""
+    return _obstacles(max((client.gate for client in platform.clients), key=_gate_closed_seconds))
+
+
 def _closed_seconds(platform: Platform) -> float:
-    gate = platform.client.gate
+    return max(_gate_closed_seconds(client.gate) for client in platform.clients)
+
+
+def _gate_closed_seconds(gate: Gate) -> float:
     return max(gate.pauses.left_seconds(), gate.breaker.left_seconds())
 
 
@@ -100,15 +118,23 @@ def _added_up(quotas: Sequence[Json]) -> Json:
     }
 
 
-def _problems(platform: Platform) -> list[Json]:
-    """List what a person should know about the way to a platform."""
-    gate, refusal = platform.client.gate, platform.client.refusal
+def _all_problems(platforms: Sequence[Platform]) -> list[Json]:
+    own = [_problems(platform.client, platform.naming) for platform in platforms]
+    others = [
+        _problems(client, f"{key}: {{}}".format) for key, client in platforms[0].companion.items()
+    ]
+    return [problem for problems in (*own, *others) for problem in problems]
+
+
+def _problems(client: PlatformClient, naming: Callable[[str], str]) -> list[Json]:
+    """List what a person should know about one way out, which `naming` tells from others."""
+    gate, refusal = client.gate, client.refusal
     problems: list[Json] = []
     if refusal is not None:
         problems.append({"what": str(refusal), "hint": refusal.hint})
     if gate.breaker.openings:
         hint = f"the last error: {gate.breaker.error}; nothing was changed, it heals by itself"
-        problems.append({"what": platform.naming(gate.breaker.in_words()), "hint": hint})
+        problems.append({"what": naming(gate.breaker.in_words()), "hint": hint})
     held = (each for resource in gate.resources for each in resource.pauses())
     for pauses in (gate.pauses, *held):
         if pauses.is_long:
@@ -116,5 +142,5 @@ def _problems(platform: Platform) -> list[Json]:
                 "it is kept over a restart and what was not asked stays due; if it is wrong: "
                 f"syncd resume --platform {gate.platform}"
             )
-            problems.append({"what": platform.naming(pauses.in_words()), "hint": hint})
+            problems.append({"what": naming(pauses.in_words()), "hint": hint})
     return problems

@@ -75,9 +75,9 @@ class Credential:
         return cls(name, Scheme.INSTALLATION, _fingerprint(whose), installation)
 
     @classmethod
-    def anonymous(cls) -> Credential:
-        """Return the credential of those who have none."""
-        return cls(Scheme.ANONYMOUS, Scheme.ANONYMOUS, Scheme.ANONYMOUS)
+    def anonymous(cls, name: str = Scheme.ANONYMOUS) -> Credential:
+        """Return the credential of those who have none; `name` tells one way out from another."""
+        return cls(name, Scheme.ANONYMOUS, Scheme.ANONYMOUS)
 
     @classmethod
     def from_settings(cls, given: CredentialSettings) -> Credential:

@@ -2,4 +2,8 @@
 
 A platform turns an account into a request and an answer into a `Profile`, or raises one of the
 typed errors. It sees no storage and sleeps never: limits, pauses and retries are outbound's.
+
+Where a profile stands on two services, the second is a companion of the platform: asked as nobody,
+within limits of its own, stored and shown under its own name among the platform's credentials.
+Trouble with it is trouble with the account, or, when it is the service's, the end of the pass.
 """

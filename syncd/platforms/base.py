@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from syncd.clock import Clock
 from syncd.config.models import PlatformSettings
-from syncd.errors import ItemError, RunError, SweepRefused
+from syncd.errors import CredentialsRejected, ItemError, RunError, SweepRefused
 from syncd.model.account import Account, AccountId
 from syncd.model.profile import Fetched, Unchanged
 from syncd.model.scheme import Scheme
@@ -59,6 +59,12 @@ class Platform(ABC):
     schemes: ClassVar[tuple[Scheme, ...]] = (Scheme.BEARER,)
     """What kinds of credentials it takes."""
 
+    companions: ClassVar[Mapping[str, str]] = {}
+    """Other services that its profiles are read from, by name, and where each of them is.
+
+    They are asked as nobody, each within limits of its own, and have a way out in `companion`.
+    """
+
     anonymous_quota: ClassVar[int | None] = None
     """Requests an hour without a credential; None: as many as with one."""
 
@@ -72,6 +78,7 @@ class Platform(ABC):
         self.name = name
         self.client = client
         self.limits = limits
+        self.companion: Mapping[str, PlatformClient] = {}
         self.is_one_of_several = False
         self.lane = Lane(self.sweep_size)
 
@@ -86,23 +93,33 @@ class Platform(ABC):
         Raises:
             ConfigError: a credential cannot be used.
         """
-        credentials = [Credential.from_settings(given) for given in settings.credentials]
-        platforms = []
-        for credential in credentials or [Credential.anonymous()]:
-            limits = _limits(settings)
-            if credential.is_anonymous and cls.anonymous_quota is not None:
-                limits = _narrowed(limits, cls.anonymous_quota)
+
+        def client(url: str, credential: Credential, limits: Limits) -> PlatformClient:
             endpoint = Endpoint(
                 platform=name,
-                base_url=settings.base_url,
+                base_url=url,
                 credential=credential,
                 limits=limits,
                 headers=cls.headers,
                 allow_private=settings.allow_private,
             )
             classify = cls.classifier(credential)
-            client = PlatformClient(endpoint, classify, clock=clock, bus=bus, random=random)
-            platforms.append(cls(name, client, limits))
+            return PlatformClient(endpoint, classify, clock=clock, bus=bus, random=random)
+
+        # They know us by our address: whatever our credentials are, these limits are there once.
+        companion = {
+            key: client(settings.urls.get(key, url), Credential.anonymous(key), _limits(settings))
+            for key, url in cls.companions.items()
+        }
+        platforms = []
+        credentials = [Credential.from_settings(given) for given in settings.credentials]
+        for credential in credentials or [Credential.anonymous()]:
+            limits = _limits(settings)
+            if credential.is_anonymous and cls.anonymous_quota is not None:
+                limits = _narrowed(limits, cls.anonymous_quota)
+            platform = cls(name, client(settings.base_url, credential, limits), limits)
+            platform.companion = companion
+            platforms.append(platform)
         for platform in platforms:
             platform.is_one_of_several = len(platforms) > 1
         return platforms
@@ -154,6 +171,16 @@ class Platform(ABC):
         return False
 
     @property
+    def clients(self) -> Sequence[PlatformClient]:
+        """Every way out that a fetch may take: the platform's own first, then the companions'."""
+        return (self.client, *self.companion.values())
+
+    @property
+    def refusal(self) -> CredentialsRejected | None:
+        """How the platform, or a companion, refuses to know us; None where none does."""
+        return next(filter(None, (client.refusal for client in self.clients)), None)
+
+    @property
     def credential(self) -> str:
         """The credential's name in config.toml."""
         return self.client.credential.name
@@ -194,19 +221,27 @@ class Platform(ABC):
 
     def usage(self) -> Usage:
         """Return what was asked so far."""
-        return Usage(calls=self.client.gate.calls, saved=self.client.gate.saved)
+        gates = [client.gate for client in self.clients]
+        return Usage(calls=sum(gate.calls for gate in gates), saved=sum(g.saved for g in gates))
 
     def paused_until(self) -> datetime | None:
         """Return until when nothing may be asked, paused or given up; None when it may."""
-        return self.client.gate.closed_until()
+        ends = [client.gate.closed_until() for client in self.clients]
+        return max(filter(None, ends), default=None)
 
     def lifts(self) -> int:
         """Return how often a person lifted what held requests, since the process began."""
-        return self.client.gate.lifts
+        return sum(client.gate.lifts for client in self.clients)
 
     def waits_for(self) -> str:
         """Say in words what requests wait for now; empty when they need not."""
-        return self.naming(self.client.gate.waits_for())
+        own = self.naming(self.client.gate.waits_for())
+        others = [
+            f"{key}: {words}"
+            for key, client in self.companion.items()
+            if (words := client.gate.waits_for())
+        ]
+        return "; ".join([own, *others] if own else others)
 
     @classmethod
     def accepts(cls, handle: str) -> bool:

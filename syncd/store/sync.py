@@ -25,7 +25,11 @@ _T = TypeVar("_T", Success, Failure, Retry, Withdrawn)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What a run learned about some accounts of one platform, to be committed together."""
+    """What a run learned about some accounts of one platform, to be committed together.
+
+    `asked` counts the answers about single accounts that it holds, `seconds` is how long they took
+    together: of a question about many, each account has its share.
+    """
 
     run_id: RunId
     kind: str
@@ -35,6 +39,8 @@ class Batch:
     calls: int
     saved: int
     at: datetime
+    asked: int = 0
+    seconds: float = 0.0
     dry_run: bool = False
 
 
@@ -83,7 +89,7 @@ class SyncStore:
             return await self.commit(replace(batch, items=[failure]))
         middle = len(batch.items) // 2
         first = await self.commit(replace(batch, items=batch.items[:middle]))
-        rest = replace(batch, items=batch.items[middle:], calls=0, saved=0)
+        rest = replace(batch, items=batch.items[middle:], calls=0, saved=0, asked=0, seconds=0.0)
         second = await self.commit(rest)
         return Committed(
             report=first.report + second.report, letters=[*first.letters, *second.letters]
