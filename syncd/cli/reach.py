@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syncd.cli.console import Console
-from syncd.config.control import control_address
+from syncd.config.control import ControlAddress, control_address, likely_state_dirs
 from syncd.errors import BadInput, ConfigError, NotKnown, StartError, SyncdError
+from syncd.web.address import find_address
 from syncd.web.client import (
     DEFAULT_PATIENCE_SECONDS,
     ControlClient,
@@ -25,20 +26,28 @@ from syncd.web.token import read_token
 if TYPE_CHECKING:
     from syncd.config.models import Config
 
+_NO_CONFIG = "there is no config.toml here and no /etc/syncd/config.toml"
 # For commands that can do without the daemon.
 _PATIENCE_SECONDS = 5.0
 
 
 def connect(
-    console: Console, *, timeout_seconds: float = DEFAULT_PATIENCE_SECONDS
+    console: Console,
+    *,
+    timeout_seconds: float = DEFAULT_PATIENCE_SECONDS,
+    needs_config: bool = False,
 ) -> ControlClient:
     """Return the way to the daemon of this configuration.
 
+    Where config.toml cannot be used or is gone, a daemon that runs is found all the same, and the
+    problem is one line of warning; not so for what `needs_config`.
+
     Raises:
+        ConfigError: config.toml cannot be used, and no daemon was found without it.
         DaemonUnreachable: no daemon was ever started with it.
         TokenRefused: we may not read its token.
     """
-    where = control_address(console.config_path, console.environ)
+    where = _where(console, needs_config=needs_config)
     if not os.path.lexists(where.token_file):
         raise DaemonUnreachable(
             f"no syncd has run here yet: there is no token file {where.token_file}",
@@ -55,6 +64,24 @@ def connect(
         socket_path=where.socket,
         timeout_seconds=timeout_seconds,
     )
+
+
+def _where(console: Console, *, needs_config: bool) -> ControlAddress:
+    try:
+        where = control_address(console.config_path, console.environ)
+        problem = None if console.config_path else ConfigError(_NO_CONFIG)
+    except ConfigError as error:
+        where, problem = None, error
+    if problem is not None and not needs_config:
+        places = likely_state_dirs(console.config_path, console.environ)
+        running = next(filter(None, map(find_address, places)), None)
+        if running is not None:
+            console.say(f"syncd: {problem}: the running syncd is asked all the same")
+            return running
+    if where is None:
+        assert problem is not None  # there is one or the other
+        raise problem
+    return where
 
 
 def load(console: Console) -> Config:
@@ -76,7 +103,7 @@ def config_file(console: Console) -> Path:
     """
     if console.config_path is None:
         raise ConfigError(
-            "there is no config.toml here and no /etc/syncd/config.toml",
+            _NO_CONFIG,
             hint="name the config file with --config or SYNCD_CONFIG",
         )
     return console.config_path

@@ -33,7 +33,9 @@ class Reload(Command):
 
     def run(self, console: Console) -> Exit:
         """Order it, and show what is different."""
-        answer = connect(console).post(api_path("reload"), {"dry_run": self.dry_run})
+        answer = connect(console, needs_config=True).post(
+            api_path("reload"), {"dry_run": self.dry_run}
+        )
         if console.is_json:
             console.show_json(answer)
             return Exit.OK

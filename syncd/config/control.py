@@ -6,7 +6,10 @@ every other mistake in the file to `syncd check`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,8 @@ from syncd.config.lines import Lines
 from syncd.config.listen import DEFAULT_LISTEN, split_listen
 from syncd.config.source import Source, default_state_dir, read_source, with_dotenv
 from syncd.errors import ConfigError
+
+_DAEMON_TABLE = re.compile(r"^[ \t]*\[daemon\].*?(?=^[ \t]*\[|\Z)", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +67,29 @@ def control_address(path: Path | None, environ: Mapping[str, str]) -> ControlAdd
         token_file=folder / token_file if token_file else state / "token",
         socket=folder / socket if socket else None,
     )
+
+
+def likely_state_dirs(path: Path | None, environ: Mapping[str, str]) -> Sequence[Path]:
+    """List where the state of a daemon may be whose config file is gone or cannot be used.
+
+    What its table [daemon] says goes first, where that part of the file can be read by itself.
+    """
+    if path is None:
+        folders = (Path.cwd(), Path("/etc/syncd"))
+        return [default_state_dir(folder, environ) for folder in folders]
+    folder = path.absolute().parent
+    found = [default_state_dir(folder, environ)]
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError, ConfigError):
+        document = tomllib.loads(_daemon_table(path.read_text("utf-8-sig")))
+        given = expand(document["daemon"]["state_dir"], with_dotenv(folder, environ))
+        found = [folder / given, *found] if given else found
+    return found
+
+
+def _daemon_table(text: str) -> str:
+    """Cut the table [daemon] out of a file."""
+    match = _DAEMON_TABLE.search(text)
+    return match[0] if match else ""
 
 
 def _value(source: Source, section: str, key: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from syncd.daemon.leadership import Leadership
 from syncd.errors import SecondInstance, StartError
+from syncd.web.address import LOCK
 
 _INSTANCE = "instance"
 
@@ -29,7 +30,7 @@ def only_instance(state_dir: Path) -> Iterator[None]:
     """
     try:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(state_dir / "syncd.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(state_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StartError(
             f"cannot write the state directory {state_dir}: {error.strerror}",

@@ -13,6 +13,7 @@ import structlog
 
 from syncd import __version__
 from syncd.clock import Clock, SystemClock
+from syncd.config.control import ControlAddress
 from syncd.config.models import Config
 from syncd.daemon.collector import calm_collector
 from syncd.daemon.control import Control
@@ -37,6 +38,7 @@ from syncd.telemetry.events import (
     RunsCancelled,
 )
 from syncd.telemetry.logs import Logs, configure_logs
+from syncd.web.address import address_told
 from syncd.web.server import ControlServer, ControlSettings
 from syncd.web.token import load_or_create_token
 
@@ -126,9 +128,16 @@ class Daemon:
             async with supervision, core, port as server:
                 control.listen = f"{self._config.web.host}:{server.port}"
                 introduce(core.leadership, self._config.daemon.state_dir, control.listen)
-                await self._live(core, control, supervision)
+                with address_told(self._config.daemon.state_dir, self._address(server.port)):
+                    await self._live(core, control, supervision)
         self._bus.emit(DaemonStopped())
         return self._leave(core, farewell)
+
+    def _address(self, port: int) -> ControlAddress:
+        web = self._config.web
+        return ControlAddress(
+            host=web.host, port=port, token_file=web.token_file, socket=web.socket
+        )
 
     def _controlling(self, core: Core) -> Control:
         """Connect the control port's side with what it changes."""

@@ -6,7 +6,7 @@ The store keeps them for the next start; this is what running work asks before e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from syncd.clock import Clock
 from syncd.model.account import Account, AccountId
@@ -23,6 +23,11 @@ class Admission:
         self._pauses: dict[tuple[PauseScope, str], Pause] = {}
         self._withdrawn: set[AccountId] = set()
         self._changed = asyncio.Event()
+        self._listeners: list[Callable[[], None]] = []
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Tell `listener` whenever something was paused or resumed."""
+        self._listeners.append(listener)
 
     def load(self, pauses: Iterable[Pause]) -> None:
         """Replace what is known by what the store holds."""
@@ -61,6 +66,8 @@ class Admission:
 
     def holding_job(self, job: str) -> Pause | None:
         """Return what keeps a job from running: a pause of everything or of the job."""
+        if not self._pauses:
+            return None
         return self.standing(PauseScope.ALL) or self.standing(PauseScope.JOB, job)
 
     def pauses_of(self, job: str) -> Sequence[Pause]:
@@ -72,8 +79,6 @@ class Admission:
 
     def holding(self, job: str, platform: str) -> Pause | None:
         """Return what keeps a job from asking a platform."""
-        if not self._pauses:
-            return None
         return self.holding_job(job) or self.standing(PauseScope.PLATFORM, platform)
 
     def admits(self, account: Account) -> bool:
@@ -94,3 +99,5 @@ class Admission:
     def _tell(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+        for listener in self._listeners:
+            listener()

@@ -26,6 +26,8 @@ class Wake(StrEnum):
     """It runs when syncd starts."""
     TURN = "turn"
     """A run that was held back may begin."""
+    RESUME = "resume"
+    """A pause may have ended."""
     AGAIN = "again"
     """PostgreSQL did not answer."""
 

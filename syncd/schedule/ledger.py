@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from syncd.model.run import Fire, Run, RunId
+from syncd.model.run import Fire, Outcome, Run, RunId
 from syncd.model.schedule import Known, Registered
 
 
@@ -45,7 +45,9 @@ class Ledger(Protocol):
     async def recover(self) -> Sequence[Run]:
         """Mark what a dead process left running as interrupted; return all that waits to go on."""
 
-    async def abandon(self, run_id: RunId, at: datetime, why: str) -> None:
+    async def abandon(
+        self, run_id: RunId, at: datetime, why: str, outcome: Outcome = Outcome.ABANDONED
+    ) -> None:
         """End a run that nobody will go on with."""
 
     async def verdicts(self, limits: Mapping[str, int | None]) -> Mapping[str, Run]:

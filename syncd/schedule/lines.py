@@ -13,17 +13,24 @@ from syncd.model.run import Run
 class Lines:
     """One line a job: its first run begins as soon as none of the job is active.
 
-    Runs about single users neither wait nor are waited for. Every run in a line has
-    its row: nothing is lost with it.
+    While a job is paused nothing of its line begins. Runs about single users neither wait nor
+    are waited for. Every run in a line has its row: nothing is lost with it.
 
     Args:
         engine: tells what is active.
         start: hands runs to the engine.
+        is_paused: tells whether a pause of a job, or of everything, stands.
     """
 
-    def __init__(self, engine: Engine, start: Callable[[Sequence[Run]], None]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        start: Callable[[Sequence[Run]], None],
+        is_paused: Callable[[str], bool],
+    ) -> None:
         self._engine = engine
         self._start = start
+        self._is_paused = is_paused
         self._waiting: dict[str, deque[Run]] = {}
         self._held: dict[str, datetime] = {}
         self._beside: list[Run] = []
@@ -75,7 +82,7 @@ class Lines:
         return [
             line[0]
             for job, line in self._waiting.items()
-            if job not in busy and job not in self._held
+            if job not in busy and job not in self._held and not self._is_paused(job)
         ]
 
     def begin(self) -> None:

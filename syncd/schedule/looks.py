@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from syncd.engine.base import Engine
 from syncd.jobs.base import Surroundings
-from syncd.model.run import Cause, Run
+from syncd.model.run import Cause, Outcome, Run
 from syncd.model.schedule import Known
 from syncd.schedule.agenda import Agenda, Entry, Wake
 from syncd.schedule.found import Found, Share, may_begin
@@ -55,6 +55,15 @@ class Looks:
         self._unsure: set[str] = set()
         self._to_tell: list[Run] = []
         self._to_plan: deque[Sequence[str]] = deque()
+        self._replaced: deque[tuple[Run, str]] = deque()
+        around.admission.on_change(self.plan_resumes)
+
+    def plan_resumes(self) -> None:
+        """Wake the scheduler now and when pauses end: what they hold may begin then."""
+        ends = [each.until for each in self._around.admission.pauses() if each.until is not None]
+        for at in (self._around.clock.now(), *ends):
+            self._agenda.add(at, "", Wake.RESUME)
+        self._agenda.wake()
 
     def learn(self, known: Mapping[str, Known]) -> None:
         """Take over what the ledger knows, and plan from there."""
@@ -77,6 +86,7 @@ class Looks:
         self._unsure.clear()
         self._to_tell.clear()
         self._to_plan.clear()
+        self._replaced.clear()
 
     def plan(self, job: str) -> None:
         """Put a job's first fire without a verdict on the agenda."""
@@ -161,7 +171,7 @@ class Looks:
         for some in parts:
             await self._find_among([job for job in some if job in self._due], busy, found)
         self._unsure |= found.newest.keys()
-        claimed = await self._ledger.claim(found.fires, now)
+        claimed = await self._ledger.claim(found.fires, now) if found.fires else ()
         self._unsure -= found.newest.keys()
         # What changed meanwhile is learned anew.
         self._decided |= {job: at for job, at in found.newest.items() if job in self._decided}
@@ -193,6 +203,18 @@ class Looks:
             await asyncio.sleep(0)
         told, self._to_tell = self._to_tell, []
         await tell(self._around.bus, told)
+
+    async def end_replaced(self) -> None:
+        """Write down that runs which waited will not begin, because others came instead.
+
+        Raises:
+            StoreUnavailable: those that were not written down are so by the next call.
+        """
+        while self._replaced:
+            run, why = self._replaced[0]
+            at = self._around.clock.now()
+            await self._ledger.abandon(run.id, at, why, Outcome.CANCELLED)
+            self._replaced.popleft()
 
     def spread(self) -> None:
         """Hold back all but the first of the catch-ups that are ready to begin."""
@@ -229,7 +251,7 @@ class Looks:
         # After the clock was set back, what waits may seem to be due again.
         known = {run.fire_time for run in waiting}
         ahead = len(waiting) + (active is not None)
-        asked = self._question(job, found, ahead=ahead, is_active=active is not None)
+        asked = self._question(job, found, ahead=ahead)
         verdicts = await in_turns(decide(asked))
         if job not in self._decided:
             return
@@ -256,9 +278,7 @@ class Looks:
             found.add(self._roster.jobs(here), verdicts, is_in_line=is_in_line)
             await found.turns.give()
 
-    def _question(
-        self, job: str, found: Found, *, ahead: int = 0, is_active: bool = False
-    ) -> Question:
+    def _question(self, job: str, found: Found, *, ahead: int = 0) -> Question:
         return Question(
             schedule=self._roster.schedule(job),
             timetable=self._roster.timetable(job),
@@ -266,7 +286,6 @@ class Looks:
             now=found.now,
             pauses=self._around.admission.pauses_of(job),
             ahead=ahead,
-            is_active=is_active,
             most=found.most,
         )
 
@@ -277,6 +296,15 @@ class Looks:
         if way is Way.BESIDE:
             self._lines.add_beside([run])
             return
-        self._lines.add(run)
         if way is Way.REPLACING:
-            self._engine.cancel(found.active[run.job].id, f"replaced by run {run.id}")
+            self._replace(found.active.get(run.job), run)
+        self._lines.add(run)
+
+    def _replace(self, active: Run | None, run: Run) -> None:
+        """Let a run come instead of the active one, or of what a crash left waiting."""
+        why = f"replaced by run {run.id}"
+        if active is not None:
+            self._engine.cancel(active.id, why)
+            return
+        self._replaced.extend((waiting, why) for waiting in self._lines.drop(run.job))
+        self._agenda.wake()

@@ -170,6 +170,7 @@ class Scheduler(Triggers):
         limits = {name: self.job(name).limit for name in self.names()}
         last = await self._ledger.verdicts(limits)
         self._forget()
+        self._looks.plan_resumes()
         self._changed |= set(self.names())
         self._changed_at = None
         for run in left:
@@ -189,6 +190,7 @@ class Scheduler(Triggers):
 
     async def _settle(self) -> Sequence[str]:
         """Tell the ledger which jobs there are, plan those that changed, and name them."""
+        await self._looks.end_replaced()
         while self._unwanted:
             if await self._is_wanted(self._unwanted[0]):
                 self._lines.add(self._unwanted[0])
@@ -255,13 +257,14 @@ class Scheduler(Triggers):
         again_at = self._around.clock.now() + _STORE_RETRY
         due = list(self._agenda.take_due())
         fires, rest = self._looks.due_among(due), deque[Entry]()
+        is_resumed = any(each.wake is Wake.RESUME for each in due)
         for each in due:
             if each.wake is Wake.TURN:
                 self._lines.release(each.job, each.at)
             elif each.wake is not Wake.FIRE:
                 rest.append(each)
         try:
-            if fires:
+            if fires or is_resumed:
                 await self._look(fires)
                 fires = ()
             while rest:

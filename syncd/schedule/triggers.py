@@ -40,7 +40,7 @@ class Triggers(Roster):
         self._engine = engine
         self._around = around
         self._ledger: Ledger = around.stores.runs
-        self._lines = Lines(engine, self._start)
+        self._lines = Lines(engine, self._start, self._is_paused)
         self._is_closed = False
         # Between the look at what runs and the start of a run nobody else may start one.
         self._turn = asyncio.Lock()
@@ -111,6 +111,9 @@ class Triggers(Roster):
             return True
         await self._ledger.abandon(run.id, self._around.clock.now(), why)
         return False
+
+    def _is_paused(self, name: str) -> bool:
+        return self._around.admission.holding_job(name) is not None
 
     def _begin(self) -> None:
         if not self._is_closed:

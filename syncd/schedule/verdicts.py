@@ -41,8 +41,8 @@ class Question:
     """What is known of a job at the instant `now`.
 
     Fire times up to `since` have their verdict. `pauses` are those of the job and of everything,
-    also some that have ended. `ahead` counts the runs that are active or wait in line, `is_active`
-    tells whether one of them is active. `most` verdicts are given one by one.
+    also some that have ended. `ahead` counts the runs that are active or wait in line. `most`
+    verdicts are given one by one.
     """
 
     schedule: Schedule
@@ -51,7 +51,6 @@ class Question:
     now: datetime
     pauses: Sequence[Pause] = ()
     ahead: int = 0
-    is_active: bool = False
     most: int = MOST_VERDICTS
 
 
@@ -151,7 +150,7 @@ def _beside_others(asked: Question, plain: Verdict, *, is_alone: bool) -> Verdic
         return replace(plain, way=Way.BESIDE)
     if asked.ahead == 1 and overlap is Overlap.QUEUE:
         return plain
-    if asked.ahead == 1 and asked.is_active and overlap is Overlap.REPLACE:
+    if asked.ahead == 1 and overlap is Overlap.REPLACE:
         return replace(plain, way=Way.REPLACING)
     return replace(plain, skip_reason=SkipReason.OVERLAP)
 

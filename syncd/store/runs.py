@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from syncd.errors import LeaseLost
-from syncd.model.run import Report, Run, RunId
+from syncd.model.run import Outcome, Report, Run, RunId
 from syncd.store.database import Connection
 from syncd.store.steps import StepStore, to_run
 
@@ -55,10 +55,12 @@ class RunStore(StepStore):
             row = await connection.fetchrow(self._sql["read_run"], run_id)
             return to_run(row) if found is not None and row is not None else None
 
-    async def abandon(self, run_id: RunId, at: datetime, why: str) -> None:
+    async def abandon(
+        self, run_id: RunId, at: datetime, why: str, outcome: Outcome = Outcome.ABANDONED
+    ) -> None:
         """End a run that nobody will go on with."""
         async with self.fence.transaction(self._database) as connection:
-            await connection.execute(self._sql["abandon_run"], run_id, at, why)
+            await connection.execute(self._sql["abandon_run"], run_id, at, why, outcome)
 
     async def recover(self) -> Sequence[Run]:
         """Mark what a dead process left running as interrupted; return all that waits to go on."""

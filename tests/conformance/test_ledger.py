@@ -257,6 +257,20 @@ async def test_an_abandoned_run_does_not_begin(ledger: Ledger) -> None:
     assert (row.outcome, row.error) == (Outcome.ABANDONED, "its job is off")
 
 
+async def test_a_run_that_is_replaced_before_it_begins_is_cancelled_and_says_why(
+    ledger: Ledger,
+) -> None:
+    (run,) = await ledger.claim([fire()], AT)
+    await ledger.abandon(run.id, AT, "replaced by run 2", Outcome.CANCELLED)
+
+    row = await ledger.read(run.id)
+    assert (row.outcome, row.error, row.finished_at) == (
+        Outcome.CANCELLED,
+        "replaced by run 2",
+        AT,
+    )
+
+
 async def test_a_run_that_its_process_leaves_waits_for_the_next_start(ledger: Ledger) -> None:
     (run,) = await ledger.claim([fire()], AT)
 

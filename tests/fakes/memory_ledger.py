@@ -149,10 +149,12 @@ class MemoryLedger:
         left = [self._tables.runs[number] for number in sorted(self._tables.open)]
         return [run for run in left if run.outcome in _OPEN]
 
-    async def abandon(self, run_id: RunId, at: datetime, why: str) -> None:
+    async def abandon(
+        self, run_id: RunId, at: datetime, why: str, outcome: Outcome = Outcome.ABANDONED
+    ) -> None:
         run = self._tables.runs[run_id]
         if not run.outcome.is_final:
-            ended = replace(run, outcome=Outcome.ABANDONED, finished_at=at, error=why)
+            ended = replace(run, outcome=outcome, finished_at=at, error=why)
             self._tables.put(ended)
 
     async def verdicts(self, limits: Mapping[str, int | None]) -> Mapping[str, Run]:

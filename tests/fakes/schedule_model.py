@@ -116,6 +116,7 @@ class Model:
         self.jobs: dict[str, Job] = {}
         self.pauses: dict[tuple[PauseScope, str], Pause] = {}
         self.is_up = False
+        self._ended: set[tuple[PauseScope, str]] = set()
         self._takes = takes
         self._numbers = 0
 
@@ -127,6 +128,11 @@ class Model:
         """Return the wall-clock time at which a scheduler that is up has something to do."""
         now, jobs = self.now, self.jobs.values()
         found = [*(job.next_due(now) for job in jobs), *(job.held_until for job in jobs)]
+        found += [
+            each.until
+            for key, each in self.pauses.items()
+            if each.until and (each.until > now or key not in self._ended)
+        ]
         return min((at for at in found if at is not None), default=None)
 
     def advance(self, elapsed: float) -> None:
@@ -153,28 +159,48 @@ class Model:
                     job.open.pop(number).word = word
         if self.is_up:
             self.look()
-            self._release()
 
     def _release(self) -> None:
         for job in self.jobs.values():
             if job.held_until is not None and job.held_until <= self.now:
                 job.held_until = None
-        self._start_ready()
+
+    def resume(self, scope: PauseScope, key: str) -> None:
+        """End a pause after what is due was decided under it; what it held begins."""
+        self.look()
+        del self.pauses[scope, key]
+        self._start_ready(is_look=True)
+
+    def _has_resumed(self) -> bool:
+        """Tell whether a pause has ended since the last time."""
+        now, before = self.now, self._ended
+        self._ended = {key for key, each in self.pauses.items() if each.until and each.until <= now}
+        return bool(self._ended - before)
 
     def look(self, *, is_start: bool = False) -> None:
         """Write down every verdict that is due, then start what may start."""
+        self._release()
         written = self.write_due(is_start=is_start)
         for job, row in written:
             if row.word == "beside":
                 self._start(job, row)
             elif row.word == "replacing":
+                self._replace(job)
                 job.line.insert(0, row)
-                number, (end, _) = next(iter(job.ends.items()))
-                job.ends[number] = (min(end, self.elapsed + CANCEL_SECONDS), "cancelled")
                 row.word = "claimed"
             elif row.word == "claimed":
                 job.line.append(row)
-        self._start_ready(is_look=is_start or bool(written))
+        self._start_ready(is_look=is_start or bool(written) or self._has_resumed())
+
+    def _replace(self, job: Job) -> None:
+        """End what is active soon, or at once what waits since a crash."""
+        for number, (end, _) in job.ends.items():
+            job.ends[number] = (min(end, self.elapsed + CANCEL_SECONDS), "cancelled")
+        for waiting in job.line:
+            waiting.word = "cancelled"
+            del job.open[waiting.number]
+            job.held_until = None
+        job.line.clear()
 
     def write_due(self, *, is_start: bool = False) -> list[tuple[Job, Row]]:
         """Write down every verdict that is due; at a start all jobs are looked at together."""
@@ -239,7 +265,7 @@ class Model:
                 return "beside"
             case Overlap.QUEUE if ahead == 1:
                 return "claimed"
-            case Overlap.REPLACE if ahead == 1 and job.ends:
+            case Overlap.REPLACE if ahead == 1:
                 return "replacing"
         return "overlap"
 
@@ -259,6 +285,11 @@ class Model:
                 return True
         return False
 
+    def _is_held(self, job: Job) -> bool:
+        """Tell whether a pause of a job or of everything stands."""
+        found = (self.pauses.get(key) for key in ((PauseScope.ALL, ""), (PauseScope.JOB, job.name)))
+        return any(each and (each.until is None or each.until > self.now) for each in found)
+
     def _plain(self, job: Job, place: int, word: str, now: datetime) -> Row:
         is_late = now - job.due_of(place) > timedelta(seconds=60)
         cause = "catch_up" if is_late else "schedule"
@@ -269,7 +300,7 @@ class Model:
         ready = [
             job
             for job in self.jobs.values()
-            if job.line and not job.ends and job.held_until is None
+            if job.line and not job.ends and job.held_until is None and not self._is_held(job)
         ]
         late = [
             job
@@ -343,7 +374,6 @@ class Model:
             self._collect()
             self.settle()
         self.look(is_start=by < timedelta(0))
-        self._release()
 
     def change(self, catch_up: Collection[str]) -> None:
         """Let a scheduler that is up take over what is known of the jobs."""

@@ -260,7 +260,8 @@ class Year:
 
     def _next_wake(self) -> datetime | None:
         self.model.advance(self.clock.monotonic())
-        return self.model.next_wake()
+        # A model that is told of a start only after it knows of no fire times yet.
+        return self.model.next_wake() if self.model.is_up else self.clock.now()
 
     def _random_schedule(self, name: str) -> Schedule:
         pick = self.random.choice
@@ -448,8 +449,8 @@ class Year:
         if self.model.pauses:
             scope, key = self.random.choice(list(self.model.pauses))
             self.note(f"resume {scope} {key}")
-            await self.process.scheduler.look(key or next(iter(self.schedules)))
-            del self.model.pauses[scope, key]
+            await self.process.scheduler.look(*([key] if key else self.schedules))
+            self.model.resume(scope, key)
             self.process.admission.resume(scope, key)
 
     def note(self, what: str) -> None:

@@ -63,7 +63,7 @@ RETURNING id;
 
 -- name: abandon_run
 UPDATE runs
-SET outcome = 'abandoned', finished_at = $2, error = $3
+SET outcome = $4, finished_at = $2, error = $3
 WHERE id = $1 AND outcome IN ('claimed', 'running', 'interrupted')
 RETURNING id;
 

@@ -30,7 +30,7 @@ def ask(
     *, since: datetime = NOON, now: datetime, timetable: Timetable = HOURLY, **known: Any
 ) -> list[Verdict]:
     """Ask for the verdicts of an hourly job; policies and what is known of it as keywords."""
-    names = ("pauses", "ahead", "is_active", "most")
+    names = ("pauses", "ahead", "most")
     asked = {name: known.pop(name) for name in names if name in known}
     schedule = Schedule(job=to_job(), **known)
     question = Question(schedule=schedule, timetable=timetable, since=since, now=now, **asked)
@@ -134,19 +134,13 @@ def test_the_newest_that_no_pause_covers_runs() -> None:
 def test_a_fire_beside_others_is_decided_by_the_overlap_policy(
     overlap: Overlap, ahead: int, expected: str
 ) -> None:
-    (verdict,) = ask(now=NOON + HOUR, overlap=overlap, ahead=ahead, is_active=True)
+    (verdict,) = ask(now=NOON + HOUR, overlap=overlap, ahead=ahead)
 
     assert (verdict.skip_reason or verdict.way) == expected
 
 
-def test_a_run_that_only_waits_is_not_replaced() -> None:
-    (verdict,) = ask(now=NOON + HOUR, overlap=Overlap.REPLACE, ahead=1)
-
-    assert verdict.skip_reason is SkipReason.OVERLAP
-
-
 def test_several_at_once_wait_for_one_another_whatever_is_active() -> None:
-    verdicts = ask(now=NOON + 3 * HOUR, misfire=Misfire.ALL, ahead=1, is_active=True)
+    verdicts = ask(now=NOON + 3 * HOUR, misfire=Misfire.ALL, ahead=1)
 
     assert [(each.skip_reason, each.way) for each in verdicts] == [(None, Way.IN_LINE)] * 3
 
