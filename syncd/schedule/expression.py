@@ -79,7 +79,8 @@ def alternatives(spelled: str) -> list[str]:
     does not take together.
     """
     *times, day, month, weekday = spelled.split(" ")
-    days = _groups(day, lambda part: part if "w" in part else "")
+    # Beside thirty numbers croniter takes the last day for the thirty-first: all of them.
+    days = _groups(day, lambda part: part if "w" in part or part.startswith("l") else "")
     weekdays = _groups(weekday, lambda part: "special" if "#" in part or "l" in part else "")
     if day.startswith("*") or weekday.startswith("*"):
         pairs = list(itertools.product(days, weekdays))

@@ -146,6 +146,21 @@ def test_it_fires_on_the_days_that_a_look_at_every_day_says(
         assert fires_between(answer, begin.replace(tzinfo=UTC), end, 500) == expected
 
 
+def test_the_last_day_beside_thirty_others_is_not_every_day() -> None:
+    # croniter counts the members of the list and takes thirty-one of them for a star.
+    schedule = read("0 12 L,2-31 * *", "UTC")
+    assert isinstance(schedule, CronSchedule)
+
+    times = fires_between(
+        schedule,
+        datetime(2024, 1, 31, 13, tzinfo=UTC),
+        datetime(2024, 3, 1, 13, tzinfo=UTC),
+        40,
+    )
+
+    assert [each.day for each in times] == list(range(2, 30))
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     written=EXPRESSIONS,
