@@ -63,6 +63,11 @@ class Admission:
         """Return what keeps a job from running: a pause of everything or of the job."""
         return self.standing(PauseScope.ALL) or self.standing(PauseScope.JOB, job)
 
+    @property
+    def are_known(self) -> bool:
+        """Tell whether anything is paused, or was."""
+        return bool(self._pauses)
+
     def pauses_of(self, job: str) -> Sequence[Pause]:
         """Return the pauses of everything and of a job, also what is known of ended ones."""
         if not self._pauses:

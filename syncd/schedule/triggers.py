@@ -118,5 +118,5 @@ class Triggers(Roster):
 
     def _start(self, runs: Sequence[Run]) -> None:
         start, deadline = self._engine.start, self.deadline
-        for run, job in zip(runs, self.jobs(run.job for run in runs), strict=True):
+        for run, job in zip(runs, self.jobs([run.job for run in runs]), strict=True):
             start(Order(run, job, Stop(), deadline))
