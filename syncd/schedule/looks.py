@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Collection, Iterable, KeysView, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from syncd.engine.base import Engine
@@ -251,7 +252,9 @@ class Looks:
         if one is None:
             return
         if share not in found.shared:
-            found.shared[share] = await in_turns(decide(self._question(one, found)))
+            # A pause of one that came while others had their turn is none of all.
+            plain = replace(self._question(one, found), pauses=())
+            found.shared[share] = await in_turns(decide(plain))
         verdicts = found.shared[share]
         is_in_line, step = not may_begin(verdicts), max(1, _BREATH // max(1, len(verdicts)))
         for start in range(0, len(jobs), step):
