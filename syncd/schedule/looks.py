@@ -28,7 +28,8 @@ _SPREAD = timedelta(seconds=60)
 # One statement writes so many rows at most, however many jobs there are.
 _MOST_ROWS = 50_000
 _FEWEST_VERDICTS = 5
-_BREATH = 200
+# So many jobs are decided or planned before others get their turn: less than a millisecond.
+_BREATH = 500
 
 
 class Looks:
