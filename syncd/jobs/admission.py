@@ -70,6 +70,11 @@ class Admission:
             return None
         return self.standing(PauseScope.ALL) or self.standing(PauseScope.JOB, job)
 
+    @property
+    def are_known(self) -> bool:
+        """Tell whether anything is paused, or was."""
+        return bool(self._pauses)
+
     def pauses_of(self, job: str) -> Sequence[Pause]:
         """Return the pauses of everything and of a job, also what is known of ended ones."""
         if not self._pauses:

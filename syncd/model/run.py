@@ -125,6 +125,10 @@ class Report:
         )
 
 
+NOTHING_DONE = Report()
+"""What a run has done before it begins: one value for all, because many wait."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """How a run ends, in the words of its job kind.
@@ -159,13 +163,13 @@ class Run:
     fires_since: datetime | None = None
     origin: RunId | None = None
     skip_reason: SkipReason | None = None
-    options: RunOptions = field(default_factory=RunOptions)
+    options: RunOptions = RunOptions()
     attempt: int = 1
     resumed: int = 0
     claimed_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
-    report: Report = field(default_factory=Report)
+    report: Report = NOTHING_DONE
     error: str = ""
     hint: str = ""
     retryable: bool = False

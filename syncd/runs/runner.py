@@ -116,7 +116,9 @@ class Runner:
         outcome = ending.outcome
         if (outcome is Outcome.SUCCEEDED and report.failed) or (outcome is Outcome.FAILED and done):
             outcome = Outcome.PARTIAL
-        return await runs.finish(run.id, replace(ending, outcome=outcome), now)
+        if outcome is not ending.outcome:
+            ending = replace(ending, outcome=outcome)
+        return await runs.finish(run.id, ending, now)
 
     async def _ending(self, order: Order, run: Run, deadline: float | None) -> Ending | None:
         """Run the kind; every way out but cancellation becomes an ending (None: not ours)."""

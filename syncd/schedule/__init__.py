@@ -5,8 +5,9 @@ what is wrong; `words` says it back. `cron` turns it into instants: croniter enu
 times and never sees a time zone, and `zone` knows where a zone's clock skips or repeats.
 `timetable` is the one shape that cron schedules, intervals and jobs without either have in common.
 `roster` knows every job with its timetable, `agenda` what is next. When something is, `looks` lets
-`verdicts`, a pure function, decide what becomes of each fire time, writes it into the `ledger` in
-one statement, and puts what is to run into its job's line (`lines`), whence it is started.
+`verdicts`, a pure function, decide what becomes of each fire time, once for all jobs that share
+what it depends on (`found`), writes it into the `ledger` in one statement, and puts what is to run
+into its job's line (`lines`), whence it is started.
 `follow_ups` are retries and chains, `triggers` what people ask for, `drift` tells what happened to
 the clock, `jitter` is random that repeats itself; `turns` keep long work from holding others up,
 and `telling` says what was decided; `loop` holds them together.

@@ -44,9 +44,11 @@ class Found:
             return
         names = [job.name for job in jobs]
         for each in verdicts:
-            what = (each.cause, each.fire_time, each.due_at, each.skip_reason, each.fires_since)
+            cause, at, due_at = each.cause, each.fire_time, each.due_at
+            reason, since = each.skip_reason, each.fires_since
             self.fires += [
-                Fire(job.name, job.kind, *what, options_within(job.limit)) for job in jobs
+                Fire(name, job.kind, cause, at, due_at, reason, since, options_within(job.limit))
+                for name, job in zip(names, jobs, strict=True)
             ]
         self.newest |= dict.fromkeys(names, verdicts[-1].fire_time)
         if is_in_line:
@@ -58,3 +60,24 @@ def may_begin(verdicts: Sequence[Verdict]) -> bool:
     """Tell whether what is to run is alone and no catch-up, which is spread with others."""
     to_run = [verdict for verdict in verdicts if verdict.skip_reason is None]
     return len(to_run) == 1 and to_run[0].cause is Cause.SCHEDULE
+
+
+def grouped(
+    jobs: Sequence[str], rules: Mapping[str, Rule], decided: Mapping[str, datetime]
+) -> tuple[list[tuple[Share, list[str]]], list[str]]:
+    """Tell jobs apart by what their verdicts depend on; the rest depends on more than that."""
+    keys = list(zip(map(rules.get, jobs), map(decided.get, jobs), strict=True))
+    groups: dict[tuple[Rule | None, datetime | None], list[str]] = {key: [] for key in keys}
+    if len(groups) == 1:
+        groups[keys[0]].extend(jobs)
+    else:
+        for key, job in zip(keys, jobs, strict=True):
+            groups[key].append(job)
+    shared: list[tuple[Share, list[str]]] = []
+    rest: list[str] = []
+    for (rule, since), some in groups.items():
+        if rule is None or since is None:
+            rest += some
+        else:
+            shared.append(((rule, since), some))
+    return shared, rest

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, KeysView, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from syncd.engine.base import Engine
@@ -12,11 +13,11 @@ from syncd.jobs.base import Surroundings
 from syncd.model.run import Cause, Outcome, Run
 from syncd.model.schedule import Known
 from syncd.schedule.agenda import Agenda, Entry, Wake
-from syncd.schedule.found import Found, Share, may_begin
+from syncd.schedule.found import Found, Share, grouped, may_begin
 from syncd.schedule.jitter import due_at
 from syncd.schedule.ledger import Ledger
 from syncd.schedule.lines import Lines
-from syncd.schedule.roster import Roster, Rule
+from syncd.schedule.roster import Roster
 from syncd.schedule.telling import tell
 from syncd.schedule.turns import in_turns
 from syncd.schedule.verdicts import MOST_VERDICTS, Question, Way, decide
@@ -27,7 +28,8 @@ _SPREAD = timedelta(seconds=60)
 # One statement writes so many rows at most, however many jobs there are.
 _MOST_ROWS = 50_000
 _FEWEST_VERDICTS = 5
-_BREATH = 200
+# So many jobs are decided or planned before others get their turn: less than a millisecond.
+_BREATH = 500
 
 
 class Looks:
@@ -52,6 +54,7 @@ class Looks:
         self._ledger: Ledger = around.stores.runs
         self._decided: dict[str, datetime] = {}
         self._due: dict[str, datetime] = {}
+        self._asked: KeysView[str] = {}.keys()
         self._unsure: set[str] = set()
         self._to_tell: list[Run] = []
         self._to_plan: deque[Sequence[str]] = deque()
@@ -68,7 +71,7 @@ class Looks:
     def learn(self, known: Mapping[str, Known]) -> None:
         """Take over what the ledger knows, and plan from there."""
         self._decided |= {job: each.decided_until for job, each in known.items()}
-        self._plan(known)
+        self._plan(list(known))
 
     def forget(self, jobs: Iterable[str]) -> None:
         """Decide nothing about these jobs until something is known of them again."""
@@ -78,7 +81,7 @@ class Looks:
 
     def is_unsure_of(self, jobs: Collection[str]) -> bool:
         """Tell whether fires of these jobs may be in the ledger without our knowing."""
-        return not self._unsure.isdisjoint(jobs)
+        return not (self._unsure | self._asked).isdisjoint(jobs)
 
     def clear(self) -> None:
         """Decide nothing about any job until something is known of it again."""
@@ -92,28 +95,13 @@ class Looks:
         """Put a job's first fire without a verdict on the agenda."""
         self._plan([job])
 
-    def _plan(self, jobs: Collection[str]) -> None:
+    def _plan(self, jobs: Sequence[str]) -> None:
         """Plan jobs; what many of them share is looked for once."""
-        groups, rest = self._grouped(jobs)
+        groups, rest = grouped(jobs, self._roster.rules, self._decided)
         for (_, since), some in groups:
             self._plan_to(some, self._roster.timetable(some[0]).next_after(since))
         for job in rest:
             self._plan_to([job], self._next_of(job))
-
-    def _grouped(self, jobs: Collection[str]) -> tuple[list[tuple[Share, list[str]]], list[str]]:
-        """Tell jobs apart by what their fires depend on; the rest depends on more than that."""
-        groups: defaultdict[tuple[Rule | None, datetime | None], list[str]] = defaultdict(list)
-        keys = zip(map(self._roster.rules.get, jobs), map(self._decided.get, jobs), strict=True)
-        for key, job in zip(keys, jobs, strict=True):
-            groups[key].append(job)
-        shared: list[tuple[Share, list[str]]] = []
-        rest: list[str] = []
-        for (rule, since), some in groups.items():
-            if rule is None or since is None:
-                rest += some
-            else:
-                shared.append(((rule, since), some))
-        return shared, rest
 
     def _plan_to(self, jobs: Sequence[str], at: datetime | None) -> None:
         if at is None:
@@ -170,16 +158,30 @@ class Looks:
         parts = [due[start : start + _BREATH] for start in range(0, len(due), _BREATH)]
         for some in parts:
             await self._find_among([job for job in some if job in self._due], busy, found)
-        self._unsure |= found.newest.keys()
-        claimed = await self._ledger.claim(found.fires, now) if found.fires else ()
-        self._unsure -= found.newest.keys()
+        claimed = await self._claim(found)
         # What changed meanwhile is learned anew.
-        self._decided |= {job: at for job, at in found.newest.items() if job in self._decided}
+        gone = found.newest.keys() - self._decided.keys()
+        self._decided |= found.newest
+        self.forget(gone)
         self._queue_all(claimed, found)
         if self._around.bus.is_heard:
             self._to_tell.extend(claimed)
         self._to_plan.extend(parts)
         return found.newest.keys()
+
+    async def _claim(self, found: Found) -> Sequence[Run]:
+        """Write down what was found; without an answer nobody knows whether that was done."""
+        self._asked = found.newest.keys()
+        try:
+            claimed = await self._ledger.claim(found.fires, found.now) if found.fires else ()
+        except BaseException:
+            self._unsure |= self._asked
+            raise
+        finally:
+            self._asked = {}.keys()
+        if self._unsure:
+            self._unsure -= found.newest.keys()
+        return claimed
 
     def _queue_all(self, claimed: Sequence[Run], found: Found) -> None:
         """Let runs begin: at once where nothing is ahead, else when their turns come."""
@@ -231,11 +233,14 @@ class Looks:
         by_job = {run.job: run for run in runs}
         return [by_job[job] for job in self._roster.in_order(by_job)]
 
-    async def _find_among(self, jobs: Collection[str], busy: Collection[str], found: Found) -> None:
+    async def _find_among(self, jobs: Sequence[str], busy: Collection[str], found: Found) -> None:
         """Decide what is due for jobs: once for all that share it and have nothing ahead."""
-        pauses_of, begun = self._around.admission.pauses_of, len(found.fires)
-        alone = {job: None for job in jobs if job in busy or pauses_of(job)}
-        groups, rest = self._grouped([job for job in jobs if job not in alone] if alone else jobs)
+        pauses, begun = self._around.admission, len(found.fires)
+        alone: dict[str, None] = {}
+        if busy or pauses.are_known:
+            alone = {job: None for job in jobs if job in busy or pauses.pauses_of(job)}
+        plain = [job for job in jobs if job not in alone] if alone else jobs
+        groups, rest = grouped(plain, self._roster.rules, self._decided)
         for job in (*alone, *rest):
             await self._find(job, found)
         for share, some in groups:
@@ -270,7 +275,9 @@ class Looks:
         if one is None:
             return
         if share not in found.shared:
-            found.shared[share] = await in_turns(decide(self._question(one, found)))
+            # A pause of one that came while others had their turn is none of all.
+            plain = replace(self._question(one, found), pauses=())
+            found.shared[share] = await in_turns(decide(plain))
         verdicts = found.shared[share]
         is_in_line, step = not may_begin(verdicts), max(1, _BREATH // max(1, len(verdicts)))
         for start in range(0, len(jobs), step):

@@ -112,10 +112,10 @@ class Scheduler(Triggers):
                 self._follow_ups.forget(name)
 
     def _start(self, runs: Sequence[Run]) -> None:
-        known = [run for run in runs if self.knows(run.job)]
+        known = [run for run in runs if run.job in self._schedules]
         if len(known) < len(runs):
-            # Their jobs went while the ledger was asked.
-            self._unwanted.extend(run for run in runs if not self.knows(run.job))
+            # The jobs of the others went while the ledger was asked.
+            self._unwanted.extend(run for run in runs if run.job not in self._schedules)
             self._agenda.wake()
         super()._start(known)
 

@@ -120,6 +120,6 @@ class Triggers(Roster):
             self._lines.begin()
 
     def _start(self, runs: Sequence[Run]) -> None:
-        start, deadline = self._engine.start, self.deadline
-        for run, job in zip(runs, self.jobs(run.job for run in runs), strict=True):
-            start(Order(run, job, Stop(), deadline))
+        start, schedules, deadline = self._engine.start, self._schedules, self.deadline
+        for run in runs:
+            start(Order(run, schedules[run.job].job, Stop(), deadline))
