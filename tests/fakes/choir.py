@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,8 +98,8 @@ class Hall:
     """The service: its singers and their ratings, and what it was asked.
 
     A question about somebody in `poison` fails, `odd` have no rating, of `silent` nothing is said;
-    `instead` is what everybody gets. With `holding` an answer waits until that is set; `reached`
-    says that one does.
+    `instead` is what everybody gets. Of the questions that come after the first `answers`, each
+    waits for `release`; `reached` says that one does.
     """
 
     def __init__(self, singers: int) -> None:
@@ -108,12 +109,18 @@ class Hall:
         self.odd: set[str] = set()
         self.silent: set[str] = set()
         self.instead: tuple[int, str, str] | None = None
-        self.holding: asyncio.Event | None = None
+        self.answers = math.inf
+        self._released = asyncio.Event()
         self.reached = asyncio.Event()
 
     def handles(self) -> dict[str, str]:
         """Return who is who, by user."""
         return {f"u{name[1:]}": name for name in self.ratings}
+
+    def release(self) -> None:
+        """Answer those that wait, and everybody from now on."""
+        self.answers = math.inf
+        self._released.set()
 
     def asked_for(self, name: str) -> int:
         """Return how many questions were about somebody."""
@@ -122,9 +129,9 @@ class Hall:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         names = request.query["names"].split(";")
         self.asked.append(names)
-        if self.holding is not None:
+        if len(self.asked) > self.answers:
             self.reached.set()
-            await self.holding.wait()
+            await self._released.wait()
         if self.instead is not None:
             status, kind, text = self.instead
             return web.Response(status=status, content_type=kind, text=text)

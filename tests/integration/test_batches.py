@@ -92,12 +92,12 @@ async def test_withdrawn_account_is_left_out_before_anybody_is_asked(
 ) -> None:
     await world.run()
     hall.asked.clear()
-    hall.holding = asyncio.Event()
+    hall.answers = 0
     running = asyncio.create_task(world.run())
     await hall.reached.wait()
     waiting = next(name for name in hall.ratings if name not in hall.asked[0])
     await world.withdraw(f"u{waiting[1:]}")
-    hall.holding.set()
+    hall.release()
 
     run = await running
 
