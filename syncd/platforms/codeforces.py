@@ -89,7 +89,7 @@ class Codeforces(Platform):
 
     async def _ask(self, batch: Batch) -> BadPayload | None:
         """Settle a batch, or return why the call as a whole came to nothing."""
-        for _ in range(2 * len(batch.asked)):
+        for _ in range(2 * len(batch.asked) + 1):
             # Without `lang` some answers come in Russian.
             params = {"handles": ";".join(batch.handles()), "lang": "en"}
             request = Request(segments=("api", "user.info"), params=params)
