@@ -37,6 +37,7 @@ allow_private = true
 rate = "{rate}"
 timeout = "{timeout}"
 credentials = [{{ name = "main", token = "${{TOKEN:-}}" }}]
+{settings}
 
 [jobs.sync]
 kind = "profiles"
@@ -121,8 +122,12 @@ async def syncing(
     rate: str = "10/s",
     timeout: str = "30s",  # noqa: ASYNC109 - what config.toml says
     sweep: bool = True,
+    addresses: str = "",
 ) -> AsyncIterator[Syncing]:
-    """Bring up what `config.toml` builds, over `database`'s schema and a platform at `base_url`."""
+    """Bring up what `config.toml` builds, over `database`'s schema and a platform at `base_url`.
+
+    `addresses` are lines of the platform's section that lead to further services.
+    """
     settings = database.settings
     text = CONFIG.format(
         address=settings.address,
@@ -132,6 +137,7 @@ async def syncing(
         rate=rate,
         timeout=timeout,
         sweep=str(sweep).lower(),
+        settings=addresses,
     )
     (folder / "config.toml").write_text(text)
     config = load_config(folder / "config.toml", {"TOKEN": token})
