@@ -198,7 +198,7 @@ async def test_name_of_another_without_a_witness_is_the_wrong_account() -> None:
 async def test_error_of_one_is_raised_where_one_is_asked_for(account: Account) -> None:
     platform = Codeforces("codeforces", Service(), Limits(rate=1))
 
-    with pytest.raises(AccountNotFound, match="'Ada': does not exist on codeforces"):
+    with pytest.raises(AccountNotFound, match="'Ada' does not exist on codeforces"):
         await platform.fetch(account)
 
 
