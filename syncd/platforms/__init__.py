@@ -6,4 +6,7 @@ typed errors. It sees no storage and sleeps never: limits, pauses and retries ar
 Where a profile stands on two services, the second is a companion of the platform: asked as nobody,
 within limits of its own, stored and shown under its own name among the platform's credentials.
 Trouble with it is trouble with the account, or, when it is the service's, the end of the pass.
+
+`base` is the contract, `shape` what adapters share: typed reading of an answer, where nothing that
+is absent becomes 0, and the judgement of sites that know nobody by a credential.
 """

@@ -124,7 +124,10 @@ async def syncing(
     sweep: bool = True,
     urls: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Syncing]:
-    """Bring up what `config.toml` builds, over `database`'s schema and a platform at `base_url`."""
+    """Bring up what `config.toml` builds, over `database`'s schema and a platform at `base_url`.
+
+    `urls` leads to the platform's further services.
+    """
     settings = database.settings
     text = CONFIG.format(
         address=settings.address,
