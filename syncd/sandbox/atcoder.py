@@ -111,6 +111,7 @@ class AtCoderStandIn(Service):
         player = self.players.player(index)
         rating = _rating(player)
         return {
+            "external_id": player.handle.lower(),
             "handle": player.handle,
             "rating": None if rating is None else float(rating),
             "solved": player.solved or None,

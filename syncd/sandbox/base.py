@@ -56,6 +56,9 @@ class StandIn(ABC):
     takes_credentials: ClassVar[bool] = False
     """Whether a caller may be somebody; then `revoke` is among the changes."""
 
+    tells_handle: ClassVar[bool] = True
+    """Whether an answer says whose it is; where not, the spelling asked for is all there is."""
+
     odd_answers: ClassVar[Mapping[str, Odd]] = {}
     """What the service itself was seen to do, by name; for its path they are faults like others."""
 

@@ -77,11 +77,6 @@ def _rewritten(old: str, new: str) -> Fault:
     )
 
 
-def _cut(before: str) -> Fault:
-    """Let a proxy end the page early, its length told right."""
-    return lambda answer: replace(answer, body=answer.body.partition(before.encode())[0])
-
-
 def _generic() -> Answer:
     return page(PAGE.format(title=escape(GENERIC), settings="{}", body="<h1>Learn</h1>"))
 
@@ -97,7 +92,7 @@ ODD: Mapping[str, Odd] = MappingProxyType({
     "maintenance": Odd(fault=instead(MAINTENANCE, content_type="text/html"), outcome="transient"),
     "maintenance with 503": Odd(
         fault=instead(MAINTENANCE, status=503, content_type="text/html"), outcome="transient"),
-    "cut off": Odd(fault=_cut("1</h3>"), outcome="transient"),
+    "cut off": Odd(fault=_rewritten(r"(Problems Solved: \d).*", r"\1"), outcome="transient"),
     "too many": Odd(
         fault=instead("<h1>Too Many Requests</h1>", status=429, content_type="text/html"),
         outcome="rate_limited"),
@@ -128,6 +123,7 @@ class CodeChefStandIn(Service):
     # Nobody publishes a limit; who reads it daily asks once a second and meets 429 beyond that.
     documented: ClassVar[Documented] = Documented(requests_a_minute=60, requests_at_a_time=2)
     odd_answers: ClassVar[Mapping[str, Odd]] = ODD
+    follows_renames: ClassVar[bool] = True
     somebody_else: ClassVar[Fault] = _rewritten("<title>[^ ]+ ", "<title>somebodyelse ")
 
     def answer(self, request: web.BaseRequest, body: bytes) -> Answer:
@@ -157,6 +153,7 @@ class CodeChefStandIn(Service):
         player = self.players.player(index)
         rating = _rating(player)
         return {
+            "external_id": player.handle.lower(),
             "handle": player.handle,
             "rating": None if rating is None else float(rating),
             "solved": player.solved,

@@ -59,6 +59,8 @@ class GeeksForGeeksStandIn(Service):
 
     # Nobody publishes a limit; who reads it daily asks six times a second.
     documented: ClassVar[Documented] = Documented(requests_a_minute=120, requests_at_a_time=6)
+    follows_renames: ClassVar[bool] = True
+    tells_handle: ClassVar[bool] = False
     odd_answers: ClassVar[Mapping[str, Odd]] = ODD
     # An answer never says about whom it is: two people in one is all that could be noticed.
     somebody_else: ClassVar[Fault] = staticmethod(
@@ -91,7 +93,12 @@ class GeeksForGeeksStandIn(Service):
     def expected(self, index: int) -> Mapping[str, Any]:
         """Return what is true of somebody now, by the names of a profile's fields."""
         player = self.players.player(index)
-        return {"handle": player.handle, "rating": None, "solved": player.solved}
+        return {
+            "external_id": player.handle.lower(),
+            "handle": player.handle,
+            "rating": None,
+            "solved": player.solved,
+        }
 
     def _unknown(self, handle: str) -> Answer:
         draw = Draw(self.players.seed, "unknown", handle.lower())

@@ -8,15 +8,22 @@ may be stored of it. The lines are in the modules `recorded_lines*`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from random import Random
 from typing import Any
 
 from aiohttp import web
+from fakes.clock import FakeClock
 from fakes.payloads import Recorded
+from fakes.platform_worlds import FOUND
 
+from syncd.config.models import PlatformSettings
+from syncd.platforms.base import Platform
 from syncd.sandbox.answer import Answer
+from syncd.telemetry.bus import Bus
 
 Change = Callable[[bytes], bytes]
 Made = Callable[[Recorded, str], Answer]
@@ -69,6 +76,7 @@ class Lines:
         self.recorded = recorded
         self.line = line
         self.change: Change = lambda body: body
+        self.answered = 0
 
     def answer(self, asked: str) -> Answer:
         """What is in the file, as it is sent."""
@@ -86,10 +94,29 @@ class Lines:
                 return data.sent() if isinstance(data, Page) else web.json_response(data)
         if not fnmatchcase(asked, self.line.to):
             return web.Response(status=501, text=f"nothing recorded for {asked[:200]}")
+        self.answered += 1
         answer = self.answer(asked)
         return web.Response(
             status=answer.status, headers=answer.headers, body=self.change(answer.body)
         )
+
+
+@asynccontextmanager
+async def reading(platform: str, base_url: str, clock: FakeClock) -> AsyncIterator[Platform]:
+    """Connect a platform, and its companions, to a server of recorded answers."""
+    plugin = FOUND[platform]
+    given = {"base_url": base_url, "urls": companions(platform, base_url), "allow_private": True}
+    settings = PlatformSettings.model_validate({**dict(plugin.defaults), **given})
+    [connected] = plugin.connect(platform, settings, clock=clock, bus=Bus(), random=Random(1))
+    async with AsyncExitStack() as stack:
+        for client in connected.clients:
+            await stack.enter_async_context(client)
+        yield connected
+
+
+def companions(platform: str, base_url: str) -> dict[str, str]:
+    """Where a platform's companions are, who are served together with it."""
+    return {name: f"{base_url}/{name}" for name in FOUND[platform].companions}
 
 
 def told(data: Any) -> Answer:

@@ -13,10 +13,12 @@ import pytest
 from fakes.clock import FakeClock
 from fakes.payloads import Recorded, load_index, payload_dir
 from fakes.platform_worlds import FOUND
-from fakes.recorded import Line, Lines
+from fakes.recorded import Line, Lines, companions, reading
 from fakes.recorded_lines import LINES
 from fakes.syncing import Syncing, syncing
 
+from syncd.errors import PlatformError
+from syncd.model.account import Account, AccountId
 from syncd.sandbox.server import serve
 from syncd.store.database import Database
 
@@ -25,7 +27,7 @@ RecordProperty = Callable[[str, object], None]
 # GitHub's have a suite of their own, with what only GitHub has.
 PLATFORMS = [name for name in FOUND if name != "github"]
 KNOWN = [recorded for name in PLATFORMS for recorded in load_index(name)]
-OF_THE_PLATFORM = {"blocked", "transient", "rate_limited"}
+GOOD, ABOUT_ONE, ABOUT_ALL = "stored", "about one", "about all"
 
 
 @asynccontextmanager
@@ -33,7 +35,6 @@ async def linked(
     recorded: Recorded, line: Line, database: Database, folder: Path
 ) -> AsyncIterator[Syncing]:
     platform = recorded.file.partition("/")[0]
-    companions = FOUND[platform].companions
     async with (
         serve(Lines(recorded, line)) as url,
         syncing(
@@ -43,16 +44,22 @@ async def linked(
             clock=FakeClock(),
             platform=platform,
             token="",
-            urls={name: f"{url}/{name}" for name in companions},
+            urls=companions(platform, url),
         ) as world,
     ):
         await world.link({handle: handle for handle in line.people()})
         yield world
 
 
-def lines(*, stored: bool) -> list[tuple[Recorded, Line]]:
+def reach(line: Line) -> str:
+    if not line.outcome:
+        return GOOD
+    return ABOUT_ALL if line.outcome in {"blocked", "rate_limited"} else ABOUT_ONE
+
+
+def lines(reaches: str) -> list[tuple[Recorded, Line]]:
     found = [(recorded, LINES[recorded.file]) for recorded in KNOWN if recorded.file in LINES]
-    return [(recorded, line) for recorded, line in found if (line.outcome == "") is stored]
+    return [(recorded, line) for recorded, line in found if reach(line) == reaches]
 
 
 def name(value: object) -> str:
@@ -71,7 +78,7 @@ def test_every_recorded_file_has_its_line(platform: str) -> None:
     assert known == {file for file in LINES if file.startswith(f"{platform}/")}
 
 
-@pytest.mark.parametrize(("recorded", "line"), lines(stored=True), ids=name)
+@pytest.mark.parametrize(("recorded", "line"), lines(GOOD), ids=name)
 async def test_good_recorded_answer_becomes_its_row(
     recorded: Recorded,
     line: Line,
@@ -90,8 +97,8 @@ async def test_good_recorded_answer_becomes_its_row(
     record_property("payload", recorded.file)
 
 
-@pytest.mark.parametrize(("recorded", "line"), lines(stored=False), ids=name)
-async def test_every_other_recorded_answer_stores_nothing_and_says_why(
+@pytest.mark.parametrize(("recorded", "line"), lines(ABOUT_ONE), ids=name)
+async def test_recorded_answer_about_one_account_stores_nothing_and_says_why(
     recorded: Recorded,
     line: Line,
     database: Database,
@@ -103,11 +110,28 @@ async def test_every_other_recorded_answer_stores_nothing_and_says_why(
         row = await world.account(line.handle)
         stored = await world.count("profiles")
 
-    is_about_all = line.outcome in OF_THE_PLATFORM
-    assert (stored, row["raw"], row["rating"], row["solved"]) == (0, None, None, None)
-    assert run.report.failures == ({} if is_about_all else {line.outcome: 1})
-    # What is the platform's is nobody's failure: the account stays as it was.
-    assert row["outcome"] == ("" if is_about_all else line.outcome)
-    assert row["fail_streak"] == (0 if is_about_all else 1)
-    assert row["state"] == "active"
+    assert (stored, row["raw"]) == (0, None)
+    assert run.report.failures == {line.outcome: 1}
+    assert (row["outcome"], row["fail_streak"], row["state"]) == (line.outcome, 1, "active")
+    record_property("payload", recorded.file)
+
+
+@pytest.mark.parametrize(("recorded", "line"), lines(ABOUT_ALL), ids=name)
+async def test_recorded_answer_about_everybody_holds_the_platform_at_once(
+    recorded: Recorded, line: Line, record_property: RecordProperty
+) -> None:
+    platform, clock = recorded.file.partition("/")[0], FakeClock()
+    account = Account(id=AccountId(1), user_key="u", platform=platform, handle=line.handle)
+    lines = Lines(recorded, line)
+
+    async with serve(lines) as url, reading(platform, url, clock) as asking:
+        for _ in range(2):
+            with pytest.raises(PlatformError) as raised:
+                await clock.run(asking.fetch(account))
+        held_until = asking.paused_until()
+
+    assert raised.value.outcome == line.outcome
+    assert held_until is not None
+    assert held_until > clock.now()
+    assert lines.answered <= 2
     record_property("payload", recorded.file)
