@@ -16,7 +16,7 @@ from syncd.model.run import Report, RunId
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Connection, Database, undo
 from syncd.store.letters import LetterStore
-from syncd.store.runs import RunStore
+from syncd.store.runs import RunStore, Share
 from syncd.store.successes import SuccessStore, once
 from syncd.store.translation import RowRefused
 
@@ -25,7 +25,11 @@ _T = TypeVar("_T", Success, Failure, Retry, Withdrawn)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What a run learned about some accounts of one platform, to be committed together."""
+    """What a run learned about some accounts of one platform, to be committed together.
+
+    `asked` counts the answers about single accounts that it holds, `seconds` is how long they took
+    together: of a question about many, each account has its share.
+    """
 
     run_id: RunId
     kind: str
@@ -35,6 +39,8 @@ class Batch:
     calls: int
     saved: int
     at: datetime
+    asked: int = 0
+    seconds: float = 0.0
     dry_run: bool = False
 
 
@@ -83,7 +89,7 @@ class SyncStore:
             return await self.commit(replace(batch, items=[failure]))
         middle = len(batch.items) // 2
         first = await self.commit(replace(batch, items=batch.items[:middle]))
-        rest = replace(batch, items=batch.items[middle:], calls=0, saved=0)
+        rest = replace(batch, items=batch.items[middle:], calls=0, saved=0, asked=0, seconds=0.0)
         second = await self.commit(rest)
         return Committed(
             report=first.report + second.report, letters=[*first.letters, *second.letters]
@@ -100,7 +106,10 @@ class SyncStore:
                     committed = replace(committed, letters=())
                     transaction = connection.transaction()
                     await transaction.start()
-                await self._runs.add_report(connection, batch.run_id, committed.report, batch.at)
+                share = Share(batch.platform, batch.asked, batch.seconds)
+                await self._runs.add_report(
+                    connection, batch.run_id, committed.report, batch.at, share
+                )
             except BaseException:
                 await undo(connection, transaction)
                 raise
@@ -116,13 +125,7 @@ class SyncStore:
                 for item in batch.items
             ],
         )
-        words = await self._successes.write(
-            connection,
-            _only(items, Success),
-            kind=batch.kind,
-            mapper_version=batch.mapper_version,
-            at=batch.at,
-        )
+        words = await self._successes.write(connection, batch, _only(items, Success))
         letters = await self._write_failures(connection, batch, _only(items, Failure))
         await self._write_retries(connection, batch, _only(items, Retry))
         await self._write_skips(connection, batch, _only(items, Withdrawn))
