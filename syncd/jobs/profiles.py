@@ -19,11 +19,12 @@ from syncd.jobs.fanout import Fanout
 from syncd.jobs.judgement import CONFIRM_APART
 from syncd.jobs.passes import pass_after_pass
 from syncd.jobs.progress import Progress
+from syncd.jobs.stop import StopReason
 from syncd.jobs.work import Budget, Work
 from syncd.model.run import Cause, Ending, Outcome, PlatformReport
 from syncd.platforms.base import Platform
 from syncd.store.accounts import Outlet, Selection
-from syncd.telemetry.events import AccountChanged
+from syncd.telemetry.events import AccountChanged, PlatformFinished
 from syncd.telemetry.purpose import Purpose
 
 _KIND = "profiles"
@@ -97,18 +98,18 @@ class Profiles(JobKind[ProfilesOptions]):
         accounts = context.around.stores.accounts
         await forget_ahead(context.around)
         await accounts.enroll(_KIND, _outlets(context.around, selection.platforms))
-        run = context.run
-        limit, seen = run.options.limit, run.report.seen
-        done = await context.around.stores.runs.platform_reports([run.id])
+        limit, seen = context.run.options.limit, context.run.report.seen
         shared = _Pass(
             context=context,
             selection=selection,
-            before=done[run.id],
+            before=await _shares(context) if seen else {},
             due=await accounts.count_due(selection),
             budget=Budget(None if limit is None else max(0, limit - seen)),
         )
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._sync(shared, name)) for name in selection.platforms]
+        if context.stop.reason is not StopReason.DRAIN and (seen or shared.due):
+            await _tell_shares(context)
         return _ending([end for task in tasks for end in task.result()])
 
     def _selection(self, context: RunContext) -> Selection:
@@ -227,6 +228,27 @@ def _outlets(around: Surroundings, platforms: Sequence[str]) -> Sequence[Outlet]
     return [
         (name, platform.credential) for name in platforms for platform in around.platforms[name]
     ]
+
+
+async def _shares(context: RunContext) -> Mapping[str, PlatformReport]:
+    """Return what the run has come to on each platform."""
+    run_id = context.run.id
+    return (await context.around.stores.runs.platform_reports([run_id]))[run_id]
+
+
+async def _tell_shares(context: RunContext) -> None:
+    for name, share in (await _shares(context)).items():
+        context.around.bus.emit(
+            PlatformFinished(
+                run_id=context.run.id,
+                job=context.run.job,
+                platform=name,
+                report=share.report,
+                profiles=share.profiles,
+                success_rate=share.success_rate,
+                mean_seconds=share.mean_seconds,
+            )
+        )
 
 
 def _ending(ends: Sequence[_End]) -> Ending:
