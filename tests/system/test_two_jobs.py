@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from fakes.daemon_config import Tables
+from fakes.daemon_config import Tables, merged
 from fakes.daemon_process import DaemonProcess, Start
 from fakes.quizzes import BACKUP, MAIN, QUIZZES, QuizService, linked, quiz_tables, write_quizzes
 from fakes.terminal import on_terminal
@@ -56,10 +56,10 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
 @pytest.fixture
 def paired(external_daemon: Start, environ: Mapping[str, str]) -> Any:
     @asynccontextmanager
-    async def start(service: QuizService, **tables: Tables) -> AsyncIterator[Pair]:
+    async def start(service: QuizService, over: Tables | None = None) -> AsyncIterator[Pair]:
         async with (
             serve(service) as url,
-            external_daemon(None, {**quiz_tables(url), **tables}, environ=environ) as daemon,
+            external_daemon(None, merged(quiz_tables(url), over or {}), environ=environ) as daemon,
         ):
             yield Pair(daemon, service)
 
@@ -153,6 +153,22 @@ async def test_counts_by_platform_add_up_after_a_kill(paired: Any) -> None:
     table = {line[0]: line for line in lines if line and line[0] in QUIZZES}
     assert table["quiz_one"][:8] == ["quiz_one", "60", "54", "54", "0", "0", "6", "90.0"]
     assert "schema_error 3, unsuitable 2, not_found 1" in shown.out
+
+
+async def test_log_of_profile_updates_begins_and_ends_with_the_words_people_search_for(
+    paired: Any,
+) -> None:
+    often = {f"jobs.{MAIN}": {"schedule": "*/2 * * * * *"}, "logging": {"dir": "logs"}}
+    async with paired(QuizService(), often) as pair:
+        await pair.link("p01", "p02")
+        fired = (await pair.daemon.told("run.finished", job=MAIN, created=12))["run_id"]
+        lines = (pair.daemon.folder / "logs" / "profile-update-current.log").read_text().split("\n")
+
+    told = [line.split(" ", 2)[2].strip() for line in lines if f"run={fired}" in line]
+    assert re.match(r"Running scheduled profile update at \d+:\d\d [AP]M IST +event=", told[0])
+    assert [line.split()[0] for line in told[1:-1]] == ["platform.finished"] * len(QUIZZES)
+    assert "platform=quiz_five seen=2 created=2" in told[1]
+    assert told[-1].startswith("Sync completed ")
 
 
 async def test_follow_ends_with_a_table_and_writes_plain_lines_into_a_pipe(paired: Any) -> None:
