@@ -164,8 +164,12 @@ class Profiles(JobKind[ProfilesOptions]):
         except* StoreUnavailable:
             progress.tell("PostgreSQL")
             raise
+        ends = [task.result() for task in tasks]
+        if not context.stop.is_requested and all(end.error is None for end in ends):
+            # Nothing is left: another run asked for the others that were due.
+            progress.total = progress.report.seen
         progress.tell("")
-        return [task.result() for task in tasks]
+        return ends
 
     async def _sync_as(self, shared: _Pass, platform: Platform, progress: Progress) -> _End:
         """Work through the accounts of one credential; what becomes of others is their affair."""
