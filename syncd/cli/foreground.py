@@ -28,14 +28,11 @@ def run_here(console: Console, job: str, narrowed: dict[str, Any]) -> dict[str, 
         raise unknown_job(job, list(config.jobs))
     import pydantic_core  # noqa: PLC0415 - heavy, as all of these
 
-    from syncd.clock import SystemClock  # noqa: PLC0415
-    from syncd.daemon.answers import run_answer  # noqa: PLC0415
     from syncd.daemon.foreground import run_once  # noqa: PLC0415
     from syncd.model.run import RunOptions  # noqa: PLC0415
 
     options = RunOptions(**{**narrowed, "only": tuple(narrowed["only"])})
     with ProgressView(console) as view:
         run = run_once(config, job, options, lambda told: view.update(dataclasses.asdict(told)))
-    shape = run_answer(run, {}, SystemClock().now())
-    answer: dict[str, Any] = json.loads(pydantic_core.to_json(shape))
+    answer: dict[str, Any] = json.loads(pydantic_core.to_json(run))
     return answer

@@ -115,18 +115,19 @@ def ask_job(client: ControlClient, job: str, action: str, body: Json | None = No
     Raises:
         BadInput: there is no such job; the hint names the one that was probably meant.
     """
-    with _known_job(client, job):
+    with known_job(client, job):
         return client.post(api_path("jobs", job, action), body)
 
 
 def change_job(client: ControlClient, job: str, body: Json) -> Json:
     """Change a job over config.toml and return it as it is then; raises like `ask_job`."""
-    with _known_job(client, job):
+    with known_job(client, job):
         return client.patch(api_path("jobs", job), body)
 
 
 @contextlib.contextmanager
-def _known_job(client: ControlClient, job: str) -> Iterator[None]:
+def known_job(client: ControlClient, job: str) -> Iterator[None]:
+    """Say which job was probably meant where the daemon knows none of that name."""
     try:
         yield
     except NotKnown as error:

@@ -10,6 +10,7 @@ import click
 from syncd.cli.base import Command, Exit
 from syncd.cli.console import Console
 from syncd.cli.reach import connect
+from syncd.cli.shares import show_shares
 from syncd.cli.words import (
     cause_in_words,
     counted,
@@ -28,7 +29,7 @@ _INSTANTS = ("fire_time", "due_at", "claimed_at", "started_at", "finished_at")
 class Show(Command):
     """Show one run.
 
-    When it ran, why, and what came of it; times are UTC.
+    When it ran, why, and what came of it on each platform; times are UTC.
     """
 
     parameters = (click.Argument(["run_id"], metavar="RUN", type=click.IntRange(1)),)
@@ -41,6 +42,7 @@ class Show(Command):
             console.show_json(run)
         else:
             console.show_table(list(_rows(run)))
+            show_shares(console, run)
         return Exit.OK
 
 

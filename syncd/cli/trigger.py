@@ -102,6 +102,7 @@ def _follow(console: Console, client: ControlClient, run: Json) -> Exit:
 def _finish(console: Console, run: Json) -> Exit:
     """Show what came of a run and return what that means to a script."""
     from syncd.cli.progress import summary  # noqa: PLC0415 - only where a run was waited for
+    from syncd.cli.shares import show_shares  # noqa: PLC0415 - the same
 
     if console.is_json:
         console.show_json(run)
@@ -109,16 +110,17 @@ def _finish(console: Console, run: Json) -> Exit:
         console.show(summary(run))
         if run["kind"] != _MIRROR:
             console.show(f"requests: {run['calls']:,} calls, {run['saved']:,} cost no quota")
+            show_shares(console, run)
     if run["hint"]:
         console.say(f"  hint: {run['hint']}")
     return dict(_EXITS).get(run["outcome"], Exit.FAILED)
 
 
 def _quotas(client: ControlClient, run: Json) -> list[str]:
-    """Write what is left of the quota of every platform the run may have used."""
-    wanted = run["options"]["platform"]
+    """Write what is left of the quota of every platform that the run asked."""
+    asked = run.get("platforms", {})
     return [
         f"quota left on {platform['name']}: {quota_in_words(platform)}"
         for platform in client.get(api_path("platforms"))["platforms"]
-        if wanted in {"", platform["name"]} and quota_in_words(platform) != NONE
+        if platform["name"] in asked and quota_in_words(platform) != NONE
     ]

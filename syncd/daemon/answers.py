@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.daemon.leadership import Leadership
 from syncd.model.pause import Pause
-from syncd.model.run import Outcome, Run
+from syncd.model.run import Outcome, PlatformReport, Run
 from syncd.schedule.roster import Schedule
 from syncd.telemetry.events import RunProgressed
 
@@ -51,6 +52,27 @@ def run_answer(run: Run, progress: dict[str, RunProgressed], now: datetime) -> J
         "error": run.error,
         "hint": run.hint,
         "progress": {name: _progress(told) for name, told in progress.items()},
+    }
+
+
+def platforms_answer(reports: Mapping[str, PlatformReport]) -> Json:
+    """Describe what a run came to by platform: `users = profiles + skipped + failed`."""
+    return {
+        name: {
+            "users": share.report.seen,
+            "profiles": share.profiles,
+            "created": share.report.created,
+            "updated": share.report.updated,
+            "unchanged": share.report.unchanged,
+            "skipped": share.report.skipped,
+            "failed": share.report.failed,
+            "failures": dict(share.report.failures),
+            "success_rate": share.success_rate,
+            "mean_seconds": share.mean_seconds,
+            "calls": share.report.calls,
+            "saved": share.report.saved,
+        }
+        for name, share in reports.items()
     }
 
 

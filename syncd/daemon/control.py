@@ -14,6 +14,7 @@ from syncd.daemon.answers import (
     job_state,
     leader_answer,
     pause_answer,
+    platforms_answer,
     run_answer,
     schedule_answer,
     total_freshness,
@@ -146,10 +147,12 @@ class Control(UserDesk, LetterDesk, OrderDesk, Standing):
         return [await self._job_answer(name, last.get(name)) for name in names]
 
     async def job(self, job: str) -> Json:
-        """Return one job."""
+        """Return one job, with what its runs came to on each platform."""
         self._core.scheduler.job(job)
         last = await self._runs.last_of([job])
-        return await self._job_answer(job, last.get(job))
+        answer = await self._job_answer(job, last.get(job))
+        await self._tell_platforms(*filter(None, (answer["running"], answer["last_run"])))
+        return {**answer, "covered_by": self.covering(job)}
 
     async def _job_answer(self, name: str, last: Run | None) -> Json:
         scheduler = self._core.scheduler
@@ -184,6 +187,12 @@ class Control(UserDesk, LetterDesk, OrderDesk, Standing):
 
     def _run_answer(self, run: Run) -> Json:
         return run_answer(run, self._progress.get(run.id, {}), self._core.clock.now())
+
+    async def _tell_platforms(self, *runs: Json) -> None:
+        """Put into runs what they came to on each platform."""
+        reports = await self._runs.platform_reports([run["id"] for run in runs])
+        for run in runs:
+            run["platforms"] = platforms_answer(reports[run["id"]])
 
     async def _database_answer(self) -> Json:
         address = str(self._core.database.settings.address)
@@ -220,8 +229,10 @@ class Control(UserDesk, LetterDesk, OrderDesk, Standing):
         return [self._run_answer(run) for run in runs]
 
     async def run(self, run_id: int) -> Json:
-        """Return one run."""
-        return self._run_answer(await self._known(run_id))
+        """Return one run, with what it came to on each platform."""
+        answer = self._run_answer(await self._known(run_id))
+        await self._tell_platforms(answer)
+        return answer
 
     async def _known(self, run_id: int) -> Run:
         run = await self._runs.read(run_id)

@@ -31,7 +31,7 @@ async def find_facts(core: Core) -> FactFinder:
     for name, at in core.scheduler.next_retries().items():
         began_at = await core.around.stores.runs.cycle_start(name)
         if began_at is not None and core.scheduler.knows(name):
-            retries[name] = at, core.scheduler.job(name).work.needed_since(began_at)
+            retries[name] = at, began_at
     return FactFinder(core, retries)
 
 
@@ -43,8 +43,8 @@ def reading_of(row: Row) -> Reading:
 class FactFinder:
     """Facts as of one instant, for one question: fire times are computed once for all rows.
 
-    `retries` are the jobs that will try again what their last run left undone: when, and since when
-    an account must have had an answer to be left out.
+    `retries` are the jobs that will try again what their last pass left undone: when, and when that
+    pass began.
     """
 
     def __init__(self, core: Core, retries: Retries) -> None:
@@ -127,12 +127,14 @@ class FactFinder:
             pause=pause,
             run_id=self._waiting_run(name, row),
             asks_at=self._asks_at(schedule, row, begin),
-            retries_at=self._retries_at(name, row["succeeded_at"]),
+            retries_at=self._retries_at(schedule, row),
         )
 
-    def _retries_at(self, job: str, fresh_at: datetime | None) -> datetime | None:
-        at, since = self._retries.get(job, (None, self.now))
-        return at if fresh_at is None or fresh_at < since else None
+    def _retries_at(self, schedule: Schedule, row: Row) -> datetime | None:
+        at, began_at = self._retries.get(schedule.job.name, (None, self.now))
+        fresh_at, needed_since = row["succeeded_at"], schedule.job.work.needed_since
+        is_done = fresh_at is not None and fresh_at >= needed_since(began_at, row["succeeded_job"])
+        return None if is_done else at
 
     def _asks_at(self, schedule: Schedule, row: Row, begin: datetime) -> datetime | None:
         """Return a job's first fire time behind `begin` whose run asks for the account."""
@@ -144,7 +146,7 @@ class FactFinder:
         fire_time = self._fires_after(job.name, begin)
         if fire_time is None or fresh_at is None:
             return fire_time
-        spared_for = fire_time - job.work.needed_since(fire_time)
+        spared_for = fire_time - job.work.needed_since(fire_time, row["succeeded_job"])
         return self._fires_after(job.name, max(begin, fresh_at + spared_for))
 
     def _fires_after(self, job: str, instant: datetime) -> datetime | None:
@@ -182,4 +184,6 @@ def _is_due(order: Order, row: Row, began_at: datetime) -> bool:
     fresh_at = row["succeeded_at"]
     if order.run.options.full or fresh_at is None:
         return True
-    return bool(fresh_at < order.job.work.needed_since(began_at))
+    # Whom a person named is asked for whoever got the last answer.
+    by = "" if order.run.options.only else row["succeeded_job"]
+    return bool(fresh_at < order.job.work.needed_since(began_at, by))

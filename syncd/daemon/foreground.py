@@ -10,6 +10,7 @@ from typing import TypeVar
 from syncd.clock import SystemClock
 from syncd.config.models import Config
 from syncd.daemon import manual
+from syncd.daemon.answers import Json, platforms_answer, run_answer
 from syncd.daemon.core import Core, assemble
 from syncd.daemon.instance import introduce, only_instance
 from syncd.daemon.process import logging_to
@@ -29,8 +30,8 @@ def run_once(
     job: str,
     options: RunOptions,
     on_progress: Callable[[RunProgressed], None],
-) -> Run:
-    """Run a job once, embedded servers included, and return the run as stored.
+) -> Json:
+    """Run a job once, embedded servers included, and return the run as the control port does.
 
     Logs go to standard error. Signals end the run as they end a daemon; a second one is raised as
     KeyboardInterrupt.
@@ -42,10 +43,13 @@ def run_once(
         StartError, StoreUnavailable, NotKnown: it cannot be run here.
     """
 
-    async def work(core: Core) -> Run:
+    async def work(core: Core) -> Json:
         await migrate(core.database)
         introduce(core.leadership, config.daemon.state_dir)
-        return await core.leadership.lead_once(partial(_run_as_leader, core, job, options))
+        run = await core.leadership.lead_once(partial(_run_as_leader, core, job, options))
+        reports = await core.around.stores.runs.platform_reports([run.id])
+        shape = run_answer(run, {}, core.clock.now())
+        return {**shape, "platforms": platforms_answer(reports[run.id])}
 
     def tell(event: Event) -> None:
         if isinstance(event, RunProgressed):

@@ -8,6 +8,7 @@ from datetime import datetime
 from syncd.daemon.answers import Json, pause_answer
 from syncd.daemon.core import Core
 from syncd.daemon.reload import Reload
+from syncd.errors import BadInput
 from syncd.jobs.base import Surroundings
 from syncd.model.override import JobChange
 from syncd.model.pause import Pause, PauseScope
@@ -24,8 +25,14 @@ class OrderDesk(ABC):
     async def pause(
         self, scope: PauseScope, key: str, *, why: str, until: datetime | None, actor: str
     ) -> Json:
-        """Keep something from going on; what runs holds at its next item."""
+        """Keep something from going on; what runs holds at its next item.
+
+        Raises:
+            BadInput: another job covers this one, and no reason is given.
+        """
         self._check_target(scope, key)
+        if scope is PauseScope.JOB and not why.strip():
+            self._check_covered(key)
         await self._look(scope, key)
         pause = Pause(
             scope=scope,
@@ -77,6 +84,27 @@ class OrderDesk(ABC):
             return {"name": job, "differs_from_config": []}
         cron = self._core.scheduler.schedule(job).cron
         return {**await self.job(job), "remark": "" if cron is None else cron.remark}
+
+    def covering(self, job: str) -> list[str]:
+        """Name the other jobs of the same kind that read a platform of this one."""
+        schedules = self._core.scheduler.schedules()
+        wanted = self._core.scheduler.schedule(job).job
+        platforms = set(wanted.work.platforms)
+        return [
+            other.job.name
+            for other in schedules
+            if other.job.name != job
+            and other.job.kind == wanted.kind
+            and not platforms.isdisjoint(other.job.work.platforms)
+        ]
+
+    def _check_covered(self, job: str) -> None:
+        if others := self.covering(job):
+            raise BadInput(
+                f"why: a pause of {job} needs a reason: it and {' and '.join(others)} stand in "
+                "for each other, and nobody would notice that one is missing",
+                hint=f'syncd pause {job} --why "..."; it is shown wherever the pause is',
+            )
 
     @abstractmethod
     async def job(self, job: str) -> Json:

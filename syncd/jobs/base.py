@@ -110,8 +110,14 @@ class JobKind(ABC, Generic[OptionsT]):
                 hint=f"it reads {', '.join(self.platforms) or 'no platform'}",
             )
 
-    def needed_since(self, began_at: datetime) -> datetime:
-        """Return since when an item must have had a success for a pass to be through with it."""
+    def needed_since(self, began_at: datetime, by: str = "") -> datetime:
+        """Return since when an item must have had a success for a pass to be through with it.
+
+        Args:
+            began_at: when the pass began.
+            by: the job that had it, as far as that is known.
+        """
+        del by
         return began_at
 
     @abstractmethod

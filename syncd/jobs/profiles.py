@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,18 +17,17 @@ from syncd.jobs.base import JobKind, RunContext, Surroundings
 from syncd.jobs.clocks import forget_ahead
 from syncd.jobs.fanout import Fanout
 from syncd.jobs.judgement import CONFIRM_APART
+from syncd.jobs.passes import pass_after_pass
 from syncd.jobs.progress import Progress
+from syncd.jobs.stop import StopReason
 from syncd.jobs.work import Budget, Work
-from syncd.model.run import Cause, Ending, Outcome, Report
+from syncd.model.run import Cause, Ending, Outcome, PlatformReport
 from syncd.platforms.base import Platform
 from syncd.store.accounts import Outlet, Selection
-from syncd.telemetry.events import AccountChanged
+from syncd.telemetry.events import AccountChanged, PlatformFinished
 from syncd.telemetry.purpose import Purpose
 
 _KIND = "profiles"
-# A run waits out the quota windows of platforms, an hour at most; what is asked for beyond that is
-# left to a later run, so that nothing is held for it.
-_WAITED_OUT = timedelta(minutes=65)
 
 
 class ProfilesOptions(BaseModel):
@@ -52,10 +50,14 @@ class ProfilesOptions(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pass:
-    """What the fan-outs of one run share: what is due by platform and credential, and the limit."""
+    """What the fan-outs of one run share: what is due by platform and credential, and the limit.
+
+    `before` is what the run did on each platform before it was interrupted.
+    """
 
     context: RunContext
     selection: Selection
+    before: Mapping[str, PlatformReport]
     due: Counter[Outlet]
     budget: Budget
 
@@ -100,11 +102,14 @@ class Profiles(JobKind[ProfilesOptions]):
         shared = _Pass(
             context=context,
             selection=selection,
+            before=await _shares(context) if seen else {},
             due=await accounts.count_due(selection),
             budget=Budget(None if limit is None else max(0, limit - seen)),
         )
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._sync(shared, name)) for name in selection.platforms]
+        if context.stop.reason is not StopReason.DRAIN and (seen or shared.due):
+            await _tell_shares(context)
         return _ending([end for task in tasks for end in task.result()])
 
     def _selection(self, context: RunContext) -> Selection:
@@ -112,11 +117,12 @@ class Profiles(JobKind[ProfilesOptions]):
         assert run.started_at is not None, "a run that was begun has a start"
         # Where the clock was ahead when it began, what it does now would be due again at once.
         began_at = min(run.started_at, context.around.clock.now())
+        # A retry goes on with the pass of another run.
+        pass_began_at = context.cycle_start or began_at if run.cause is Cause.RETRY else began_at
         since: datetime | None = None
-        if run.cause is Cause.RETRY:
-            since = self.needed_since(context.cycle_start or began_at)
-        elif self.options.mode == "catch_up" and not options.full:
-            since = self.needed_since(began_at)
+        if run.cause is Cause.RETRY or (self.options.mode == "catch_up" and not options.full):
+            since = self.needed_since(pass_began_at)
+        asks_anew = options.full or options.only
         wanted = (options.platform,) if options.platform else self.options.platforms
         unknown = set(wanted) - set(self.options.platforms)
         if unknown:
@@ -131,17 +137,22 @@ class Profiles(JobKind[ProfilesOptions]):
             without_success_since=since,
             rested=run.cause is Cause.RETRY,
             only=options.only or None,
+            job=self.name,
+            covered_since=None if asks_anew else pass_began_at - self.options.fresh_for,
         )
 
-    def needed_since(self, began_at: datetime) -> datetime:
-        """Return since when an account must have had a success for a pass to be through with it."""
-        return began_at - self.options.fresh_for if self.options.mode == "catch_up" else began_at
+    def needed_since(self, began_at: datetime, by: str = "") -> datetime:
+        """Return since when an account must have had a success for a pass to be through with it.
+
+        What another job over the same accounts got is as good as long as it is fresh.
+        """
+        is_spared = self.options.mode == "catch_up" or by not in {"", self.name}
+        return began_at - self.options.fresh_for if is_spared else began_at
 
     async def _sync(self, shared: _Pass, name: str) -> Sequence[_End]:
         """Ask a platform with all its credentials at once, each for its own accounts."""
         context = shared.context
-        # The counts of a run are not kept apart by platform: only one alone can be gone on from.
-        before = context.run.report if len(shared.selection.platforms) == 1 else Report()
+        before = shared.before.get(name, PlatformReport()).report
         platforms = context.around.platforms[name]
         due = sum(shared.due[name, platform.credential] for platform in platforms)
         progress = Progress(context, name, before, shared.budget.most(due))
@@ -153,8 +164,12 @@ class Profiles(JobKind[ProfilesOptions]):
         except* StoreUnavailable:
             progress.tell("PostgreSQL")
             raise
+        ends = [task.result() for task in tasks]
+        if not context.stop.is_requested and all(end.error is None for end in ends):
+            # Nothing is left: another run asked for the others that were due.
+            progress.total = progress.report.seen
         progress.tell("")
-        return [task.result() for task in tasks]
+        return ends
 
     async def _sync_as(self, shared: _Pass, platform: Platform, progress: Progress) -> _End:
         """Work through the accounts of one credential; what becomes of others is their affair."""
@@ -175,7 +190,7 @@ class Profiles(JobKind[ProfilesOptions]):
             sweeps=self._sweeps(context, platform),
         )
         fanout = Fanout(context, work, progress)
-        error = await self._pass_after_pass(context, fanout, progress, platform)
+        error = await pass_after_pass(context, fanout, progress, platform)
         if not context.run.options.dry_run:
             await self._confirm_missing(context, work.selection, platform.name)
         return _End(platform=platform, due=due, error=error, alarm=fanout.alarm)
@@ -184,41 +199,6 @@ class Profiles(JobKind[ProfilesOptions]):
         """Tell whether to sweep: not where a person wants answers about these accounts now."""
         asked_for = context.run.options.full or context.run.options.only
         return self.options.sweep and not asked_for and platform.can_sweep
-
-    async def _pass_after_pass(
-        self, context: RunContext, fanout: Fanout, progress: Progress, platform: Platform
-    ) -> SyncdError | None:
-        """Repeat the pass after pauses; return what ended it early.
-
-        A dry run does not wait: it leaves no marks that would keep it from asking everybody again.
-        """
-        while not context.stop.is_requested:
-            lifts = platform.lifts()
-            await fanout.run()
-            halted_by = fanout.halted_by
-            if not isinstance(halted_by, RateLimited) or context.run.options.dry_run:
-                return halted_by
-            left = halted_by.until - context.around.clock.now()
-            if left > _WAITED_OUT or not _ends_in_time(context, halted_by.until):
-                return halted_by
-            is_lifted = partial(_is_lifted, platform, lifts)
-            await self._wait(context, progress, halted_by, is_lifted)
-        return None
-
-    async def _wait(
-        self,
-        context: RunContext,
-        progress: Progress,
-        pause: RateLimited,
-        is_lifted: Callable[[], bool],
-    ) -> None:
-        """Let time pass without holding anything, telling why; a stop or a person ends it early."""
-        clock = context.around.clock
-        while (left := (pause.until - clock.now()).total_seconds()) > 0:
-            if context.stop.is_requested or is_lifted():
-                return
-            progress.tell(str(pause))
-            await clock.sleep(min(left, 1.0))
 
     async def _confirm_missing(self, context: RunContext, selection: Selection, name: str) -> None:
         gone = await context.around.stores.accounts.confirm_missing(selection, name, CONFIRM_APART)
@@ -244,6 +224,7 @@ class Profiles(JobKind[ProfilesOptions]):
                 for name in self.platforms
                 for platform in context.platforms[name]
             },
+            (self.name, cycle_start - self.options.fresh_for),
         )
 
 
@@ -253,16 +234,25 @@ def _outlets(around: Surroundings, platforms: Sequence[str]) -> Sequence[Outlet]
     ]
 
 
-def _is_lifted(platform: Platform, lifts_before: int) -> bool:
-    return platform.lifts() > lifts_before
+async def _shares(context: RunContext) -> Mapping[str, PlatformReport]:
+    """Return what the run has come to on each platform."""
+    run_id = context.run.id
+    return (await context.around.stores.runs.platform_reports([run_id]))[run_id]
 
 
-def _ends_in_time(context: RunContext, until: datetime) -> bool:
-    if context.deadline is None:
-        return True
-    clock = context.around.clock
-    left = (until - clock.now()).total_seconds()
-    return left < context.deadline - clock.monotonic()
+async def _tell_shares(context: RunContext) -> None:
+    for name, share in (await _shares(context)).items():
+        context.around.bus.emit(
+            PlatformFinished(
+                run_id=context.run.id,
+                job=context.run.job,
+                platform=name,
+                report=share.report,
+                profiles=share.profiles,
+                success_rate=share.success_rate,
+                mean_seconds=share.mean_seconds,
+            )
+        )
 
 
 def _ending(ends: Sequence[_End]) -> Ending:

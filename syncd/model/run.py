@@ -130,6 +130,34 @@ NOTHING_DONE = Report()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformReport:
+    """What a run came to on one platform: `asked` answers took `seconds` together.
+
+    `profiles` are the accounts whose profile is as good as the platform's answer.
+    """
+
+    report: Report = field(default_factory=Report)
+    asked: int = 0
+    seconds: float = 0.0
+
+    @property
+    def profiles(self) -> int:
+        """Return how many good answers there were."""
+        return self.report.created + self.report.updated + self.report.unchanged
+
+    @property
+    def success_rate(self) -> float | None:
+        """Return the share of good answers, None where nobody was asked for."""
+        tried = self.profiles + self.report.failed
+        return self.profiles / tried if tried else None
+
+    @property
+    def mean_seconds(self) -> float | None:
+        """Return how long an answer took on average, None where there was none."""
+        return self.seconds / self.asked if self.asked else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """How a run ends, in the words of its job kind.
 

@@ -17,6 +17,9 @@ from syncd.store.fence import Fence
 Outlet = tuple[str, str]
 """A platform and one of its credentials."""
 
+Covered = tuple[str, datetime | None]
+"""A job, and since when an account that another one got is left to that one; None: it never is."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
@@ -25,7 +28,8 @@ class Selection:
     `began_at` is when the run first started: what was attempted since then is done.
     `without_success_since` leaves out accounts that are fresher; `rested` leaves out those that
     failed and still rest; `only` (None: everybody) holds user keys. `credential` (None: whichever)
-    leaves out accounts that are bound to another one.
+    leaves out accounts that are bound to another one. `covered_since` leaves out accounts that
+    another job than `job` had a good answer about since then.
     """
 
     kind: str
@@ -35,6 +39,8 @@ class Selection:
     rested: bool = False
     only: tuple[str, ...] | None = None
     credential: str | None = None
+    job: str = ""
+    covered_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +96,8 @@ class AccountStore:
                 selection.kind,
                 list(selection.platforms),
                 *_narrowing(selection),
+                selection.job,
+                selection.covered_since,
             )
         return Counter({(row["platform"], row["credential"]): row["due"] for row in rows})
 
@@ -111,6 +119,8 @@ class AccountStore:
                 limit,
                 run_id,
                 selection.credential,
+                selection.job,
+                selection.covered_since,
             )
         return [_to_claim(row) for row in rows]
 
@@ -125,7 +135,11 @@ class AccountStore:
         return [(row["due_at"], _to_claim(row)) for row in rows]
 
     async def next_retry(
-        self, kind: str, cycle_start: datetime, open_at: Mapping[Outlet, datetime]
+        self,
+        kind: str,
+        cycle_start: datetime,
+        open_at: Mapping[Outlet, datetime],
+        covered: Covered = ("", None),
     ) -> datetime | None:
         """Return when something left of the cycle may be tried again.
 
@@ -133,6 +147,7 @@ class AccountStore:
             kind: the job kind.
             cycle_start: since when an account must have had a success to be left out.
             open_at: the soonest for each platform and credential.
+            covered: the job, and since when a success of another one is enough.
         """
         async with self._database.connection() as connection:
             found: datetime | None = await connection.fetchval(
@@ -141,6 +156,7 @@ class AccountStore:
                 cycle_start,
                 *_columns(list(open_at)),
                 list(open_at.values()),
+                *covered,
             )
         return found
 

@@ -4,22 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from syncd.errors import LeaseLost
-from syncd.model.run import Outcome, Report, Run, RunId
+from syncd.model.run import Outcome, PlatformReport, Report, Run, RunId
 from syncd.store.database import Connection
-from syncd.store.steps import StepStore, to_run
+from syncd.store.steps import StepStore, to_report, to_run
 
 # One "sync now" starts a run per job; this many go back beyond the last one.
 _SYNCS = 20
 
 
+class Share(NamedTuple):
+    """Whose counts are added to a run: a platform's, of which `asked` answers took `seconds`."""
+
+    platform: str | None
+    asked: int = 0
+    seconds: float = 0.0
+
+
+NO_SHARE = Share(platform=None)
+"""Counts that are about no platform."""
+
+
 class RunStore(StepStore):
-    """Owns the table `runs`, and the reading of `item_outcomes`."""
+    """Owns the tables `runs` and `run_platforms`, and the reading of `item_outcomes`."""
 
     async def add_report(
-        self, connection: Connection, run_id: RunId, report: Report, at: datetime
+        self,
+        connection: Connection,
+        run_id: RunId,
+        report: Report,
+        at: datetime,
+        share: Share = NO_SHARE,
     ) -> None:
         """Add counts to a run inside the transaction that holds the data they count.
 
@@ -41,9 +58,23 @@ class RunStore(StepStore):
             report.saved,
             at,
             dict(report.failures),
+            *share,
         )
         if number is None:
             raise LeaseLost(f"run {run_id} was taken over or ended; nothing was written")
+
+    async def platform_reports(
+        self, runs: Sequence[int]
+    ) -> Mapping[int, Mapping[str, PlatformReport]]:
+        """Return what runs came to on each platform; one without such counts has none."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(self._sql["platform_reports"], runs)
+        found: dict[int, dict[str, PlatformReport]] = {number: {} for number in runs}
+        for row in rows:
+            found[row["run_id"]][row["platform"]] = PlatformReport(
+                report=to_report(row), asked=row["asked"], seconds=row["seconds"]
+            )
+        return found
 
     async def interrupt(self, run_id: RunId) -> Run | None:
         """Leave a run of ours for the next start to go on with; None when it had ended.

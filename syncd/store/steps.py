@@ -135,12 +135,17 @@ def to_run(row: Row) -> Run:
         claimed_at=row["claimed_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
-        report=Report(
-            **{name: row[name] for name in ("created", "updated", "unchanged", "deleted")},
-            **{name: row[name] for name in ("skipped", "failed", "calls", "saved")},
-            failures=row["failures"],
-        ),
+        report=to_report(row),
         error=row["error"],
         hint=row["hint"],
         retryable=row["retryable"],
+    )
+
+
+def to_report(row: Row) -> Report:
+    """Return the counts of a row as a report."""
+    return Report(
+        **{name: row[name] for name in ("created", "updated", "unchanged", "deleted")},
+        **{name: row[name] for name in ("skipped", "failed", "calls", "saved")},
+        failures=row["failures"],
     )

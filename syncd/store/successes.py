@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from syncd.model.account import AccountId, SweepMark
 from syncd.model.item import Success
@@ -12,6 +11,9 @@ from syncd.model.profile import Alike, Fetched, Unchanged
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Connection
 from syncd.store.profiles import to_columns
+
+if TYPE_CHECKING:
+    from syncd.store.sync import Batch
 
 _Value = TypeVar("_Value")
 
@@ -25,35 +27,30 @@ class SuccessStore:
         self._sql = load_blocks("accounts")
 
     async def write(
-        self,
-        connection: Connection,
-        items: Sequence[Success],
-        *,
-        kind: str,
-        mapper_version: int,
-        at: datetime,
+        self, connection: Connection, batch: Batch, items: Sequence[Success]
     ) -> dict[AccountId, str]:
         """Store the answers and return in a word what each of them was to us."""
         if not items:
             return {}
+        kind, at = batch.kind, batch.at
         numbers = [item.account.id for item in items]
         words = dict.fromkeys(numbers, "unchanged")
         fetched = [(item, item.answer) for item in items if isinstance(item.answer, Fetched)]
         if fetched:
             columns = to_columns([(item.account.id, answer.profile) for item, answer in fetched])
             rows = await connection.fetch(
-                self._sql["upsert_profiles"], *columns, mapper_version, at
+                self._sql["upsert_profiles"], *columns, batch.mapper_version, at
             )
             for row in rows:
                 words[row["account_id"]] = "created" if row["is_new"] else "updated"
             memory = _memory_of(fetched, words)
-            await connection.execute(self._sql["mark_succeeded"], kind, at, *memory)
+            await connection.execute(self._sql["mark_succeeded"], kind, at, *memory, batch.run_id)
         for answer, is_detailed in ((Unchanged, True), (Alike, False)):
             same = [item for item in items if isinstance(item.answer, answer)]
             if same:
-                accounts, seen = [item.account.id for item in same], [item.seen for item in same]
+                told = [item.account.id for item in same], once([item.seen for item in same])
                 await connection.execute(
-                    self._sql["mark_unchanged"], kind, at, accounts, once(seen), is_detailed
+                    self._sql["mark_unchanged"], kind, at, *told, is_detailed, batch.run_id
                 )
         await connection.execute(self._sql["revive_accounts"], numbers, at, kind)
         return words

@@ -16,7 +16,7 @@ from syncd.model.run import Report, RunId
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Connection, Database, undo
 from syncd.store.letters import LetterStore
-from syncd.store.runs import RunStore
+from syncd.store.runs import RunStore, Share
 from syncd.store.successes import SuccessStore, once
 from syncd.store.translation import RowRefused
 
@@ -106,7 +106,10 @@ class SyncStore:
                     committed = replace(committed, letters=())
                     transaction = connection.transaction()
                     await transaction.start()
-                await self._runs.add_report(connection, batch.run_id, committed.report, batch.at)
+                share = Share(batch.platform, batch.asked, batch.seconds)
+                await self._runs.add_report(
+                    connection, batch.run_id, committed.report, batch.at, share
+                )
             except BaseException:
                 await undo(connection, transaction)
                 raise
@@ -122,13 +125,7 @@ class SyncStore:
                 for item in batch.items
             ],
         )
-        words = await self._successes.write(
-            connection,
-            _only(items, Success),
-            kind=batch.kind,
-            mapper_version=batch.mapper_version,
-            at=batch.at,
-        )
+        words = await self._successes.write(connection, batch, _only(items, Success))
         letters = await self._write_failures(connection, batch, _only(items, Failure))
         await self._write_retries(connection, batch, _only(items, Retry))
         await self._write_skips(connection, batch, _only(items, Withdrawn))

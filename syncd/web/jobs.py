@@ -33,7 +33,10 @@ class TriggerInput(Input):
 
 
 class PauseInput(Input):
-    """Why, and until when; without `until` the pause lasts until somebody resumes."""
+    """Why, and until when; without `until` the pause lasts until somebody resumes.
+
+    A job that another one covers is only paused with a reason.
+    """
 
     why: Annotated[Text, Field(max_length=500)] = ""
     until: OffsetInstant | None = None
@@ -77,7 +80,7 @@ class Jobs:
             Route(
                 method="GET",
                 path="/api/jobs/{job}",
-                summary="One job",
+                summary="One job, with what its last run came to on each platform",
                 takes=Nothing,
                 answer=self._job,
             ),

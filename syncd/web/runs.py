@@ -45,7 +45,7 @@ class Runs:
             Route(
                 method="GET",
                 path="/api/runs/{id}",
-                summary="One run with its report",
+                summary="One run with its report, also by platform",
                 takes=Nothing,
                 answer=self._show,
             ),

@@ -53,7 +53,7 @@ class Service(Protocol):
         """Return every job with its last run and its next fire time."""
 
     async def job(self, job: str) -> Json:
-        """Return one job."""
+        """Return one job, with what its runs came to on each platform."""
 
     async def trigger(self, job: str, options: RunOptions, idempotency_key: str | None) -> Json:
         """Start a run now and return it; its number is under `id`.
@@ -65,7 +65,11 @@ class Service(Protocol):
     async def pause(
         self, scope: PauseScope, key: str, *, why: str, until: datetime | None, actor: str
     ) -> Json:
-        """Keep `key` (or, with scope ALL, everything) from starting until resumed, or `until`."""
+        """Keep `key` (or, with scope ALL, everything) from starting until resumed, or `until`.
+
+        Raises:
+            BadInput: `key` is a job that another one covers, and there is no reason.
+        """
 
     async def resume(
         self, scope: PauseScope, key: str, *, actor: str, credential: str = ""
@@ -90,7 +94,7 @@ class Service(Protocol):
         """Return runs, newest first, numbered below `before`."""
 
     async def run(self, run_id: int) -> Json:
-        """Return one run."""
+        """Return one run, with what it came to on each platform."""
 
     async def run_items(self, run_id: int, outcome: str | None, limit: int) -> list[Json]:
         """Return what came of a run's items."""

@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,15 +197,18 @@ class DaemonProcess(ControlCaller):
 
         return (await until(look, what=f"the log line {event} {keys}"))[0]
 
-    async def begin(self, *words: str, **environ: str) -> Process:
-        """Start a command of syncd."""
+    async def begin(
+        self, *words: str, streams: tuple[int, int, int] = (DEVNULL, PIPE, PIPE), **environ: str
+    ) -> Process:
+        """Start a command of syncd; `streams` are its input, output and errors."""
+        given, told, errors = streams
         return await asyncio.create_subprocess_exec(
             *(*self._syncd, *words),
             cwd=self.folder,
             env=self._environ | environ,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=PIPE,
-            stderr=PIPE,
+            stdin=given,
+            stdout=told,
+            stderr=errors,
         )
 
     async def command(self, *words: str, **environ: str) -> Said:

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,34 @@ from syncd.web.client import ControlClient, DaemonUnreachable
 
 RUN = 4812
 FAILURES = {"not_found": 1}
+SHARE = {
+    "users": 3,
+    "profiles": 2,
+    "created": 0,
+    "updated": 1,
+    "unchanged": 1,
+    "skipped": 0,
+    "failed": 1,
+    "failures": FAILURES,
+    "success_rate": 2 / 3,
+    "mean_seconds": 0.118,
+    "calls": 3,
+    "saved": 1,
+}
+
+
+def table_of(share: Mapping[str, Any]) -> list[str]:
+    """What is shown of a run that asked GitHub alone."""
+    heading = "PLATFORM USERS PROFILES CREATED UPDATED UNCHANGED FAILURES SUCCESS"
+    counts = ["users", "profiles", "created", "updated", "unchanged", "failed"]
+    cells = [str(share[count]) for count in counts]
+    row = ["github", *cells, "66.7 %", "118 ms", str(share["calls"]), "not_found 1"]
+    words = [*heading.split(), "MEAN", "CALLS", "CAUSES"]
+    widths = [max(map(len, column)) for column in zip(words, row, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in (words, row)
+    ]
 
 
 @pytest.fixture
@@ -107,7 +135,9 @@ async def test_followed_run_shows_progress_and_ends_as_the_run_ended(
     daemon.bus.emit(progressed(1))
     daemon.bus.emit(progressed(9, run_id=RUN + 1))
     daemon.bus.emit(progressed(3))
-    daemon.service.started[RUN] = ended("partial", failures=FAILURES, hint="look at it")
+    daemon.service.started[RUN] = ended(
+        "partial", failures=FAILURES, hint="look at it", platforms={"github": SHARE}
+    )
     daemon.bus.emit(finished())
 
     code = await following
@@ -117,6 +147,8 @@ async def test_followed_run_shows_progress_and_ends_as_the_run_ended(
     assert out.splitlines() == [
         "partial in 1.9 s: 1 updated, 1 unchanged, 1 failed (not_found 1)",
         "requests: 3 calls, 1 cost no quota",
+        "",
+        *table_of(SHARE),
         "quota left on github: 4,871/5,000",
     ]
     assert err.splitlines() == [

@@ -192,7 +192,7 @@ async def test_a_job_that_went_fires_no_more_and_its_pause_can_be_ended(
 ) -> None:
     config.add(MORE)
     await reloaded(desk)
-    await desk.control.pause(PauseScope.JOB, "more", why="", until=None, actor="ops")
+    await desk.control.pause(PauseScope.JOB, "more", why="upkeep", until=None, actor="ops")
     config.mend()
     await reloaded(desk)
 

@@ -86,7 +86,7 @@ async def test_a_paused_job_keeps_nobody_from_another_one(
             return standin.counters.requests >= 5
 
         await until(is_asking, what="the run to ask")
-        await desk.control.pause(PauseScope.JOB, JOB, why="", until=None, actor="me")
+        await desk.control.pause(PauseScope.JOB, JOB, why="upkeep", until=None, actor="me")
 
         async def holds_nobody() -> bool:
             await desk.clock.advance(0.05)

@@ -32,6 +32,7 @@ from syncd.web.server import ControlServer, ControlSettings
 HOUR = timedelta(hours=1)
 # GitHub was asked once an hour; by the job's promise an answer may be 12 h + 1 h old.
 SCHEDULE = 'schedule = "0 * * * *"\nattempts = 1\n'
+BACKUP = '[jobs.backup]\nkind = "profiles"\nplatforms = ["github"]\n'
 NEXT = "2026-01-01 01:00 UTC by sync"
 
 
@@ -61,9 +62,9 @@ class World:
     async def syncd(self, *arguments: str) -> int:
         return await asyncio.to_thread(main, ["--config", str(self.config), *arguments])
 
-    async def run(self) -> int:
-        """Run the job to its end; no time passes."""
-        run = await self.desk.control.trigger(JOB, RunOptions(), None)
+    async def run(self, job: str = JOB) -> int:
+        """Run a job to its end; no time passes."""
+        run = await self.desk.control.trigger(job, RunOptions(), None)
 
         async def has_ended() -> bool:
             return Outcome((await self.desk.control.run(run["id"]))["outcome"]).is_final
@@ -310,6 +311,30 @@ async def test_what_is_not_there_is_said_with_a_hint(world: World, path: str, st
 
     assert answered == status
     assert body["hint"]
+
+
+@pytest.mark.parametrize("world", [f'fresh_for = "6h"\n{BACKUP}'], indirect=True)
+async def test_a_run_that_spares_what_another_job_got_is_not_announced(
+    world: World, population: Population
+) -> None:
+    await world.desk.link(ada=population.login(1))
+    await world.run("backup")
+
+    spared = await world.why("ada")
+    await world.run()
+    own = await world.why("ada")
+    await world.desk.clock.advance(HOUR.total_seconds() * 7)
+
+    async def is_asked_again() -> Any:
+        account = await world.why("ada")
+        return account if account["fresh_at"] == "2026-01-01T07:00:00Z" else None
+
+    later = await until(is_asked_again, what="the run of seven o'clock")
+
+    assert spared["next"]["at"] == "2026-01-01T07:00:00Z"
+    assert (own["fresh_at"], own["next"]["at"]) == (spared["fresh_at"], spared["next"]["at"])
+    # Its own answers keep no full run from asking again.
+    assert later["next"]["at"] == "2026-01-01T08:00:00Z"
 
 
 @pytest.mark.parametrize("path", ["/api/stale", "/api/users/ada/why"])

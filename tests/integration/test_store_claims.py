@@ -255,6 +255,8 @@ async def explain(world: Running, behind: Position) -> str:
         25,
         0,
         "main",
+        "sync",
+        AT,
     )
     async with world.database.connection() as connection:
         await connection.execute("SET plan_cache_mode = force_generic_plan")

@@ -36,6 +36,7 @@ from syncd.store.sync import Batch
 
 READS = {
     *("read", "list_newest", "syncs_of", "last_of", "verdicts", "cycle_start", "items"),
+    "platform_reports",
     *("anchors",),
     *("count_due", "claim_retries", "next_retry", "freshness", "count_by_state"),
 }

@@ -57,7 +57,8 @@ WHERE GREATEST(attempted_at, succeeded_at, detailed_at, not_found_since, due_at 
 
 -- name: count_due
 -- What a run that began at $3 still has to do, per platform and credential. $4: only accounts without a success
--- since that instant; $5: leave out accounts that failed and still rest; $6: only these users.
+-- since that instant; $5: leave out accounts that failed and still rest; $6: only these users; $8:
+-- leave out those that another job than $7 got since that instant.
 SELECT sync_state.platform, sync_state.credential, count(*) AS due
 FROM sync_state
 JOIN accounts ON accounts.id = sync_state.account_id
@@ -68,6 +69,8 @@ WHERE sync_state.kind = $1 AND sync_state.platform = ANY($2::text[]) AND sync_st
         OR (accounts.state IN ('gone', 'quarantined')
             AND ($6::text[] IS NOT NULL OR sync_state.attempted_at < $3 - interval '7 days')))
     AND ($6::text[] IS NULL OR accounts.user_id IN (SELECT id FROM users WHERE key = ANY($6)))
+    AND ($8::timestamptz IS NULL OR sync_state.succeeded_job IN ('', $7) OR sync_state.succeeded_at IS NULL
+        OR sync_state.succeeded_at < $8)
 GROUP BY sync_state.platform, sync_state.credential;
 
 -- name: claim_due
@@ -75,7 +78,8 @@ GROUP BY sync_state.platform, sync_state.credential;
 -- this run already failed with and will try again are left to claim_retries. A sweep is enough for
 -- those that are well and were read alone within a week; three and a half days less for some, by
 -- their id, so that accounts that were first read together are not all read again together. $11: only
--- those that are bound to this credential.
+-- those that are bound to this credential. $13: leave out those that another job than $12 got since
+-- that instant.
 SELECT accounts.id, users.key AS user_key, accounts.platform, accounts.handle,
     COALESCE(accounts.external_id, '') AS external_id, sync_state.etag, sync_state.etag_credential,
     sync_state.attempted_at, 0 AS attempts, sync_state.sweep_key, sync_state.sweep_digest,
@@ -95,6 +99,8 @@ WHERE sync_state.kind = $1 AND sync_state.platform = $2 AND sync_state.attempted
     AND ($6::text[] IS NULL OR users.key = ANY($6))
     AND sync_state.retry_run IS DISTINCT FROM $10
     AND ($11::text IS NULL OR sync_state.credential = $11)
+    AND ($13::timestamptz IS NULL OR sync_state.succeeded_job IN ('', $12) OR sync_state.succeeded_at IS NULL
+        OR sync_state.succeeded_at < $13)
 ORDER BY sync_state.attempted_at, sync_state.account_id
 LIMIT $9;
 
@@ -174,9 +180,9 @@ RETURNING account_id, (xmax = 0) AS is_new;
 
 -- name: mark_succeeded
 -- A good answer ends a row of failures. What is not known of the sweep (an empty key or digest) stays
--- as it is. A column that is the same for all is given once.
+-- as it is. A column that is the same for all is given once. $9: the run, whose job had the answer.
 UPDATE sync_state
-SET attempted_at = $2, succeeded_at = $2,
+SET attempted_at = $2, succeeded_at = $2, succeeded_job = (SELECT job FROM runs WHERE id = $9),
     changed_at = CASE WHEN COALESCE(given.outcome, ($4::text[])[1]) <> 'unchanged' THEN $2
         ELSE sync_state.changed_at END,
     due_at = NULL, retry_run = NULL, attempts = 0, fail_streak = 0,
@@ -192,9 +198,10 @@ WHERE sync_state.account_id = given.account_id AND sync_state.kind = $1;
 
 -- name: mark_unchanged
 -- A good answer that says that nothing is new, to whoever asked for the account alone ($5) or with
--- others: what was remembered of the last answer stays; so does an empty digest's.
+-- others: what was remembered of the last answer stays; so does an empty digest's. $6: the run, whose
+-- job had the answer.
 UPDATE sync_state
-SET attempted_at = $2, succeeded_at = $2, due_at = NULL, retry_run = NULL, attempts = 0,
+SET attempted_at = $2, succeeded_at = $2, succeeded_job = (SELECT job FROM runs WHERE id = $6), due_at = NULL, retry_run = NULL, attempts = 0,
     fail_streak = 0, outcome = 'unchanged', failing_since = NULL, error = '', not_found_since = NULL,
     sweep_digest = COALESCE(NULLIF(COALESCE(given.sweep_digest, ($4::bytea[])[1]), ''),
         sync_state.sweep_digest),
@@ -288,14 +295,17 @@ SELECT gone.id, gone.platform, gone.handle, gone.user_key FROM gone;
 -- name: next_retry
 -- When the first account that has no success since $2 may be tried again: failed ones at their due
 -- time, ones nobody got to as soon as their platform ($3) may be asked by their credential ($4), which
--- is at $5. Nothing comes back where the cycle is complete.
+-- is at $5. Nothing comes back where the cycle is complete. It is also complete without those that
+-- another job than $6 got since $7.
 SELECT min(
     CASE WHEN sync_state.attempted_at < $2 THEN open.at ELSE GREATEST(sync_state.due_at, open.at) END)
 FROM unnest($3::text[], $4::text[], $5::timestamptz[]) AS open (platform, credential, at)
 JOIN sync_state ON sync_state.platform = open.platform AND sync_state.credential = open.credential
 JOIN accounts ON accounts.id = sync_state.account_id
 WHERE sync_state.kind = $1 AND accounts.state = 'active'
-    AND (sync_state.succeeded_at IS NULL OR sync_state.succeeded_at < $2);
+    AND (sync_state.succeeded_at IS NULL OR sync_state.succeeded_at < $2)
+    AND ($7::timestamptz IS NULL OR sync_state.succeeded_job IN ('', $6) OR sync_state.succeeded_at IS NULL
+        OR sync_state.succeeded_at < $7);
 
 -- name: freshness
 -- Per platform: how many accounts are followed and how many had a success since $3.

@@ -5,14 +5,15 @@
 SELECT users.key AS user_key, oldest.id, oldest.platform, oldest.handle, oldest.state, oldest.kind,
     oldest.linked_at, oldest.succeeded_at, NULLIF(oldest.attempted_at, '-infinity') AS attempted_at,
     oldest.due_at, oldest.retry_run, COALESCE(oldest.fail_streak, 0) AS fail_streak,
-    COALESCE(oldest.outcome, '') AS outcome, COALESCE(oldest.error, '') AS error, oldest.credential
+    COALESCE(oldest.outcome, '') AS outcome, COALESCE(oldest.error, '') AS error, oldest.credential,
+    COALESCE(oldest.succeeded_job, '') AS succeeded_job
 FROM unnest($1::text[], $2::text[]) AS wanted (kind, platform)
 CROSS JOIN LATERAL (
     (
         SELECT accounts.id, accounts.user_id, accounts.platform, accounts.handle, accounts.state,
             sync_state.kind, accounts.linked_at, sync_state.succeeded_at, sync_state.attempted_at,
             sync_state.due_at, sync_state.retry_run, sync_state.fail_streak, sync_state.outcome,
-            sync_state.error, sync_state.credential
+            sync_state.error, sync_state.credential, sync_state.succeeded_job
         FROM sync_state
         JOIN accounts ON accounts.id = sync_state.account_id
         WHERE sync_state.kind = wanted.kind AND sync_state.platform = wanted.platform
@@ -23,7 +24,7 @@ CROSS JOIN LATERAL (
     UNION ALL
     (
         SELECT accounts.id, accounts.user_id, accounts.platform, accounts.handle, accounts.state,
-            wanted.kind, accounts.linked_at, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+            wanted.kind, accounts.linked_at, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
         FROM accounts
         LEFT JOIN sync_state ON sync_state.account_id = accounts.id AND sync_state.kind = wanted.kind
         WHERE accounts.platform = wanted.platform AND accounts.state = 'active'
@@ -54,7 +55,7 @@ SELECT users.key AS user_key, accounts.id, accounts.platform, accounts.handle, a
     sync_state.succeeded_at, NULLIF(sync_state.attempted_at, '-infinity') AS attempted_at,
     sync_state.due_at, sync_state.retry_run, COALESCE(sync_state.fail_streak, 0) AS fail_streak,
     COALESCE(sync_state.outcome, '') AS outcome, COALESCE(sync_state.error, '') AS error,
-    sync_state.credential, fresh.id AS fresh_run, fresh.job AS fresh_job, fresh.cause AS fresh_cause
+    sync_state.credential, COALESCE(sync_state.succeeded_job, '') AS succeeded_job, fresh.id AS fresh_run, fresh.job AS fresh_job, fresh.cause AS fresh_cause
 FROM users
 JOIN accounts ON accounts.user_id = users.id
 LEFT JOIN unnest($2::text[], $3::text[]) AS wanted (kind, platform) ON wanted.platform = accounts.platform

@@ -41,25 +41,65 @@ WHERE runs.outcome = 'claimed'
 RETURNING id;
 
 -- name: add_report
--- A run that is no longer ours gets no counts, and its transaction is rolled back.
-UPDATE runs
-SET created = created + $3, updated = updated + $4, unchanged = unchanged + $5,
-    deleted = deleted + $6, skipped = skipped + $7, failed = failed + $8,
-    calls = calls + $9, saved = saved + $10, heartbeat_at = $11,
-    failures = (
-        SELECT COALESCE(jsonb_object_agg(word, total), '{}')
-        FROM (
-            SELECT word, sum(amount::bigint) AS total
+-- A run that is no longer ours gets no counts, and its transaction is rolled back. With a platform
+-- ($13) its share of the run grows by the same: $14 answers took $15 seconds together.
+WITH counted AS (
+    UPDATE runs
+    SET created = created + $3, updated = updated + $4, unchanged = unchanged + $5,
+        deleted = deleted + $6, skipped = skipped + $7, failed = failed + $8,
+        calls = calls + $9, saved = saved + $10, heartbeat_at = $11,
+        failures = CASE WHEN $12::jsonb = '{}' THEN failures ELSE (
+            SELECT jsonb_object_agg(word, total)
             FROM (
-                SELECT * FROM jsonb_each_text(runs.failures)
-                UNION ALL
-                SELECT * FROM jsonb_each_text($12::jsonb)
-            ) AS each_failure (word, amount)
-            GROUP BY word
-        ) AS summed
-    )
-WHERE id = $1 AND holder = $2 AND outcome = 'running'
-RETURNING id;
+                SELECT word, sum(amount::bigint) AS total
+                FROM (
+                    SELECT * FROM jsonb_each_text(runs.failures)
+                    UNION ALL
+                    SELECT * FROM jsonb_each_text($12)
+                ) AS each_failure (word, amount)
+                GROUP BY word
+            ) AS summed
+        ) END
+    WHERE id = $1 AND holder = $2 AND outcome = 'running'
+    RETURNING id
+), shared AS (
+    INSERT INTO run_platforms (run_id, platform, created, updated, unchanged, skipped, failed, calls,
+        saved, failures, asked, seconds)
+    SELECT counted.id, $13::text, $3, $4, $5, $7, $8, $9, $10, $12, $14::bigint, $15::double precision
+    FROM counted
+    WHERE $13 IS NOT NULL
+    ON CONFLICT (run_id, platform) DO UPDATE
+    SET created = run_platforms.created + EXCLUDED.created,
+        updated = run_platforms.updated + EXCLUDED.updated,
+        unchanged = run_platforms.unchanged + EXCLUDED.unchanged,
+        skipped = run_platforms.skipped + EXCLUDED.skipped,
+        failed = run_platforms.failed + EXCLUDED.failed,
+        calls = run_platforms.calls + EXCLUDED.calls,
+        saved = run_platforms.saved + EXCLUDED.saved,
+        asked = run_platforms.asked + EXCLUDED.asked,
+        seconds = run_platforms.seconds + EXCLUDED.seconds,
+        failures = CASE WHEN EXCLUDED.failures = '{}' THEN run_platforms.failures ELSE (
+            SELECT jsonb_object_agg(word, total)
+            FROM (
+                SELECT word, sum(amount::bigint) AS total
+                FROM (
+                    SELECT * FROM jsonb_each_text(run_platforms.failures)
+                    UNION ALL
+                    SELECT * FROM jsonb_each_text(EXCLUDED.failures)
+                ) AS each_failure (word, amount)
+                GROUP BY word
+            ) AS summed
+        ) END
+)
+SELECT id FROM counted;
+
+-- name: platform_reports
+-- What runs came to on each platform so far, in the order of the platforms' names.
+SELECT run_id, platform, created, updated, unchanged, 0 AS deleted, skipped, failed, calls, saved, failures,
+    asked, seconds
+FROM run_platforms
+WHERE run_id = ANY($1::bigint[])
+ORDER BY run_id, platform;
 
 -- name: abandon_run
 UPDATE runs

@@ -78,6 +78,20 @@ class ItemsCommitted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformFinished(Event):
+    """A run is through with one of its platforms: what it came to there, all its parts together."""
+
+    name: ClassVar[str] = "platform.finished"
+    run_id: int
+    job: str
+    platform: str
+    report: Report
+    profiles: int
+    success_rate: float | None
+    mean_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
     """The canonical line of a run: everything that is known about it."""
 

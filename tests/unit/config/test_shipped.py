@@ -29,6 +29,23 @@ def test_the_shipped_file_loads_without_any_environment() -> None:
     assert (job.every, job.options.claim) == (timedelta(hours=12), 100)
 
 
+def test_the_shipped_file_has_a_main_and_a_backup_run_of_the_coding_profiles() -> None:
+    config = load(SHIPPED, {})
+
+    main, backup = config.jobs["profiles-main"], config.jobs["profiles-backup"]
+    assert main.options.platforms == backup.options.platforms
+    assert set(main.options.platforms) == {
+        *("leetcode", "codeforces", "codechef"),
+        *("atcoder", "hackerrank", "geeksforgeeks"),
+    }
+    assert (main.schedule, main.timezone) == ("0 0 * * *", "Asia/Kolkata")
+    assert (backup.schedule, backup.timezone) == ("25 17 * * *", "Asia/Kolkata")
+    assert (main.options.mode, main.options.claim) == ("full", 5)
+    assert (backup.options.mode, backup.options.claim) == ("catch_up", 10)
+    # What the main run got at midnight is fresh when the backup run begins.
+    assert backup.options.fresh_for > timedelta(hours=17, minutes=25)
+
+
 def test_the_shipped_file_reads_the_variables_of_the_replaced_systems() -> None:
     config = load(
         SHIPPED,
