@@ -19,6 +19,7 @@ from syncd.jobs.clocks import forget_ahead
 from syncd.jobs.fanout import Fanout
 from syncd.jobs.judgement import CONFIRM_APART
 from syncd.jobs.progress import Progress
+from syncd.jobs.scoring import compute_scores
 from syncd.jobs.work import Budget, Work
 from syncd.model.run import Cause, Ending, Outcome, Report
 from syncd.platforms.base import Platform
@@ -105,6 +106,8 @@ class Profiles(JobKind[ProfilesOptions]):
         )
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._sync(shared, name)) for name in selection.platforms]
+        if not context.run.options.dry_run:
+            await compute_scores(context.around)
         return _ending([end for task in tasks for end in task.result()])
 
     def _selection(self, context: RunContext) -> Selection:

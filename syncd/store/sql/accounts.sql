@@ -278,8 +278,10 @@ WITH missing AS (
     WHERE accounts.id = missing.account_id AND accounts.state IN ('active', 'quarantined')
         AND users.id = accounts.user_id
         AND missing.attempted_at - missing.not_found_since >= $4
-    RETURNING accounts.id, accounts.platform, accounts.handle, accounts.state_since,
+    RETURNING accounts.id, accounts.platform, accounts.handle, accounts.state_since, accounts.user_id,
         users.key AS user_key
+), rescored AS (
+    INSERT INTO score_due (user_id) SELECT user_id FROM gone
 ), settled AS (
     UPDATE dead_letters SET state = 'resolved', changed_at = gone.state_since
     FROM gone
