@@ -105,9 +105,14 @@ class Part:
         }
 
 
-def score_part(scale: Scale, numbers: Numbers) -> Part:
-    """Return what an account gives; what is not known gives nothing and is stored as not known."""
+def score_part(scale: Scale, numbers: Numbers) -> Part | None:
+    """Return what an account gives; what is not known gives nothing and is stored as not known.
+
+    None where nothing is known that counts. Where ratings are given, to have none is known.
+    """
     measure = _measure(scale, numbers)
+    if measure is None and not scale.has_rating:
+        return None
     skill, volume = _skill(scale, numbers.rating), _volume(scale, measure)
     return Part(
         score=tenths(skill + volume),

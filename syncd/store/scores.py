@@ -189,9 +189,10 @@ def _score(page: _Page, user: int, accounts: Sequence[Row], parameters: Paramete
     if not accounts[0]["is_followed"]:
         return
     parts = {
-        row["platform"]: score_part(parameters[row["platform"]], _numbers(row))
+        row["platform"]: part
         for row in accounts
         if row["platform"] is not None
+        and (part := score_part(parameters[row["platform"]], _numbers(row))) is not None
     }
     if not parts:
         page.without.append(user)
