@@ -40,7 +40,8 @@ def _follow(console: Console, client: ControlClient, answer: Json) -> Json:
         while answer["running"]:
             time.sleep(_PAUSE_SECONDS)
             answer = client.get(_PATH)
-            view.update(_told(answer))
+            if answer["total"]:
+                view.update(_told(answer))
     return answer
 
 
@@ -48,7 +49,7 @@ def _compute_here(console: Console) -> Json:
     from syncd.daemon.foreground import rescore_once  # noqa: PLC0415 - it brings the event loop
 
     with ProgressView(console) as view:
-        return rescore_once(load(console), lambda answer: view.update(_told(answer)))
+        return rescore_once(load(console), lambda told: view.update(_told(told)))
 
 
 def _told(answer: Json) -> Json:

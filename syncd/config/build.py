@@ -149,11 +149,11 @@ class Builder:
     def _score(self) -> dict[str, ScoreSettings]:
         """Return what each platform counts; those with a default count without being named."""
         known = {*SCORE_DEFAULTS, *plugins.find(self._folders.platforms)}
-        given = self._table("score")
         scales = dict(SCORE_DEFAULTS)
-        for name in given:
+        for name in self._table("score"):
             if name not in known:
                 self._say(("score", name), f"unknown platform{suggestion(name, known)}")
+                continue
             path = ("score", name)
             defaults = dict(SCORE_DEFAULTS.get(name, ()))
             scale = self._validation.model(

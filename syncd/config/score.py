@@ -11,7 +11,8 @@ from pydantic import Field
 from syncd.config.section import Section
 from syncd.config.values import EMPTY_IS_NONE
 
-_Rating = Annotated[float | None, EMPTY_IS_NONE, Field(allow_inf_nan=False)]
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+_Rating = Annotated[_Finite | None, EMPTY_IS_NONE]
 _Weight = Annotated[float, Field(ge=0, le=1_000, allow_inf_nan=False)]
 
 

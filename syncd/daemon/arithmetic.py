@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 from syncd.daemon.answers import Json
@@ -81,7 +82,8 @@ def _weighed_in_words(part: _Part, scale: _Scale) -> str:
     weights, solved_by = scale["solved_weights"], part["solved_by"]
     if not weights or solved_by is None:
         return ""
-    terms = [f"{_number(each)} x {solved_by.get(word, 0)} {word}" for word, each in weights.items()]
+    ranked = sorted(weights.items(), key=itemgetter(1, 0))
+    terms = [f"{_number(each)} x {solved_by.get(word, 0)} {word}" for word, each in ranked]
     return f", {_number(part['measure'])} = {' + '.join(terms)}"
 
 

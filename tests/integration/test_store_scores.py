@@ -79,8 +79,15 @@ async def test_a_batch_makes_the_scores_of_its_users_due_and_computing_writes_th
     assert computed == (2, 2, 0)
     assert await scores(desk.world) == {"u0000": 300.0, "u0001": 1000.0}
     assert await part(desk.world) == {
-        "score": 300.0, "skill": 300.0, "volume": 0.0, "rating": 50.0, "weight": 1.0,
-        "solved": None, "solved_by": None, "measure": None, "reason": "",
+        "score": 300.0,
+        "skill": 300.0,
+        "volume": 0.0,
+        "rating": 50.0,
+        "weight": 1.0,
+        "solved": None,
+        "solved_by": None,
+        "measure": None,
+        "reason": "",
         "as_of": AT.isoformat(),
     }
     assert await compute(desk.world) == (0, 0, 0)
