@@ -13,14 +13,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import Any
 
 SKILL = 600
 VOLUME = 400
 _FORMULA = 1
-_TENTH = Decimal("0.1")
 
 
 class Reason(StrEnum):
@@ -90,7 +88,7 @@ class Part:
     as_of: datetime | None
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as it is stored."""
+        """Return it as it is stored, but for the instant, which is no text yet."""
         return {
             "score": self.score,
             "skill": self.skill,
@@ -101,7 +99,7 @@ class Part:
             "measure": self.measure,
             "weight": self.weight,
             "reason": self.reason.value,
-            "as_of": None if self.as_of is None else self.as_of.isoformat(),
+            "as_of": self.as_of,
         }
 
 
@@ -130,13 +128,12 @@ def score_part(scale: Scale, numbers: Numbers) -> Part | None:
 
 def total(parts: Mapping[str, Part]) -> float:
     """Return the weighted sum of the parts' scores."""
-    exact = sum((Decimal(str(p.weight)) * Decimal(str(p.score)) for p in parts.values()), Decimal())
-    return float(exact.quantize(_TENTH, ROUND_HALF_UP))
+    return tenths(math.fsum(part.weight * part.score for part in parts.values()))
 
 
 def tenths(points: float) -> float:
     """Round to 0.1, half up."""
-    return float(Decimal(repr(points)).quantize(_TENTH, ROUND_HALF_UP))
+    return math.floor(points * 10 + 0.5) / 10
 
 
 def version_of(parameters: Parameters) -> str:

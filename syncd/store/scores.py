@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
+
+from pydantic_core import to_json
 
 from syncd.model.account import AccountId
 from syncd.model.score import (
@@ -27,6 +28,7 @@ from syncd.store.fence import Fence
 _PAGE = 1_000
 # Users that are computed before others get their turn on the loop.
 _AT_ONCE = 100
+_START = (0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +48,12 @@ class Computed:
 class _Page:
     """Scores of some users who were due, on their way into the store."""
 
-    users: int
-    marks: list[tuple[int, int]]
-    scores: list[tuple[int, float, str]]
-    without: list[int]
+    first: int
+    last: int
+    users: int = 0
+    marks: list[int] = field(default_factory=list)
+    scores: list[tuple[int, float, str]] = field(default_factory=list)
+    without: list[int] = field(default_factory=list)
 
 
 class ScoreStore:
@@ -125,23 +129,23 @@ class ScoreStore:
         async with self._turn:
             async with self._database.connection() as connection:
                 due: int = await connection.fetchval(self._sql["count_due"])
-            computed, behind = Computed(total=due), 0
+            computed, behind = Computed(total=due), _START
             on_page(computed)
             while rows := await self._read_due(behind):
-                behind = rows[-1]["user_id"]
                 computed = await self._compute_page(rows, at, computed)
+                behind = rows[-1]["user_id"], max(rows[-1]["marks"])
                 on_page(computed)
             return computed
 
-    async def _read_due(self, behind: int) -> list[Row]:
+    async def _read_due(self, behind: tuple[int, int]) -> list[Row]:
         async with self._database.connection() as connection:
             return await connection.fetch(
-                self._sql["read_due"], behind, _PAGE, list(self._parameters)
+                self._sql["read_due"], *behind, _PAGE, list(self._parameters)
             )
 
     async def _compute_page(self, rows: Sequence[Row], at: datetime, before: Computed) -> Computed:
         parameters = self._parameters
-        page = _Page(users=0, marks=[], scores=[], without=[])
+        page = _Page(first=rows[0]["user_id"], last=rows[-1]["user_id"])
         for user, accounts in _by_user(rows):
             _score(page, user, accounts, parameters)
             if page.users % _AT_ONCE == 0:
@@ -164,7 +168,7 @@ class ScoreStore:
             columns = [[score[place] for score in page.scores] for place in range(3)]
             changed = await connection.fetch(self._sql["upsert_scores"], *columns, version, at)
             removed = await connection.fetch(self._sql["drop_scores"], page.without)
-            await connection.execute(self._sql["settle_due"], *(zip(*page.marks, strict=True)))
+            await connection.execute(self._sql["settle_due"], page.first, page.last, page.marks)
         return len(changed), len(removed)
 
     async def read(self, key: str) -> dict[str, Any] | None:
@@ -185,7 +189,7 @@ def _by_user(rows: Sequence[Row]) -> Iterator[tuple[int, list[Row]]]:
 def _score(page: _Page, user: int, accounts: Sequence[Row], parameters: Parameters) -> None:
     """Add a user's score to a page; who is not followed stays as they are."""
     page.users += 1
-    page.marks += [(user, mark) for mark in accounts[0]["marks"]]
+    page.marks += accounts[0]["marks"]
     if not accounts[0]["is_followed"]:
         return
     parts = {
@@ -197,7 +201,7 @@ def _score(page: _Page, user: int, accounts: Sequence[Row], parameters: Paramete
     if not parts:
         page.without.append(user)
         return
-    text = json.dumps({name: part.as_json() for name, part in parts.items()})
+    text = to_json({name: part.as_json() for name, part in parts.items()}).decode()
     page.scores.append((user, total(parts), text))
 
 

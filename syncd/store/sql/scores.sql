@@ -27,15 +27,16 @@ WHERE NOT users.opted_out AND user_scores.formula_version IS DISTINCT FROM $1
 SELECT count(DISTINCT user_id) FROM score_due;
 
 -- name: read_due
--- The next $2 users behind $1 whose scores are due, with the rows that say so and one row for each of
--- their accounts on these platforms ($3) that had a good answer and is not gone. Who opted out or was
--- deleted comes alone, as nobody to compute.
-WITH due AS (
-    SELECT user_id, array_agg(id) AS marks FROM score_due
-    WHERE user_id > $1
-    GROUP BY user_id
-    ORDER BY user_id
-    LIMIT $2
+-- Whose scores are due by the next $3 marks behind ($1, $2): those marks, and one row for each of the
+-- user's accounts on these platforms ($4) that had a good answer and is not gone. Who opted out or
+-- was deleted comes alone, as nobody to compute.
+WITH page AS (
+    SELECT user_id, id FROM score_due
+    WHERE (user_id, id) > ($1, $2)
+    ORDER BY user_id, id
+    LIMIT $3
+), due AS (
+    SELECT user_id, array_agg(id) AS marks FROM page GROUP BY user_id
 )
 SELECT due.user_id, due.marks, users.id IS NOT NULL AS is_followed, accounts.platform, profiles.rating,
     profiles.solved, profiles.solved_by, COALESCE(sync_state.succeeded_at, profiles.fetched_at) AS as_of,
@@ -46,7 +47,7 @@ LEFT JOIN (
     accounts
     JOIN profiles ON profiles.account_id = accounts.id
     LEFT JOIN sync_state ON sync_state.account_id = accounts.id AND sync_state.kind = 'profiles'
-) ON accounts.user_id = users.id AND accounts.platform = ANY($3::text[]) AND accounts.state <> 'gone'
+) ON accounts.user_id = users.id AND accounts.platform = ANY($4::text[]) AND accounts.state <> 'gone'
 ORDER BY due.user_id, accounts.platform;
 
 -- name: keep_formula
@@ -75,9 +76,8 @@ RETURNING user_id;
 DELETE FROM user_scores WHERE user_id = ANY($1::bigint[]) RETURNING user_id;
 
 -- name: settle_due
--- Takes away what was read, and nothing that was marked since.
-DELETE FROM score_due USING unnest($1::bigint[], $2::bigint[]) AS read (user_id, id)
-WHERE score_due.user_id = read.user_id AND score_due.id = read.id;
+-- Takes away what was read ($3), all of it users from $1 to $2, and nothing that was marked since.
+DELETE FROM score_due WHERE user_id BETWEEN $1 AND $2 AND id = ANY($3::bigint[]);
 
 -- name: read_score
 SELECT user_scores.total, user_scores.parts, user_scores.formula_version, user_scores.computed_at,
