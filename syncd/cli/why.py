@@ -40,7 +40,10 @@ class Why(Command):
         words = ["mirrored by [users] query"] if answer["mirrored"] else []
         words += ["opted out"] if answer["opted_out"] else []
         console.show("  ".join([f"user {answer['key']}", *words]))
-        console.show(f"score  {_score_in_words(answer['score'])}")
+        if answer["score"]["total"] is not None or any(
+            each["score"] for each in answer["accounts"]
+        ):
+            console.show(f"score  {_score_in_words(answer['score'])}")
         now = instant(answer["at"])
         assert now is not None  # the contract of the control port
         for account in answer["accounts"]:
