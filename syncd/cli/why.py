@@ -40,6 +40,10 @@ class Why(Command):
         words = ["mirrored by [users] query"] if answer["mirrored"] else []
         words += ["opted out"] if answer["opted_out"] else []
         console.show("  ".join([f"user {answer['key']}", *words]))
+        if answer["score"]["total"] is not None or any(
+            each["score"] for each in answer["accounts"]
+        ):
+            console.show(f"score  {_score_in_words(answer['score'])}")
         now = instant(answer["at"])
         assert now is not None  # the contract of the control port
         for account in answer["accounts"]:
@@ -61,6 +65,8 @@ def _facts(account: Json, now: datetime) -> Iterator[tuple[str, str]]:
     yield account["platform"], _link_in_words(account)
     yield "state", account["state_in_words"]
     yield "fresh", _freshness_in_words(account)
+    for line in account["score"]["arithmetic"] if account["score"] else ():
+        yield "score", line
     if account["dead_letter"]:
         yield "dead letter", account["dead_letter"]["text"]
     if account["fail_streak"]:
@@ -69,6 +75,13 @@ def _facts(account: Json, now: datetime) -> Iterator[tuple[str, str]]:
         yield "now", held
     at = instant(account["next"]["at"])
     yield "next", account["next"]["text"] + (f" ({distance(at, now)})" if at else "")
+
+
+def _score_in_words(score: Json) -> str:
+    words = str(score["arithmetic"])
+    if score["total"] is None:
+        return words
+    return f"{words}, formula {score['formula_version']} of {_instant(score['computed_at'])}"
 
 
 def _link_in_words(account: Json) -> str:

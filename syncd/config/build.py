@@ -25,6 +25,7 @@ from syncd.config.models import (
     Web,
 )
 from syncd.config.place import Path, Problem, quoted
+from syncd.config.score import SCORE_DEFAULTS, ScoreSettings
 from syncd.config.section import Section
 from syncd.config.source import Source, default_state_dir
 from syncd.config.validation import Validation, keys_of
@@ -34,7 +35,10 @@ from syncd.model.scheme import Scheme
 
 Table = TypeVar("Table", bound=Section)
 
-_SECTIONS = ("daemon", "database", "redis", "users", "web", "logging", "platforms", "jobs")
+_SECTIONS = (
+    *("daemon", "database", "redis", "users", "web", "logging"),
+    *("platforms", "score", "jobs"),
+)
 _JOB_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _MIRROR_EVERY = timedelta(minutes=10)
 # How long storing may take once the query was read: a first million takes minutes, all or nothing.
@@ -98,6 +102,7 @@ class Builder:
             logging=self._absolute(self._section(Logging, "logging", zone), "dir"),
             users=users,
             platforms=self._platforms(),
+            score=self._score(),
             jobs={**self._jobs(zone), **self._mirror(users)},
         )
 
@@ -147,6 +152,23 @@ class Builder:
                 self._say((*path, "urls", key), _unknown_companion(name, key, companions))
         known = {key: settings.urls.get(key, url) for key, url in companions.items()}
         return settings.model_copy(update={"credentials": usable(given), "urls": known})
+
+    def _score(self) -> dict[str, ScoreSettings]:
+        """Return what each platform counts; those with a default count without being named."""
+        known = {*SCORE_DEFAULTS, *plugins.find(self._folders.platforms)}
+        scales = dict(SCORE_DEFAULTS)
+        for name in self._table("score"):
+            if name not in known:
+                self._say(("score", name), f"unknown platform{suggestion(name, known)}")
+                continue
+            path = ("score", name)
+            defaults = dict(SCORE_DEFAULTS.get(name, ()))
+            scale = self._validation.model(
+                ScoreSettings, self._table(*path), path, defaults=defaults
+            )
+            if scale is not None:
+                scales[name] = scale
+        return scales
 
     def _jobs(self, defaults: Mapping[str, Any]) -> dict[str, Job]:
         jobs: dict[str, Job] = {}

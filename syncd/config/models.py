@@ -14,6 +14,7 @@ from syncd.config.dsn import parse_postgres, parse_redis
 from syncd.config.duration import Duration, PositiveDuration, Rate, parse_duration
 from syncd.config.listen import DEFAULT_LISTEN, split_listen
 from syncd.config.redaction import Hide, hidden, written
+from syncd.config.score import ScoreSettings
 from syncd.config.section import Section
 from syncd.config.size import Size
 from syncd.config.values import (
@@ -228,8 +229,8 @@ class Job(Section):
 class Config(Section):
     """A config file that was found to be right. All paths are absolute.
 
-    `platforms` holds every platform there is, whether or not the file names it; `jobs` also the
-    job that `[users] query` makes.
+    `platforms` holds every platform there is, whether or not the file names it, `score` those that
+    are part of the score; `jobs` also the job that `[users] query` makes.
     """
 
     path: Path
@@ -240,6 +241,7 @@ class Config(Section):
     logging: Logging
     users: Users
     platforms: Mapping[str, PlatformSettings]
+    score: Mapping[str, ScoreSettings]
     jobs: Mapping[str, Job]
 
     def redacted(self, hide: Hide = hidden) -> dict[str, Any]:

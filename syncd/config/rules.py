@@ -94,6 +94,19 @@ def _platform(settings: PlatformSettings, path: Path) -> Iterator[Problem]:
             )
 
 
+def check_score(config: Config) -> Iterator[Problem]:
+    """A rating counts between two bounds."""
+    for name, scale in config.score.items():
+        path, low, high = ("score", name), scale.rating_from, scale.rating_to
+        if (low is None) != (high is None):
+            missing = "rating_from" if low is None else "rating_to"
+            message = "must stand beside the other bound; name both, or neither without a rating"
+            yield Problem(path=(*path, missing), message=message)
+        if low is not None and high is not None and not low < high:
+            message = f"must be more than rating_from, {low:g}"
+            yield Problem(path=(*path, "rating_to"), message=message)
+
+
 def check_users(config: Config) -> Iterator[Problem]:
     """What concerns the query of users stands beside one, and its address can be read.
 
@@ -170,6 +183,7 @@ RULES: tuple[Check, ...] = (
     check_web,
     check_users,
     check_platforms,
+    check_score,
     check_jobs,
     check_chains,
 )

@@ -19,8 +19,9 @@ from syncd.daemon.changes import Changes
 from syncd.daemon.gates import GateKeeper
 from syncd.daemon.health import StoreHealth
 from syncd.daemon.leadership import Leadership
+from syncd.daemon.scoring import Scoring
 from syncd.daemon.servers import Servers
-from syncd.daemon.settings import to_database, to_schedules
+from syncd.daemon.settings import to_database, to_parameters, to_schedules
 from syncd.embedded.postgres import EmbeddedPostgres
 from syncd.embedded.server import EmbeddedServer
 from syncd.embedded.valkey import EmbeddedValkey
@@ -45,6 +46,7 @@ from syncd.store.mirror import MirrorStore
 from syncd.store.overrides import OverrideStore
 from syncd.store.pauses import PauseStore
 from syncd.store.runs import RunStore
+from syncd.store.scores import ScoreStore
 from syncd.store.sync import SyncStore
 from syncd.store.users import UserStore
 from syncd.telemetry.bus import Bus
@@ -72,6 +74,7 @@ class Core:
     engine: LocalEngine
     scheduler: Scheduler
     leadership: Leadership
+    scoring: Scoring
     stack: contextlib.AsyncExitStack = field(repr=False)
 
     @property
@@ -104,6 +107,7 @@ class Core:
         await self.changes.load()
         await self.around.stores.runs.drop_unsure()
         await forget_ahead(self.around)
+        self.scoring.look()
 
     async def settle(self) -> None:
         """Learn when jobs fire, while another process lets them."""
@@ -133,7 +137,7 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     database = Database(to_database(config, postgres or own_postgres.address), clock)
     fence = Fence()
     users = UserStore(database, fence)
-    around = _surroundings(config, clock, bus, _stores(database, fence, users, clock))
+    around = _surroundings(config, clock, bus, _stores(config, database, fence, users, clock))
     gates = GateKeeper(clients_of(around), GateStore(database, fence), clock, bus)
     health = StoreHealth(database, clock, bus, at_first=gates.restore)
     gates.may_write = lambda: not health.error
@@ -160,6 +164,7 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
         engine=engine,
         scheduler=scheduler,
         leadership=leadership,
+        scoring=Scoring(around, leadership),
         stack=contextlib.AsyncExitStack(),
     )
 
@@ -203,15 +208,19 @@ def clients_of(around: Surroundings) -> Sequence[PlatformClient]:
     return list(dict.fromkeys(clients))  # several credentials share a companion
 
 
-def _stores(database: Database, fence: Fence, users: UserStore, clock: Clock) -> Stores:
+def _stores(
+    config: Config, database: Database, fence: Fence, users: UserStore, clock: Clock
+) -> Stores:
     process = f"{socket.gethostname()}:{os.getpid()}:{clock.now():%Y%m%dT%H%M%S}"
     runs = RunStore(database, process, fence)
+    scores = ScoreStore(database, to_parameters(config), fence)
     return Stores(
         database=database,
         runs=runs,
         accounts=AccountStore(database, fence),
-        sync=SyncStore(database, runs),
+        sync=SyncStore(database, runs, scores),
         mirror=MirrorStore(database, runs, users),
+        scores=scores,
     )
 
 

@@ -1,4 +1,4 @@
-"""One job, or one migration, without a daemon."""
+"""One job, one migration or every score, without a daemon."""
 
 from __future__ import annotations
 
@@ -78,6 +78,26 @@ async def _run_as_leader(core: Core, job: str, options: RunOptions) -> Run:
             hint=f"follow it there with `syncd show {started.id}`",
         )
     return ended
+
+
+def rescore_once(config: Config, on_progress: Callable[[Json], None]) -> Json:
+    """Compute every score again, embedded servers included; raises like `run_once`."""
+
+    async def work(core: Core) -> Json:
+        await migrate(core.database)
+        introduce(core.leadership, config.daemon.state_dir)
+        return await core.leadership.lead_once(partial(_rescore_as_leader, core, on_progress))
+
+    return _alone(config, work, lambda _: None)
+
+
+async def _rescore_as_leader(core: Core, on_progress: Callable[[Json], None]) -> Json:
+    """Compute every score; a signal ends it between two pages, and the rest stays due."""
+    here = asyncio.current_task()
+    assert here is not None, "a coroutine runs in a task"
+    watch_signals(here.cancel, here.cancel)
+    await core.around.stores.scores.mark_everybody()
+    return await core.scoring.compute(on_progress)
 
 
 def migrate_once(config: Config, dry_run: bool) -> list[str]:

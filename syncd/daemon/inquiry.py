@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from syncd.daemon.answers import Json
+from syncd.daemon.arithmetic import part_answer, score_answer
 from syncd.daemon.core import Core
 from syncd.daemon.facts import FactFinder, Row, find_facts, reading_of
 from syncd.daemon.letters import letter_in_words
@@ -51,14 +52,20 @@ class Inquiry:
         accounts = [row["id"] for row in rows]
         recorded = await self._core.freshness.attempts(accounts, attempts)
         letters = await self._core.letters.of_accounts(accounts)
+        scores = self._core.around.stores.scores
+        score = await scores.read(user["key"])
         return {
             "key": user["key"],
             "opted_out": user["opted_out"],
             "mirrored": user["mirrored"],
             "at": finder.now,
+            "score": score_answer(score),
             "accounts": [
                 {
                     **_account_answer(finder, row),
+                    "score": part_answer(
+                        score, row["platform"], counts=scores.counts(row["platform"])
+                    ),
                     "dead_letter": _letter_answer(letters.get((row["id"], row["kind"]))),
                     "attempts": _attempts_answer(row, recorded)[:attempts],
                 }

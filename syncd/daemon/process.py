@@ -146,6 +146,7 @@ class Daemon:
         core.leadership.on_standby = core.settle
         core.leadership.enter()
         core.changes.on_adopt(partial(adapt_logs, self._logs))
+        core.changes.on_adopt(core.scoring.adopt)
         control.reloading.listen()
         return control
 
@@ -191,12 +192,14 @@ class Daemon:
             credentials = roots.create_task(self._guard(self._watch_credentials(core)))
             metrics = roots.create_task(self._guard(control.scraper.keep()))
             reloads = roots.create_task(self._guard(control.reloading.watch()))
+            scores = roots.create_task(self._guard(core.scoring.keep()))
             await self._ending.wait()
             supervision.stopping()
             control.is_stopping = True
             await self._close(core)
             credentials.cancel()
             reloads.cancel()
+            scores.cancel()
             await self._drain(core)
             # Not before: what is drained is still written as the leader.
             schedule.cancel()

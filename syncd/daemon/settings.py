@@ -20,6 +20,7 @@ from syncd.errors import ConfigError
 from syncd.jobs.base import JobKind
 from syncd.model.address import PostgresAddress
 from syncd.model.schedule import Misfire, Overlap
+from syncd.model.score import Parameters, Scale
 from syncd.runs.job import Job
 from syncd.schedule.cron import CronSchedule, parse_cron
 from syncd.schedule.roster import Schedule
@@ -39,6 +40,11 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
         ConfigError: every problem at once.
     """
     return load(path, environ, checks=(check_schedules, check_platforms))
+
+
+def to_parameters(config: Config) -> Parameters:
+    """Return the parameters of the score."""
+    return {name: Scale(**dict(settings)) for name, settings in config.score.items()}
 
 
 def check_schedules(config: Config) -> Iterator[Problem]:

@@ -50,6 +50,14 @@ class UserDesk:
         """Return everything that is known about a user's accounts, and what happens next."""
         return await self._inquiry.why(await self.user(key), attempts)
 
+    async def rescore(self) -> Json:
+        """Let every score be computed again, without one fetch."""
+        return await self._core.scoring.rescore()
+
+    async def rescoring(self) -> Json:
+        """Return how far the computing of scores is, or what the last one came to."""
+        return self._core.scoring.as_json()
+
     async def put_user(self, entry: UserEntry) -> Json:
         """Create or update a user; an empty handle disconnects a platform."""
         check_entry(entry, self._around.platforms)
@@ -61,6 +69,7 @@ class UserDesk:
         if not dry_run:
             self._around.admission.withdraw(result.withdrawn)
             self._around.admission.readmit(result.readmitted)
+            self._core.scoring.wake()
         return result
 
     async def delete_user(self, key: str) -> Json:
@@ -81,6 +90,7 @@ class UserDesk:
             self._around.admission.withdraw(touched)
         else:
             self._around.admission.readmit(touched)
+            self._core.scoring.wake()
         return await self.user(key)
 
     async def sync_user(self, key: str) -> Json:

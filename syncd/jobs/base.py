@@ -21,6 +21,7 @@ from syncd.store.accounts import AccountStore
 from syncd.store.database import Database
 from syncd.store.mirror import MirrorStore
 from syncd.store.runs import RunStore
+from syncd.store.scores import ScoreStore
 from syncd.store.sync import SyncStore
 from syncd.telemetry.bus import Bus
 from syncd.telemetry.purpose import Purpose
@@ -37,6 +38,7 @@ class Stores:
     accounts: AccountStore
     sync: SyncStore
     mirror: MirrorStore
+    scores: ScoreStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

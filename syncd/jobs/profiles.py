@@ -19,6 +19,7 @@ from syncd.jobs.fanout import Fanout
 from syncd.jobs.judgement import CONFIRM_APART
 from syncd.jobs.passes import pass_after_pass
 from syncd.jobs.progress import Progress
+from syncd.jobs.scoring import compute_scores
 from syncd.jobs.stop import StopReason
 from syncd.jobs.work import Budget, Work
 from syncd.model.run import Cause, Ending, Outcome, PlatformReport
@@ -110,6 +111,8 @@ class Profiles(JobKind[ProfilesOptions]):
             tasks = [group.create_task(self._sync(shared, name)) for name in selection.platforms]
         if context.stop.reason is not StopReason.DRAIN and (seen or shared.due):
             await _tell_shares(context)
+        if not context.run.options.dry_run:
+            await compute_scores(context.around)
         return _ending([end for task in tasks for end in task.result()])
 
     def _selection(self, context: RunContext) -> Selection:

@@ -17,6 +17,7 @@ from syncd.config.models import Users as UsersOptions
 from syncd.errors import BadInput, SuspiciousPlan
 from syncd.jobs.base import JobKind, RunContext
 from syncd.jobs.columns import KEY, Columns, Keys
+from syncd.jobs.scoring import compute_scores
 from syncd.model.run import Ending, Outcome, Report, RunOptions
 from syncd.platforms.base import Platform
 from syncd.store.mirror import Mirrored, Stage, Weight
@@ -57,7 +58,11 @@ class Users(JobKind[UsersOptions]):
             stopping = group.create_task(context.stop.wait())
             mirroring.add_done_callback(lambda _: stopping.cancel())
             stopping.add_done_callback(lambda _: mirroring.cancel())
-        return endings[0] if endings else Ending(outcome=Outcome.PARTIAL)
+        if not endings:
+            return Ending(outcome=Outcome.PARTIAL)
+        if not context.run.options.dry_run:
+            await compute_scores(context.around)
+        return endings[0]
 
     def check(self, options: RunOptions) -> None:
         """Refuse to mirror some users only."""

@@ -32,6 +32,7 @@ def to_columns(profiles: Sequence[tuple[AccountId, Profile]]) -> list[list[Any]]
     return [
         [number for number, _ in profiles],
         *mapped,
+        _splits([profile for _, profile in profiles]),
         written,
         [
             hash_answer(profile) if profile.volatile else hashlib.sha256(text).digest()
@@ -44,6 +45,16 @@ def _column(name: str, profiles: Sequence[tuple[AccountId, Profile]]) -> list[An
     """Return a field of all profiles; nothing where nobody has it, which `unnest` makes NULLs."""
     values = [getattr(profile, name) for _, profile in profiles]
     return [] if values.count(None) == len(values) else values
+
+
+def _splits(profiles: Sequence[Profile]) -> list[str | None]:
+    """Return `solved_by` as JSON, as compactly as `_column`."""
+    if all(profile.solved_by is None for profile in profiles):
+        return []
+    return [
+        None if profile.solved_by is None else _canonical(dict(profile.solved_by)).decode()
+        for profile in profiles
+    ]
 
 
 def hash_answer(profile: Profile) -> bytes:

@@ -17,8 +17,12 @@ from syncd.store.blocks import load_blocks
 from syncd.store.database import Connection, Database, undo
 from syncd.store.letters import LetterStore
 from syncd.store.runs import RunStore, Share
+from syncd.store.scores import ScoreStore
 from syncd.store.successes import SuccessStore, once
 from syncd.store.translation import RowRefused
+
+# What changes nothing about the numbers of an account.
+_SILENT = frozenset({"unchanged", "withdrawn"})
 
 _T = TypeVar("_T", Success, Failure, Retry, Withdrawn)
 
@@ -55,9 +59,10 @@ class Committed:
 class SyncStore:
     """Owns `profiles`, the writing of `sync_state` and `item_outcomes`."""
 
-    def __init__(self, database: Database, runs: RunStore) -> None:
+    def __init__(self, database: Database, runs: RunStore, scores: ScoreStore) -> None:
         self._database = database
         self._runs = runs
+        self._scores = scores
         self._letters = LetterStore(database)
         self._successes = SuccessStore()
         self._sql = load_blocks("accounts")
@@ -125,13 +130,16 @@ class SyncStore:
                 for item in batch.items
             ],
         )
-        words = await self._successes.write(connection, batch, _only(items, Success))
+        good = _only(items, Success)
+        recovered = await self._find_recovered(connection, batch, good)
+        words = await self._successes.write(connection, batch, good)
         letters = await self._write_failures(connection, batch, _only(items, Failure))
         await self._write_retries(connection, batch, _only(items, Retry))
         await self._write_skips(connection, batch, _only(items, Withdrawn))
         words |= {item.account.id: item.outcome for item in _only(items, Failure)}
         words |= {item.account.id: "withdrawn" for item in _only(items, Withdrawn)}
         await self._record(connection, batch, items, words)
+        await self._mark_scores(connection, batch, words, recovered)
         return Committed(report=_count(items, words, batch), letters=letters)
 
     async def _still_followed(self, connection: Connection, batch: Batch) -> set[int]:
@@ -163,6 +171,26 @@ class SyncStore:
             else item
             for item in items
         ]
+
+    async def _find_recovered(
+        self, connection: Connection, batch: Batch, items: Sequence[Success]
+    ) -> set[AccountId]:
+        if not items or not self._scores.counts(batch.platform):
+            return set()
+        numbers = [item.account.id for item in items]
+        return await self._scores.find_failing(connection, batch.kind, numbers)
+
+    async def _mark_scores(
+        self,
+        connection: Connection,
+        batch: Batch,
+        words: dict[AccountId, str],
+        recovered: set[AccountId],
+    ) -> None:
+        """Let scores be due of whom something is other than before: numbers, or their being so."""
+        if self._scores.counts(batch.platform):
+            told = {number for number, word in words.items() if word not in _SILENT}
+            await self._scores.mark(connection, sorted(told | recovered))
 
     async def _write_failures(
         self, connection: Connection, batch: Batch, items: Sequence[Failure]

@@ -2,7 +2,8 @@
 
 The rule, first match wins: a `purpose` key of the line itself; the event's own place (what the
 scheduler does with fire times is `cron`, who changed something is `audit`, whom the control port
-turned away is `http`); the purpose of the job the line is about; else `cron`.
+turned away is `http`, scores are `profile-update`); the purpose of the job the line is about; else
+`cron`.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ _PLACE_OF_EVENT: Mapping[str, Purpose] = MappingProxyType(
         "control.refused": Purpose.HTTP,
         "job.registered": Purpose.CRON,
         "schedule.skipped": Purpose.CRON,
+        "scores.computed": Purpose.PROFILE_UPDATE,
     }
 )
 

@@ -28,6 +28,7 @@ from syncd.web.openapi import describe
 from syncd.web.probes import Probes
 from syncd.web.routes import Call, Nothing, Route, Routes
 from syncd.web.runs import Runs
+from syncd.web.scores import Scores
 from syncd.web.security import OPEN_PATHS, Guard, is_loopback
 from syncd.web.service import Json, Service
 from syncd.web.socket import bound_socket
@@ -187,6 +188,7 @@ def all_routes(service: Service, clock: Clock, *, metrics_public: bool = False) 
         *Freshness(service).routes(),
         *DeadLetters(service).routes(),
         *Changes(service).routes(),
+        *Scores(service).routes(),
     )
 
     async def openapi(_call: Call[Nothing]) -> Json:

@@ -111,6 +111,12 @@ class Service(Protocol):
     async def user(self, key: str) -> Json:
         """Return a user with their accounts."""
 
+    async def rescore(self) -> Json:
+        """Let every score be computed again out of stored numbers; `rescoring` tells how far."""
+
+    async def rescoring(self) -> Json:
+        """Return how far the computing of scores is, or what the last one came to."""
+
     async def stale(self, platform: str, limit: int) -> Json:
         """Return the followed accounts without a good answer for longest."""
 

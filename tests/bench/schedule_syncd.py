@@ -205,7 +205,7 @@ async def scheduling(task: Task, ledger: Any, *, whole: bool, told: bool) -> Asy
     apart, bus, clock = Apart(), Bus(), SystemClock()
     runs = cast("RunStore", MeasuredLedger(ledger, apart))
     rest = cast("Any", None)
-    stores = Stores(database=rest, runs=runs, accounts=rest, sync=rest, mirror=rest)
+    stores = Stores(database=rest, runs=runs, accounts=rest, sync=rest, mirror=rest, scores=rest)
     around = Surroundings(
         clock=clock, bus=bus, stores=stores, platforms={}, admission=Admission(clock)
     )

@@ -40,6 +40,7 @@ class MemoryService:
         self.failure: Exception | None = None
         self.leads_elsewhere: NotLeading | None = None
         self.store_error = ""
+        self.scored: list[Json] = [{"running": False}]
 
     def is_ready(self) -> tuple[bool, str]:
         return self.ready
@@ -54,6 +55,13 @@ class MemoryService:
     def check_may_change(self) -> None:
         if self.leads_elsewhere is not None:
             raise self.leads_elsewhere
+
+    async def rescore(self) -> Json:
+        self.orders.append(("rescore",))
+        return self.scored[0]
+
+    async def rescoring(self) -> Json:
+        return self.scored.pop(0) if len(self.scored) > 1 else self.scored[0]
 
     async def status(self) -> Json:
         if self.failure is not None:

@@ -85,6 +85,7 @@ class Process:
                 accounts=nothing,
                 sync=nothing,
                 mirror=nothing,
+                scores=nothing,
             ),
             platforms={},
             admission=Admission(host.clock),

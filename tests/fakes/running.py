@@ -21,6 +21,7 @@ from syncd.jobs.stop import Stop
 from syncd.model.account import Account, UserEntry
 from syncd.model.profile import Fetched, Profile, Unchanged
 from syncd.model.run import Cause, Fire, Outcome, Run, RunId, RunOptions, SkipReason
+from syncd.model.score import Scale
 from syncd.outbound.answers import judge_by_status
 from syncd.outbound.client import PlatformClient
 from syncd.outbound.credentials import Credential
@@ -37,6 +38,7 @@ from syncd.store.database import Database
 from syncd.store.fence import Fence
 from syncd.store.mirror import MirrorStore
 from syncd.store.runs import RunStore
+from syncd.store.scores import ScoreStore
 from syncd.store.sync import SyncStore
 from syncd.store.users import UserStore
 from syncd.telemetry.bus import Bus
@@ -107,6 +109,9 @@ class Running:
         fence = Fence()
         self.users = UserStore(database, fence)
         runs = RunStore(database, holder, fence)
+        scores = ScoreStore(
+            database, {PLAY: Scale(rating_from=0, rating_to=100, solved_full=100)}, fence
+        )
         self.platform = ScriptedPlatform(clock, self.bus)
         self.around = Surroundings(
             clock=clock,
@@ -115,8 +120,9 @@ class Running:
                 database=database,
                 runs=runs,
                 accounts=AccountStore(database, runs.fence),
-                sync=SyncStore(database, runs),
+                sync=SyncStore(database, runs, scores),
                 mirror=MirrorStore(database, runs, self.users),
+                scores=scores,
             ),
             platforms={PLAY: [self.platform]},
             admission=Admission(clock),

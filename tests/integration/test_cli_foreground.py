@@ -46,6 +46,21 @@ def test_without_a_daemon_a_job_is_migrated_and_run_once_here(config: Path) -> N
     assert (migrated.returncode, migrated.stdout) == (0, "the schema is up to date\n")
 
 
+def test_without_a_daemon_scores_are_computed_here_and_a_bad_scale_is_refused(
+    config: Path,
+) -> None:
+    computed = syncd(config, "rescore", "--json")
+    config.write_text(config.read_text() + "[score.leetcode]\nweight = -1\n")
+    refused = syncd(config, "rescore")
+
+    answer = json.loads(computed.stdout)
+    assert computed.returncode == 0
+    assert "computing scores here" in computed.stderr
+    assert (answer["running"], answer["done"], answer["error"]) == (False, 0, "")
+    assert refused.returncode == 5
+    assert "score.leetcode.weight" in refused.stderr
+
+
 def test_without_a_daemon_an_unknown_job_is_answered_with_the_one_meant(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

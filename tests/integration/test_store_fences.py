@@ -15,7 +15,7 @@ from fakes.clock import FakeClock
 from fakes.running import PLAY, Running, draft, fire_at, profile_of, running
 
 from syncd.errors import LeaseLost
-from syncd.model.account import UserEntry
+from syncd.model.account import AccountId, UserEntry
 from syncd.model.gate import GateState
 from syncd.model.item import Success
 from syncd.model.lease import Candidate
@@ -32,6 +32,7 @@ from syncd.store.letters import LetterStore
 from syncd.store.overrides import OverrideStore
 from syncd.store.pauses import PauseStore
 from syncd.store.runs import RunStore
+from syncd.store.scores import ScoreStore
 from syncd.store.sync import Batch
 
 READS = {
@@ -91,6 +92,15 @@ class Old:
         )
         await self.world.around.stores.sync.commit(batch)
 
+    @property
+    def scores(self) -> ScoreStore:
+        return self.world.around.stores.scores
+
+    async def mark(self) -> None:
+        """Let scores be due, as what a run commits does."""
+        async with self.world.runs.fence.transaction(self.world.database) as connection:
+            await self.scores.mark(connection, [AccountId(1)])
+
     async def mirror(self) -> None:
         async with self.world.around.stores.mirror.stage() as stage:
             await stage.add([("mirrored", None, None)], [])
@@ -135,6 +145,12 @@ ACCOUNT_WRITES: dict[str, Write] = {
         old.selection, PLAY, timedelta(hours=12)
     ),
 }
+SCORE_WRITES: dict[str, Write] = {
+    "mark": lambda old: old.mark(),
+    "mark_everybody": lambda old: old.scores.mark_everybody(),
+    "mark_outdated": lambda old: old.scores.mark_outdated(),
+    "compute": lambda old: old.scores.compute(AT),
+}
 OTHER_WRITES: dict[str, Write] = {
     "a batch": lambda old: old.commit(dry_run=False),
     "a batch of a dry run": lambda old: old.commit(dry_run=True),
@@ -157,7 +173,7 @@ ORDERS: dict[str, Write] = {
         [GateState(platform=PLAY, credential="main")]
     ),
 }
-WRITES = RUN_WRITES | ACCOUNT_WRITES | OTHER_WRITES | ORDERS
+WRITES = RUN_WRITES | ACCOUNT_WRITES | SCORE_WRITES | OTHER_WRITES | ORDERS
 
 
 @pytest.fixture
@@ -171,6 +187,7 @@ async def old(database: Database) -> AsyncIterator[Old]:
         world.runs.fence.open(epoch)
         await world.link(3)
         await world.around.stores.accounts.enroll(KIND, [(PLAY, "main")])
+        await world.rows("INSERT INTO score_due (user_id) SELECT id FROM users RETURNING id")
         run = await world.start_nothing()
         await world.runs.begin(run, world.clock.now())
         yield Old(world=world, run=run, waiting=await world.start_nothing())
@@ -215,6 +232,7 @@ def test_every_method_of_the_ledger_is_known_as_a_write_or_as_a_read() -> None:
     assert public_methods(AccountStore) == (
         ACCOUNT_WRITES.keys() | (READS & public_methods(AccountStore)) | {"claim"}
     )
+    assert public_methods(ScoreStore) == SCORE_WRITES.keys() | {"read", "find_failing"}
 
 
 @pytest.mark.parametrize("name", WRITES)

@@ -158,20 +158,23 @@ ORDER BY id
 FOR NO KEY UPDATE;
 
 -- name: upsert_profiles
--- An answer that says the same as the stored one writes nothing and returns no row.
+-- An answer that says the same as the stored one writes nothing and returns no row. A number once
+-- told is not taken back by an answer without one.
 INSERT INTO profiles (account_id, name, avatar_url, bio, followers, following, public_repos, rating,
-    solved, raw, raw_hash, mapper_version, fetched_at, changed_at)
+    solved, solved_by, raw, raw_hash, mapper_version, fetched_at, changed_at)
 SELECT given.account_id, given.name, given.avatar_url, given.bio, given.followers, given.following,
-    given.public_repos, given.rating, given.solved, convert_from(given.raw, 'UTF8')::jsonb,
-    given.raw_hash, $12, $13, $13
+    given.public_repos, given.rating, given.solved, given.solved_by::jsonb,
+    convert_from(given.raw, 'UTF8')::jsonb, given.raw_hash, $13, $14, $14
 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
-        $8::double precision[], $9::bigint[], $10::bytea[], $11::bytea[])
+        $8::double precision[], $9::bigint[], $10::text[], $11::bytea[], $12::bytea[])
     AS given (account_id, name, avatar_url, bio, followers, following, public_repos, rating, solved,
-        raw, raw_hash)
+        solved_by, raw, raw_hash)
 ON CONFLICT (account_id) DO UPDATE
 SET name = EXCLUDED.name, avatar_url = EXCLUDED.avatar_url, bio = EXCLUDED.bio,
     followers = EXCLUDED.followers, following = EXCLUDED.following,
-    public_repos = EXCLUDED.public_repos, rating = EXCLUDED.rating, solved = EXCLUDED.solved,
+    public_repos = EXCLUDED.public_repos, rating = COALESCE(EXCLUDED.rating, profiles.rating),
+    solved = COALESCE(EXCLUDED.solved, profiles.solved),
+    solved_by = COALESCE(EXCLUDED.solved_by, profiles.solved_by),
     raw = EXCLUDED.raw, raw_hash = EXCLUDED.raw_hash, mapper_version = EXCLUDED.mapper_version,
     fetched_at = EXCLUDED.fetched_at, changed_at = EXCLUDED.changed_at
 WHERE profiles.raw_hash IS DISTINCT FROM EXCLUDED.raw_hash
@@ -282,8 +285,10 @@ WITH missing AS (
     WHERE accounts.id = missing.account_id AND accounts.state IN ('active', 'quarantined')
         AND users.id = accounts.user_id
         AND missing.attempted_at - missing.not_found_since >= $4
-    RETURNING accounts.id, accounts.platform, accounts.handle, accounts.state_since,
+    RETURNING accounts.id, accounts.platform, accounts.handle, accounts.state_since, accounts.user_id,
         users.key AS user_key
+), rescored AS (
+    INSERT INTO score_due (user_id) SELECT user_id FROM gone
 ), settled AS (
     UPDATE dead_letters SET state = 'resolved', changed_at = gone.state_since
     FROM gone

@@ -21,6 +21,8 @@ WITH given AS (
     WHERE accounts.user_id = given.user_id AND accounts.platform = given.platform
         AND lower(given.handle) NOT IN (lower(accounts.linked_as), lower(accounts.handle))
     RETURNING accounts.id, accounts.user_id, accounts.platform
+), rescored AS (
+    INSERT INTO score_due (user_id) SELECT user_id FROM moved
 )
 SELECT given.user_id, given.key, given.opted_out, given.platform, given.handle, moved.id AS old_id
 FROM given
@@ -39,13 +41,18 @@ ON CONFLICT (user_id, platform) DO NOTHING
 RETURNING id;
 
 -- name: unlink_accounts
-DELETE FROM accounts USING users, unnest($1::text[], $2::text[]) AS gone (key, platform)
-WHERE users.key = gone.key AND accounts.user_id = users.id AND accounts.platform = gone.platform
-RETURNING accounts.id, users.key;
+WITH unlinked AS (
+    DELETE FROM accounts USING users, unnest($1::text[], $2::text[]) AS gone (key, platform)
+    WHERE users.key = gone.key AND accounts.user_id = users.id AND accounts.platform = gone.platform
+    RETURNING accounts.id, accounts.user_id, users.key
+), rescored AS (
+    INSERT INTO score_due (user_id) SELECT user_id FROM unlinked
+)
+SELECT id, key FROM unlinked;
 
 -- name: set_opted_out
 -- Every account of the user stops (or goes on) at the next item, and no letter about it waits for a
--- person any more; asking twice changes nothing.
+-- person any more; asking twice changes nothing. The score of who opted out stays as it is.
 WITH chosen AS (
     UPDATE users SET opted_out = $2, updated_at = now()
     WHERE key = ANY($1::text[]) AND opted_out <> $2
@@ -58,6 +65,8 @@ WITH chosen AS (
     FROM chosen
     WHERE accounts.user_id = chosen.id AND (accounts.state = 'opted_out') <> $2
     RETURNING accounts.id, accounts.user_id
+), rescored AS (
+    INSERT INTO score_due (user_id) SELECT id FROM chosen WHERE NOT $2
 ), settled AS (
     UPDATE dead_letters SET state = 'resolved', changed_at = now()
     FROM touched
@@ -80,6 +89,8 @@ WITH chosen AS (
     DELETE FROM users USING chosen WHERE users.id = chosen.id AND NOT chosen.is_kept
 ), emptied AS (
     DELETE FROM accounts USING chosen WHERE accounts.user_id = chosen.id AND chosen.is_kept
+), unscored AS (
+    DELETE FROM user_scores USING chosen WHERE user_scores.user_id = chosen.id AND chosen.is_kept
 ), kept AS (
     UPDATE users SET last_login_at = NULL, is_mirrored = $2, updated_at = now()
     FROM chosen

@@ -54,6 +54,7 @@ from syncd.telemetry.events.runs import (
     RunStarted,
     RunStuck,
     SchemaChanged,
+    ScoresComputed,
     SweepSuspended,
     WrongAccountAnswered,
 )
@@ -96,6 +97,7 @@ __all__ = [
     "RunStuck",
     "RunsCancelled",
     "SchemaChanged",
+    "ScoresComputed",
     "ServerDied",
     "ServerStarted",
     "ServerStopped",

@@ -101,6 +101,18 @@ class RunFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScoresComputed(Event):
+    """Scores that were due were computed: `changed` are others now, `removed` have no part left."""
+
+    name: ClassVar[str] = "scores.computed"
+    users: int
+    changed: int
+    removed: int
+    formula_version: str
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunCrashed(Event):
     """A run failed in a way nobody foresaw; `stack` is the traceback."""
 

@@ -95,6 +95,7 @@ def test_what_was_built_at_the_start_needs_a_restart(loaded: Loaded, text: str, 
         ("[jobs.y]", '[jobs.z]\nkind = "profiles"\nplatforms = ["github"]\n[jobs.y]'),
         ("[jobs.x]", '[logging]\nlevel = "debug"\n[jobs.x]'),
         ("[jobs.x]", '[users]\nquery = "SELECT 1"\n[jobs.x]'),
+        ("[jobs.x]", "[score.leetcode]\nsolved_weights = { easy = 3 }\n[jobs.x]"),
     ],
 )
 def test_what_can_change_while_syncd_runs_needs_none(

@@ -14,6 +14,7 @@ from syncd.config.models import (
     Users,
     Web,
 )
+from syncd.config.score import SCORE_DEFAULTS, ScoreSettings
 from syncd.config.validation import keys_of
 from syncd.jobs.profiles import Profiles
 
@@ -66,9 +67,16 @@ def test_the_shipped_file_reads_the_variables_of_the_replaced_systems() -> None:
     assert len(config.platforms["github"].credentials) == 1
 
 
+def test_the_shipped_file_shows_the_default_parameters_of_the_score() -> None:
+    assert load(SHIPPED, {}).score == SCORE_DEFAULTS
+
+
 def test_the_shipped_file_names_every_key_there_is() -> None:
     text = SHIPPED.read_text().replace("# ", "")
-    models = (Database, Redis, Users, Web, Logging, PlatformSettings, Job, Profiles.Options)
+    models = (
+        *(Database, Redis, Users, Web, Logging),
+        *(PlatformSettings, ScoreSettings, Job, Profiles.Options),
+    )
 
     keys = {key for model in models for key in keys_of(model)} - {"options"}
 

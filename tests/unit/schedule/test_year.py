@@ -32,6 +32,7 @@ def opening_over(tables: Tables, year: dict[str, Year]) -> Opening:
                 accounts=nothing,
                 sync=nothing,
                 mirror=nothing,
+                scores=nothing,
             ),
             platforms={},
             admission=Admission(clock),
