@@ -142,6 +142,17 @@ async def test_captcha_ends_the_pass_at_the_first_answer_and_touches_nobody(
     assert await world.count("dead_letters") == await world.count("item_outcomes") - USERS == 0
 
 
+async def test_odd_answers_with_good_ones_between_are_those_accounts_failures(
+    world: Syncing, hall: Hall
+) -> None:
+    hall.odd |= {name for name in hall.ratings if int(name[1:]) % 2}
+
+    run = await world.run()
+
+    assert run.outcome is Outcome.PARTIAL
+    assert (run.report.created, run.report.failures) == (13, {"schema_error": 12})
+
+
 @pytest.mark.parametrize("text", ["null", "[]", "{}"])
 async def test_platform_that_changed_its_answers_ends_the_pass_and_blames_few(
     world: Syncing, hall: Hall, text: str
