@@ -151,14 +151,36 @@ class PlatformDown(PlatformTrouble):
 
 
 class PlatformBlocked(PlatformTrouble):
-    """The platform answered something that is not its API (captcha, maintenance, plain 403)."""
+    """The platform answered something that is not its API (captcha, maintenance, plain 403).
+
+    Args:
+        until: as of every `PlatformTrouble`.
+        is_certain: whether the answer would be the same whichever account was asked for.
+    """
 
     outcome = "blocked"
     retryable = True
 
+    def __init__(
+        self,
+        message: str,
+        *,
+        until: datetime | None = None,
+        hint: str | None = None,
+        is_certain: bool = False,
+    ) -> None:
+        super().__init__(message, until=until, hint=hint)
+        self.is_certain = is_certain
+
 
 class SweepRefused(PlatformError):
     """The platform does not answer this credential for many at once; for one at a time it may."""
+
+
+class PlatformChanged(PlatformError):
+    """The platform answers everybody otherwise than it documents: a person must look."""
+
+    outcome = "schema_error"
 
 
 class CredentialsRejected(PlatformError):

@@ -71,8 +71,7 @@ class Judging:
         self._address = address
         self._is_evidence = is_evidence
 
-    def __enter__(self) -> None:
-        """Begin."""
+    def __enter__(self) -> None: ...
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         """Tell what came of it; what is raised then stands for the error."""
@@ -86,7 +85,8 @@ class Breaker:
     most, and an address that failed while others were answered, or failed a trial, counts
     again only when it is answered, or when so many fail in a row that nobody seems to be answered.
     So neither the few accounts a platform keeps from us nor the one that happens to be tried
-    first close the way to all others, and a platform that is blocked stays left alone.
+    first close the way to all others, and a platform that is blocked stays left alone. An answer
+    that everybody would get (a captcha) opens it at once.
 
     Args:
         platform: the platform's name.
@@ -176,16 +176,17 @@ class Breaker:
 
     def note(self, error: BaseException | None, address: Hashable, *, is_evidence: bool) -> None:
         """Learn what came of a request; `Judging` calls it."""
-        if not is_evidence:
-            return
-        if isinstance(error, PlatformTrouble):
+        if isinstance(error, PlatformBlocked) and error.is_certain:
+            self._note_failure(error, address)
+            self.check()
+        elif not is_evidence or isinstance(error, RateLimited):
+            return  # what is to be learned of a pause is when the next one may leave
+        elif isinstance(error, PlatformTrouble):
             if error.until is None:
                 self._note_failure(error, address)
                 self.check()
         elif error is None or isinstance(error, CredentialsRejected):
             self._note_good_answer(address)  # refused: its API has answered, and clearly
-        elif isinstance(error, RateLimited):
-            return  # the pause decides when the next one is tried
         elif isinstance(error, BadPayload | PlatformError) and self.state is BreakerState.HALF_OPEN:
             # Such an answer says nothing against a platform that is well; who is tried after it
             # failed everybody has not shown yet that it is.
@@ -221,6 +222,9 @@ class Breaker:
         if self.state is BreakerState.OPEN:
             return
         patience = DOWN if isinstance(error, PlatformDown) else BLOCKED
+        if isinstance(error, PlatformBlocked) and error.is_certain:
+            self._open(error, patience)
+            return
         if address in self._suspects:
             self._doubted[address] = None
         else:

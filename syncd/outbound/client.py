@@ -257,7 +257,8 @@ class PlatformClient:
             case Kind.TRANSIENT:
                 raise PlatformDown(reason)
             case Kind.BLOCKED:
-                raise PlatformBlocked(f"{reason}: {excerpt(response.body)}")
+                words = f"{reason}: {excerpt(response.body)}"
+                raise PlatformBlocked(words, is_certain=verdict.is_certain)
             case Kind.REJECTED if (
                 request.is_divisible and response.status != HTTPStatus.UNAUTHORIZED
             ):

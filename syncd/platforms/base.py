@@ -35,6 +35,14 @@ class Usage:
     saved: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Oddity:
+    """What was odd about a platform's answers, and since when no profile could be read."""
+
+    error: str
+    since: datetime
+
+
 class Platform(ABC):
     """An outside service that we read, as one credential sees it.
 
@@ -80,6 +88,7 @@ class Platform(ABC):
         self.limits = limits
         self.companion: Mapping[str, PlatformClient] = {}
         self.is_one_of_several = False
+        self.oddity: Oddity | None = None
         self.lane = Lane(self.sweep_size)
 
     @classmethod

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from fakes.clock import FakeClock
 
 from syncd.clock import Clock
-from syncd.outbound.answers import Response, Verdict, judge_by_status
+from syncd.outbound.answers import Classifier, Response, Verdict, judge_by_status
 from syncd.outbound.client import PlatformClient
 from syncd.outbound.credentials import Credential
 from syncd.outbound.gate import Limits
@@ -94,6 +94,7 @@ class World:
         clock: Clock | None = None,
         limits: Limits | None = None,
         credential: Credential | None = None,
+        classify: Classifier = github,
     ) -> PlatformClient:
         bus = Bus()
         self._stack.enter_context(bus.subscribed(self.events.append))
@@ -108,7 +109,9 @@ class World:
             allow_private=True,
         )
         return await self._stack.enter_async_context(
-            PlatformClient(endpoint, github, clock=clock or FakeClock(), bus=bus, random=Random(1))
+            PlatformClient(
+                endpoint, classify, clock=clock or FakeClock(), bus=bus, random=Random(1)
+            )
         )
 
 

@@ -14,6 +14,7 @@ from syncd.errors import (
     CredentialsRejected,
     PlatformBlocked,
 )
+from syncd.outbound.answers import Kind, Response, Verdict
 from syncd.outbound.credentials import Credential
 from syncd.outbound.gate import Limits
 from syncd.outbound.reader import Expects
@@ -177,6 +178,54 @@ async def test_a_redirect_with_a_user_in_it_is_not_followed(
 
     with pytest.raises(PlatformBlocked):
         await client.request(ASK)
+
+
+@pytest.mark.parametrize(
+    "location", ["/profile/Tourist2", "http://elsewhere.example/", "http://127.0.0.1:1/", "//x"]
+)
+async def test_redirect_that_is_an_answer_is_told_and_nobody_goes_there(
+    platform: Platform, world: World, location: str
+) -> None:
+    platform.says(moves(302, location))
+    client = await world.client()
+
+    response = await client.request(Request(segments=("profile", "x"), follows_redirects=False))
+
+    assert (response.status, response.headers["Location"]) == (302, location)
+    assert len(platform.requests) == 1
+    assert client.gate.breaker.state == "closed"
+
+
+async def test_web_page_beside_a_redirect_that_is_an_answer_is_no_block(
+    platform: Platform, world: World
+) -> None:
+    platform.says(says(301, "<h1>Moved</h1>", Location="/users/new", Content_Type="text/html"))
+    client = await world.client()
+
+    response = await client.request(Request(segments=("users", "old"), follows_redirects=False))
+
+    assert (response.headers["Location"], response.data) == ("/users/new", None)
+
+
+async def test_answer_that_is_certainly_a_block_closes_the_way_at_once(
+    platform: Platform, world: World
+) -> None:
+    def judge(response: Response) -> Verdict:
+        is_blocked = response.is_html
+        return Verdict(
+            kind=Kind.BLOCKED if is_blocked else Kind.OK, cause="a captcha", is_certain=is_blocked
+        )
+
+    platform.says(says(200, "<html>Just a moment...</html>", Content_Type="text/html"))
+    client = await world.client(classify=judge)
+
+    with pytest.raises(PlatformBlocked, match=r"a captcha: .*Just a moment") as first:
+        await client.request(ASK)
+    with pytest.raises(PlatformBlocked) as second:
+        await client.request(Request(segments=("users", "somebody-else")))
+
+    assert first.value.until == second.value.until is not None
+    assert len(platform.requests) == 1
 
 
 async def test_a_loop_of_redirects_ends_after_three(platform: Platform, world: World) -> None:

@@ -26,6 +26,7 @@ from syncd.telemetry.bus import Bus
 from syncd.telemetry.events import Event, PlatformRecovered, PlatformTripped
 
 BLOCK = PlatformBlocked("a web page")
+CAPTCHA = PlatformBlocked("a captcha", is_certain=True)
 DOWN = PlatformDown("HTTP 503")
 
 
@@ -53,6 +54,8 @@ def learn(breaker: Breaker, error: SyncdError | None, *addresses: Hashable) -> N
         ([(DOWN, 4), (BLOCK, 1)], BreakerState.OPEN),
         ([(BadPayload("odd"), 50)], BreakerState.CLOSED),
         ([(BLOCK, 5), (None, 1)], BreakerState.CLOSED),
+        ([(CAPTCHA, 1)], BreakerState.OPEN),
+        ([(CAPTCHA, 1), (None, 1)], BreakerState.CLOSED),
     ],
 )
 def test_only_failures_in_a_row_open_it(
@@ -87,8 +90,30 @@ def test_whose_failure_opens_it_is_told_that_it_is_the_platforms(breaker: Breake
     assert raised.value.until is not None
 
 
+def test_an_answer_that_everybody_would_get_opens_it_whatever_was_asked(breaker: Breaker) -> None:
+    with (
+        pytest.raises(PlatformBlocked, match="a captcha") as raised,
+        breaker.judging("many at once", is_evidence=False),
+    ):
+        raise CAPTCHA
+
+    assert raised.value.until is not None
+    assert breaker.state is BreakerState.OPEN
+
+
+async def test_address_that_met_a_captcha_is_under_no_suspicion(
+    clock: FakeClock, breaker: Breaker
+) -> None:
+    learn(breaker, CAPTCHA, "ada")
+    await clock.advance(600)
+    learn(breaker, BLOCK, "ada")
+
+    assert (breaker.state, breaker.openings) == (BreakerState.OPEN, 2)
+
+
 @pytest.mark.parametrize(
-    ("error", "minutes"), [(BLOCK, [10, 20, 40, 60, 60]), (DOWN, [1, 2, 4, 8, 15, 15])]
+    ("error", "minutes"),
+    [(BLOCK, [10, 20, 40, 60, 60]), (CAPTCHA, [10, 20, 40, 60]), (DOWN, [1, 2, 4, 8, 15, 15])],
 )
 async def test_each_failed_trial_keeps_it_open_for_longer_until_an_answer(
     clock: FakeClock, breaker: Breaker, error: PlatformTrouble, minutes: list[float]
