@@ -79,8 +79,29 @@ class PlatformClient:
         self._connection = Connection(endpoint, clock)
 
     async def __aenter__(self) -> Self:
-        self._connection.open()
+        self.open()
         return self
+
+    def open(self) -> None:
+        """Begin, in a running loop; nothing is connected yet."""
+        self._connection.open()
+
+    async def retire(self) -> None:
+        """Close once nothing is under way; who still has this client may ask to the end."""
+        await self._connection.retire()
+
+    def take_over(self, old: PlatformClient) -> bool:
+        """Go on with all that another client knows, within our limits, if it asks the same.
+
+        That is the same address with the same credential. Its gate becomes ours as well: pauses,
+        breaker, what is left of the quota and those who wait in line, in their order.
+        """
+        if (self._base, self.credential) != (old.base_url, old.credential):
+            return False
+        self.gate, self._budget, self._standing = old.gate, old._budget, old._standing
+        self._tokens = old._tokens
+        self.gate.adopt(self._endpoint.limits)
+        return True
 
     async def __aexit__(
         self,

@@ -107,12 +107,14 @@ class Gate:
             return Pauses(platform, credential, clock, bus, self._remember)
 
         def new_resource(name: str) -> Resource:
-            limit = limits.quota if name == CORE else None
-            quota = Quota(limit, limits.quota_seconds, clock, limits.reserve)
+            now = self._limits
+            limit = now.quota if name == CORE else None
+            quota = Quota(limit, now.quota_seconds, clock, now.reserve)
             lines = tuple(map(self._lines.open, Urgency))
             return Resource(name, quota, lines, new_pauses, clock)
 
         self.platform = platform
+        self._limits = limits
         self._lines = Lines(clock)
         self.resources = Resources(new_resource)
         self._core = self.resources.named(CORE)
@@ -128,6 +130,16 @@ class Gate:
         self._slots = limits.slots
         self._bucket = TokenBucket(limits.rate, limits.burst)
         self._in_flight = 0
+
+    def adopt(self, limits: Limits) -> None:
+        """Have other limits from now on, also for who waits; all that is known stays."""
+        self._slots = limits.slots
+        self._bucket.adopt(limits.rate, limits.burst)
+        for resource in self.resources:
+            limit = limits.quota if resource is self._core else None
+            resource.quota.adopt(limit, limits.quota_seconds, limits.reserve)
+        self._limits = limits
+        self._lines.look_again()
 
     @property
     def in_flight(self) -> int:
