@@ -133,13 +133,7 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     fence = Fence()
     users = UserStore(database, fence)
     outlets = Outlets(config.platforms, clock, bus)
-    around = Surroundings(
-        clock=clock,
-        bus=bus,
-        stores=_stores(database, fence, users, clock),
-        platforms=outlets.platforms,
-        admission=Admission(clock),
-    )
+    around = _surroundings(outlets, clock, bus, _stores(database, fence, users, clock))
     gates = GateKeeper(clients_of(around), GateStore(database, fence), clock, bus)
     health = StoreHealth(database, clock, bus, at_first=gates.restore)
     gates.may_write = lambda: not health.error
@@ -217,4 +211,14 @@ def _stores(database: Database, fence: Fence, users: UserStore, clock: Clock) ->
         accounts=AccountStore(database, fence),
         sync=SyncStore(database, runs),
         mirror=MirrorStore(database, runs, users),
+    )
+
+
+def _surroundings(outlets: Outlets, clock: Clock, bus: Bus, stores: Stores) -> Surroundings:
+    return Surroundings(
+        clock=clock,
+        bus=bus,
+        stores=stores,
+        platforms=outlets.platforms,
+        admission=Admission(clock),
     )

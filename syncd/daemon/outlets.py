@@ -39,12 +39,12 @@ class Outlets:
 
     async def __aenter__(self) -> Self:
         for client in clients_among(self.platforms.values()):
-            client.open()
+            client.connection.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         for client in clients_among(self.platforms.values()):
-            await client.retire()
+            await client.connection.retire()
 
     def all(self) -> Sequence[Platform]:
         """Return every platform, once for each credential."""
@@ -76,11 +76,11 @@ class Outlets:
             for platform in platforms:
                 _take_over(platform, before)
             for client in clients_among([platforms]):
-                client.open()
+                client.connection.open()
             left += clients_among([before])
             self.platforms[name] = platforms
         for client in left:
-            await client.retire()
+            await client.connection.retire()
 
 
 def clients_among(platforms: Iterable[Sequence[Platform]]) -> Sequence[PlatformClient]:
