@@ -10,8 +10,8 @@ is left out and the rest is validated as if it had not been there, so one mistak
 `difference` tells what is different between the file and what runs, and what needs a restart.
 
 The command line asks `control` where the daemon listens: it needs no pydantic, so that
-`syncd status` answers at once, and where state may lie when the file cannot be used. That is why
-nothing is imported here.
+`syncd status` answers at once. That is why nothing is imported here. It also knows where state may
+lie when the file cannot be used.
 
 No secret leaves this package but as `SecretStr` or inside an address whose password is hidden
 from `repr`. Messages show values as they are written in the file (`${NAME}` stays `${NAME}`),

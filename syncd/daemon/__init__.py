@@ -6,8 +6,9 @@ several packages. `core` holds the parts every mode needs (stores, platforms, en
 `watchdog` (what blocks the event loop) and the service manager (`systemd`); `leadership` says who
 of several leads, `standing` what one that stands by answers; `foreground` runs one job without a
 daemon. `changes` owns what runs: config.toml, and over it what people changed of jobs (`overrides`
-checks that and tells the difference); `reload` applies config.toml again. `control` answers the
-control port, with `answers` and `platform_answers` (the JSON shapes), `problems` (what a person
+checks that and tells the difference); `reload` applies config.toml again, `outlets` are the
+platforms as they are asked now, which it changes. `control` answers the control
+port, with `answers` and `platform_answers` (the JSON shapes), `problems` (what a person
 should look at), `orders` (pauses, changes of jobs, reload), `users` and `people` (users in and out,
 `records` reads their files), `inquiry` (what is stale, and why: `facts` gathers what the parts know
 of an account, `why` makes sentences of it), `letters` (what used up its attempts and waits for a

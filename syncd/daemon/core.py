@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from random import Random
-from typing import Self, cast
+from typing import Self
 
-from syncd import __version__, plugins
+from syncd import __version__
 from syncd.cache.connection import Cache
 from syncd.clock import Clock
 from syncd.config.models import Config
@@ -19,6 +18,7 @@ from syncd.daemon.changes import Changes
 from syncd.daemon.gates import GateKeeper
 from syncd.daemon.health import StoreHealth
 from syncd.daemon.leadership import Leadership
+from syncd.daemon.outlets import Outlets, clients_among
 from syncd.daemon.scoring import Scoring
 from syncd.daemon.servers import Servers
 from syncd.daemon.settings import to_database, to_parameters, to_schedules
@@ -32,7 +32,6 @@ from syncd.jobs.base import Stores, Surroundings
 from syncd.jobs.clocks import forget_ahead
 from syncd.model.lease import Candidate
 from syncd.outbound.client import PlatformClient
-from syncd.platforms.base import Platform
 from syncd.runs.runner import Runner
 from syncd.schedule.loop import Scheduler
 from syncd.store.accounts import AccountStore
@@ -71,6 +70,7 @@ class Core:
     freshness: FreshnessStore
     letters: LetterStore
     around: Surroundings
+    outlets: Outlets
     engine: LocalEngine
     scheduler: Scheduler
     leadership: Leadership
@@ -87,8 +87,7 @@ class Core:
         databases = (self.database, self.lease_database)
         for part in (self.servers, *databases, self.cache, self.gates):
             await self.stack.enter_async_context(part)
-        for client in clients_of(self.around):
-            await self.stack.enter_async_context(client)
+        await self.stack.enter_async_context(self.outlets)
         await self.stack.enter_async_context(self.engine)
         return self
 
@@ -137,7 +136,9 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     database = Database(to_database(config, postgres or own_postgres.address), clock)
     fence = Fence()
     users = UserStore(database, fence)
-    around = _surroundings(config, clock, bus, _stores(config, database, fence, users, clock))
+    outlets = Outlets(config.platforms, clock, bus)
+    stores = _stores(config, database, fence, users, clock)
+    around = _surroundings(outlets, clock, bus, stores)
     gates = GateKeeper(clients_of(around), GateStore(database, fence), clock, bus)
     health = StoreHealth(database, clock, bus, at_first=gates.restore)
     gates.may_write = lambda: not health.error
@@ -161,6 +162,7 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
         freshness=FreshnessStore(database),
         letters=LetterStore(database, fence),
         around=around,
+        outlets=outlets,
         engine=engine,
         scheduler=scheduler,
         leadership=leadership,
@@ -203,9 +205,7 @@ def _leadership(
 
 def clients_of(around: Surroundings) -> Sequence[PlatformClient]:
     """List every way out: one per platform and credential, and those of their companions."""
-    platforms = [platform for each in around.platforms.values() for platform in each]
-    clients = [client for platform in platforms for client in platform.clients]
-    return list(dict.fromkeys(clients))  # several credentials share a companion
+    return clients_among(around.platforms.values())
 
 
 def _stores(
@@ -224,21 +224,11 @@ def _stores(
     )
 
 
-def _surroundings(config: Config, clock: Clock, bus: Bus, stores: Stores) -> Surroundings:
+def _surroundings(outlets: Outlets, clock: Clock, bus: Bus, stores: Stores) -> Surroundings:
     return Surroundings(
         clock=clock,
         bus=bus,
         stores=stores,
-        platforms=_connect_platforms(config, clock, bus),
+        platforms=outlets.platforms,
         admission=Admission(clock),
     )
-
-
-def _connect_platforms(config: Config, clock: Clock, bus: Bus) -> Mapping[str, Sequence[Platform]]:
-    random = Random()  # noqa: S311 - jitter, no secret
-    return {
-        name: cast("type[Platform]", plugins.load("syncd.platforms", name)).connect(
-            name, settings, clock=clock, bus=bus, random=random
-        )
-        for name, settings in config.platforms.items()
-    }

@@ -46,8 +46,21 @@ class GateKeeper:
         self._unwritten: dict[tuple[str, str], GateState] = {}
         self._noted = asyncio.Event()
         self.may_write: Callable[[], bool] = lambda: True
-        for client in clients:
+        self._listen()
+
+    def _listen(self) -> None:
+        for client in self._clients:
             client.gate.remember = partial(self._note, client)
+
+    async def know(self, clients: Sequence[PlatformClient]) -> None:
+        """Keep the memory of these gates from now on; new ones go on as they were left."""
+        before = {client.gate for client in self._clients}
+        for gate in before:
+            gate.remember = _forget  # one that is left has nothing to say about its successor
+        self._clients = clients
+        self._listen()
+        with contextlib.suppress(StoreUnavailable):
+            await self._restore([one for one in clients if one.gate not in before])
 
     async def __aenter__(self) -> Self:
         """Return the keeper; nothing is read before the database was reached."""
@@ -79,8 +92,11 @@ class GateKeeper:
         Raises:
             StoreUnavailable: PostgreSQL cannot be reached; to be tried again.
         """
+        await self._restore(self._clients)
+
+    async def _restore(self, clients: Sequence[PlatformClient]) -> None:
         states = {(state.platform, state.credential): state for state in await self._store.read()}
-        for client in self._clients:
+        for client in clients:
             name = (client.gate.platform, client.credential.name)
             state = states.get(name)
             if (
@@ -144,6 +160,10 @@ class GateKeeper:
         key = (state.platform, state.credential)
         self._unwritten[key] = replace(state, fingerprint=_fingerprint(client))
         self._noted.set()
+
+
+def _forget(_state: GateState) -> None:
+    """Remember nothing."""
 
 
 def _fingerprint(client: PlatformClient) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from syncd.daemon.answers import Json, pause_answer
 from syncd.model.pause import Pause
 from syncd.outbound.client import PlatformClient
-from syncd.outbound.gate import Gate, Limits
+from syncd.outbound.gate import Gate
+from syncd.outbound.limits import Limits
 from syncd.platforms.base import Platform
 
 _SUMS = ("slots", "in_flight", "waiting", "calls", "saved")

@@ -241,8 +241,7 @@ class Daemon:
     async def _watch_credentials(self, core: Core) -> None:
         """Wait for what gates remember, so that nothing is asked in the middle of a pause."""
         await core.health.ready.wait()
-        platforms = [one for each in core.around.platforms.values() for one in each]
-        await watch_credentials(platforms, self._clock)
+        await watch_credentials(core.outlets.all, self._clock)
 
     def _tell_started(self, control: Control) -> None:
         ready, _ = control.is_ready()

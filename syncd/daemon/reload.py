@@ -11,7 +11,7 @@ from datetime import datetime
 from syncd.config.difference import Change, Difference, adopted, differences
 from syncd.config.models import Config
 from syncd.daemon.answers import Json
-from syncd.daemon.core import Core
+from syncd.daemon.core import Core, clients_of
 from syncd.daemon.settings import load_config
 from syncd.errors import ConfigError, SyncdError
 from syncd.telemetry.events import ConditionNoticed, ConfigRefused, ConfigReloaded
@@ -122,7 +122,11 @@ class Reload:
     async def _apply(self, actor: str) -> tuple[Config, Sequence[Difference]]:
         """Let the file be what runs; return what was read, and what was different in it."""
         new, found = await self._read()
-        await self._core.changes.adopt(adopted(self._core.config, new))
+        config = adopted(self._core.config, new)
+        outlets = self._core.outlets.prepare(self._core.config.platforms, config.platforms)
+        await self._core.changes.adopt(config)
+        await self._core.outlets.switch(outlets)
+        await self._core.gates.know(clients_of(self._core.around))
         waiting = [each for each in found if each.needs_restart]
         self.last = Attempt(at=self._core.clock.now(), actor=actor, waiting=waiting)
         self._core.bus.emit(

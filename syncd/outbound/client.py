@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from http import HTTPStatus
 from random import Random
-from types import TracebackType
 from typing import Self, assert_never
 
 import aiohttp
@@ -76,19 +75,26 @@ class PlatformClient:
         installed = credential.installation
         self._tokens = None if installed is None else InstallationTokens(installed, clock)
         self._standing = Standing(endpoint.platform, credential, bus)
-        self._connection = Connection(endpoint, clock)
+        self.connection = Connection(endpoint, clock)
 
     async def __aenter__(self) -> Self:
-        self._connection.open()
+        self.connection.open()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._connection.close()
+    def take_over(self, old: PlatformClient) -> bool:
+        """Go on with all that another client knows, within our limits, if it asks the same.
+
+        Same address, same credential: its gate is ours then, with pauses, breaker, quota and lines.
+        """
+        if (self._base, self.credential) != (old.base_url, old.credential):
+            return False
+        self.gate, self._budget, self._standing = old.gate, old._budget, old._standing
+        self._tokens = old._tokens
+        self.gate.adopt(self._endpoint.limits)
+        return True
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.connection.close()
 
     @property
     def credential(self) -> Credential:
@@ -227,7 +233,7 @@ class PlatformClient:
         self, passage: Passage, request: Request, target: str, headers: Headers
     ) -> tuple[Response, Verdict]:
         try:
-            response = await self._connection.exchange(request, target, headers)
+            response = await self.connection.exchange(request, target, headers)
         except TRANSPORT_ERRORS as error:
             failure = describe(self._aim(request, target), error)
             if failure.never_left:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Self
@@ -14,6 +13,7 @@ from syncd.errors import RateLimited
 from syncd.model.gate import GateState
 from syncd.outbound.breaker import Breaker
 from syncd.outbound.limiter import TokenBucket
+from syncd.outbound.limits import Limits
 from syncd.outbound.line import Lines
 from syncd.outbound.meter import Charge, current_meter
 from syncd.outbound.pause import Pause, Pauses, wall
@@ -27,24 +27,6 @@ Remember = Callable[[GateState], None]
 
 # Shorter waits for a token are the pace itself, nothing to tell.
 _NOTEWORTHY_SECONDS = 0.2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a platform allows one credential.
-
-    `rate` is permits per second, `quota` requests per `quota_seconds` (None: no such limit),
-    `reserve` the share of it that scheduled requests leave alone, `slots` requests at a time,
-    `timeout_seconds` the deadline of one request.
-    """
-
-    rate: float
-    burst: int = 1
-    quota: int | None = None
-    quota_seconds: float = 3600.0
-    reserve: float = 0.0
-    slots: int = 10
-    timeout_seconds: float = 30.0
 
 
 class Passage:
@@ -107,12 +89,14 @@ class Gate:
             return Pauses(platform, credential, clock, bus, self._remember)
 
         def new_resource(name: str) -> Resource:
-            limit = limits.quota if name == CORE else None
-            quota = Quota(limit, limits.quota_seconds, clock, limits.reserve)
+            now = self._limits
+            limit = now.quota if name == CORE else None
+            quota = Quota(limit, now.quota_seconds, clock, now.reserve)
             lines = tuple(map(self._lines.open, Urgency))
             return Resource(name, quota, lines, new_pauses, clock)
 
         self.platform = platform
+        self._limits = limits
         self._lines = Lines(clock)
         self.resources = Resources(new_resource)
         self._core = self.resources.named(CORE)
@@ -128,6 +112,16 @@ class Gate:
         self._slots = limits.slots
         self._bucket = TokenBucket(limits.rate, limits.burst)
         self._in_flight = 0
+
+    def adopt(self, limits: Limits) -> None:
+        """Have other limits from now on, also for who waits; all that is known stays."""
+        self._slots = limits.slots
+        self._bucket.adopt(limits.rate, limits.burst)
+        for resource in self.resources:
+            limit = limits.quota if resource is self._core else None
+            resource.quota.adopt(limit, limits.quota_seconds, limits.reserve)
+        self._limits = limits
+        self._lines.look_again()
 
     @property
     def in_flight(self) -> int:

@@ -24,9 +24,15 @@ class TokenBucket:
     """
 
     def __init__(self, rate: float, burst: int = 1) -> None:
+        self._next_at = -math.inf
+        self._interval = 0.0
+        self.adopt(rate, burst)
+
+    def adopt(self, rate: float, burst: int) -> None:
+        """Have another rate and burst from now on; the permit taken last costs its new time."""
+        self._next_at += 1.0 / rate - self._interval
         self._interval = 1.0 / rate
         self._tolerance = max((burst - 1) * self._interval, CATCH_UP_SECONDS)
-        self._next_at = -math.inf
 
     def delay(self, now: float) -> float:
         """Return in how many seconds a permit is due; 0 when it is now."""

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from syncd.clock import Clock
 from syncd.outbound.urgency import Urgency
 
+# Who waits no longer need not be woken when limits change.
+_UNBROKEN_SECONDS = 1.0
+
 
 class Line:
     """One line: only its head looks whether it may go; the others wait for their turn to look.
@@ -38,6 +41,7 @@ class Lines:
         self._lines: list[Line] = []
         self._heads: list[Line] = []  # those with a head, in the order in which it became one
         self._stirred = asyncio.Event()
+        self._changed = asyncio.Event()
 
     def open(self, urgency: Urgency) -> Line:
         """Begin another line."""
@@ -82,6 +86,23 @@ class Lines:
         self._stirred.set()
         self._stirred.clear()
 
+    def look_again(self) -> None:
+        """Let every head look again, also who waits for a certain time: limits have changed."""
+        self._changed.set()
+        self._changed.clear()
+        self.stir()
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep, a long time only as long as limits stay."""
+        if seconds <= _UNBROKEN_SECONDS:
+            await self._clock.sleep(seconds)
+            return
+        async with asyncio.TaskGroup() as group:
+            sleeper = group.create_task(self._clock.sleep(seconds))
+            waiter = group.create_task(self._changed.wait())
+            sleeper.add_done_callback(lambda _: waiter.cancel())
+            waiter.add_done_callback(lambda _: sleeper.cancel())
+
     async def _lead(self, line: Line, wait_seconds: Callable[[], float]) -> None:
         self._heads.append(line)
         try:
@@ -89,7 +110,7 @@ class Lines:
                 if wait == math.inf:
                     await self._stirred.wait()
                 else:
-                    await self._clock.sleep(wait)
+                    await self._sleep(wait)
         finally:
             self._heads.remove(line)
             line.is_held = False

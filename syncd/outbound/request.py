@@ -14,7 +14,7 @@ from syncd.config.addresses import is_literal, is_public
 from syncd.errors import BadInput, ConfigError
 from syncd.outbound.addresses import HINT
 from syncd.outbound.credentials import Credential
-from syncd.outbound.gate import Limits
+from syncd.outbound.limits import Limits
 from syncd.outbound.reader import Expects
 from syncd.outbound.resource import CORE
 from syncd.outbound.retry import RetryPolicy

@@ -40,6 +40,8 @@ class Connection:
         self._endpoint = endpoint
         self._clock = clock
         self._wire: Wire | None = None
+        self._under_way = 0
+        self._is_retired = False
 
     def open(self) -> None:
         """Begin, in a running loop; nothing is connected yet."""
@@ -47,8 +49,15 @@ class Connection:
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._wire is not None:
-            await self._wire.close()
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            await wire.close()
+
+    async def retire(self) -> None:
+        """Close when nothing is under way; what is still asked then opens for itself."""
+        self._is_retired = True
+        if not self._under_way:
+            await self.close()
 
     async def exchange(
         self, request: Request, target: str, authorization: Mapping[str, str]
@@ -58,8 +67,16 @@ class Connection:
         Raises:
             TRANSPORT_ERRORS: for `describe`.
         """
+        if self._wire is None and self._is_retired:
+            self.open()
         assert self._wire is not None, "the client is used outside its context"
-        status, headers, answered = await self._wire.exchange(request, target, authorization)
+        self._under_way += 1
+        try:
+            status, headers, answered = await self._wire.exchange(request, target, authorization)
+        finally:
+            self._under_way -= 1
+            if self._is_retired and not self._under_way:
+                await self.close()
         # Nobody reads, keeps or tells what we are known by, wherever in the answer it stands.
         sent = authorization.get("Authorization", "")
         body = self._endpoint.credential.redact(answered, sent)

@@ -21,8 +21,8 @@ from syncd.model.sweep import Swept
 from syncd.outbound.answers import Classifier, judge_by_status
 from syncd.outbound.client import PlatformClient
 from syncd.outbound.credentials import Credential
-from syncd.outbound.gate import Limits
 from syncd.outbound.lane import Lane
+from syncd.outbound.limits import Limits
 from syncd.outbound.request import Endpoint
 from syncd.telemetry.bus import Bus
 

@@ -29,7 +29,8 @@ from time import monotonic
 from limiter_peers import PEERS, Take
 
 from syncd.clock import SystemClock
-from syncd.outbound.gate import Gate, Limits
+from syncd.outbound.gate import Gate
+from syncd.outbound.limits import Limits
 from syncd.telemetry.bus import Bus
 
 WAITERS = 1_000

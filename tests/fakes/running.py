@@ -25,7 +25,7 @@ from syncd.model.score import Scale
 from syncd.outbound.answers import judge_by_status
 from syncd.outbound.client import PlatformClient
 from syncd.outbound.credentials import Credential
-from syncd.outbound.gate import Limits
+from syncd.outbound.limits import Limits
 from syncd.outbound.meter import current_meter
 from syncd.outbound.request import Endpoint
 from syncd.platforms.base import Platform

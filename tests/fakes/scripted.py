@@ -15,7 +15,7 @@ from syncd.clock import Clock
 from syncd.outbound.answers import Classifier, Response, Verdict, judge_by_status
 from syncd.outbound.client import PlatformClient
 from syncd.outbound.credentials import Credential
-from syncd.outbound.gate import Limits
+from syncd.outbound.limits import Limits
 from syncd.outbound.quota import QuotaReport
 from syncd.outbound.request import Endpoint
 from syncd.telemetry.bus import Bus

@@ -16,7 +16,7 @@ from syncd.errors import (
 )
 from syncd.outbound.answers import Kind, Response, Verdict
 from syncd.outbound.credentials import Credential
-from syncd.outbound.gate import Limits
+from syncd.outbound.limits import Limits
 from syncd.outbound.reader import Expects
 from syncd.outbound.request import Request
 

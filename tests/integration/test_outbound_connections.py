@@ -15,7 +15,7 @@ from syncd.errors import PlatformDown
 from syncd.outbound.answers import judge_by_status
 from syncd.outbound.client import PlatformClient
 from syncd.outbound.credentials import Credential
-from syncd.outbound.gate import Limits
+from syncd.outbound.limits import Limits
 from syncd.outbound.request import Endpoint, Request
 from syncd.outbound.retry import RetryPolicy
 from syncd.telemetry.bus import Bus

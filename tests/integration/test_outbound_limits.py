@@ -16,7 +16,7 @@ from syncd.errors import (
     PlatformDown,
     RateLimited,
 )
-from syncd.outbound.gate import Limits
+from syncd.outbound.limits import Limits
 from syncd.outbound.request import Request
 from syncd.telemetry.events import PlatformRecovered, PlatformThrottled, RequestRetried
 

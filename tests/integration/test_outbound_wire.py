@@ -20,7 +20,7 @@ from syncd.errors import BadPayload, PlatformBlocked, PlatformDown, PlatformErro
 from syncd.outbound.answers import Response, judge_by_status
 from syncd.outbound.client import PlatformClient
 from syncd.outbound.credentials import Credential
-from syncd.outbound.gate import Limits
+from syncd.outbound.limits import Limits
 from syncd.outbound.request import MAX_BODY_BYTES, Endpoint, Request
 from syncd.outbound.retry import RetryPolicy
 from syncd.telemetry.bus import Bus

@@ -7,14 +7,20 @@ import signal
 import time
 from typing import Any
 
+import asyncpg
 import pytest
-from fakes.daemon_process import DaemonProcess, Start
+from fakes.daemon_config import JOB
+from fakes.daemon_process import DaemonProcess, Start, said_by
 from fakes.misbehaving import MISCHIEF, begin_mischief, mischief, with_mischief
 from fakes.processes import processes_of
 from fakes.sandbox_process import sandbox_process
 from fakes.waiting import until
 
 IN_FLIGHT = 50
+WAITS_FOR_RUNS = """
+    SELECT pid FROM pg_stat_activity
+    WHERE wait_event_type = 'Lock' AND query LIKE '%INTO runs%' AND pid <> pg_backend_pid()
+"""
 
 
 async def attempted(daemon: DaemonProcess) -> int:
@@ -241,4 +247,30 @@ async def test_run_that_swallows_the_end_of_a_leadership_is_told_and_its_job_gon
 
     assert "in swallow" in stuck["stack"]
     assert f"{MISCHIEF}: run {run_id} was cancelled and goes on all the same" in status.out
+    assert code == 0
+
+
+async def test_signal_while_a_trigger_waits_for_its_row_begins_the_drain_within_seconds(
+    external_daemon: Start,
+) -> None:
+    async with external_daemon() as daemon:
+        await daemon.told("job.registered")
+        address = daemon.database
+        other = await asyncpg.connect(
+            host=address.host, port=address.port, user=address.user, database=address.database
+        )
+        async with other.transaction():
+            # Nobody can write a run.
+            await other.execute(f"LOCK TABLE {daemon.schema}.runs IN SHARE MODE")
+            trigger = await daemon.begin("trigger", JOB)
+            await until(lambda: daemon.fetch(WAITS_FOR_RUNS), what="the trigger to wait")
+            daemon.kill(signal.SIGTERM)
+            began = time.monotonic()
+            await daemon.told("daemon.draining")
+            took = time.monotonic() - began
+        await other.close()
+        await said_by(trigger)
+        code = await daemon.ended()
+
+    assert took < 4
     assert code == 0

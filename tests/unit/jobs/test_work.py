@@ -8,7 +8,7 @@ from fakes.clock import FakeClock
 from fakes.sweeping import SweepingPlatform
 
 from syncd.jobs.work import Budget, Work
-from syncd.outbound.gate import Limits
+from syncd.outbound.limits import Limits
 from syncd.store.accounts import Selection
 from syncd.telemetry.bus import Bus
 

@@ -21,7 +21,8 @@ from syncd.errors import (
 )
 from syncd.model.gate import GateState
 from syncd.outbound.breaker import Breaker, BreakerState
-from syncd.outbound.gate import Gate, Limits
+from syncd.outbound.gate import Gate
+from syncd.outbound.limits import Limits
 from syncd.telemetry.bus import Bus
 from syncd.telemetry.events import Event, PlatformRecovered, PlatformTripped
 

@@ -7,7 +7,8 @@ import pytest
 from fakes.clock import FakeClock
 
 from syncd.errors import RateLimited
-from syncd.outbound.gate import Gate, Limits
+from syncd.outbound.gate import Gate
+from syncd.outbound.limits import Limits
 from syncd.outbound.meter import Charge, Meter, current_meter
 from syncd.outbound.quota import QuotaReport
 from syncd.telemetry.bus import Bus

@@ -13,7 +13,8 @@ from fakes.clock import FakeClock
 from syncd.errors import PlatformBlocked, RateLimited
 from syncd.model.gate import GateState
 from syncd.outbound.breaker import BreakerState
-from syncd.outbound.gate import Gate, Limits
+from syncd.outbound.gate import Gate
+from syncd.outbound.limits import Limits
 from syncd.telemetry.bus import Bus
 from syncd.telemetry.events import Event, PlatformRecovered
 

@@ -9,8 +9,9 @@ from fakes.clock import FakeClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.outbound.gate import Gate, Limits
+from syncd.outbound.gate import Gate
 from syncd.outbound.limiter import CATCH_UP_SECONDS, TokenBucket
+from syncd.outbound.limits import Limits
 from syncd.outbound.urgency import Urgency, current_urgency
 from syncd.telemetry.bus import Bus
 

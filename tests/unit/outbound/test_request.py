@@ -4,7 +4,7 @@ import pytest
 
 from syncd.errors import BadInput, ConfigError
 from syncd.outbound.credentials import Credential
-from syncd.outbound.gate import Limits
+from syncd.outbound.limits import Limits
 from syncd.outbound.request import Endpoint, Request
 
 

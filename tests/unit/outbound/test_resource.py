@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.errors import RateLimited
-from syncd.outbound.gate import Gate, Limits
+from syncd.outbound.gate import Gate
+from syncd.outbound.limits import Limits
 from syncd.outbound.meter import Charge
 from syncd.outbound.quota import QuotaReport
 from syncd.outbound.urgency import Urgency, current_urgency

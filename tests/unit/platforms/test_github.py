@@ -11,7 +11,7 @@ from syncd.model.account import Account
 from syncd.model.profile import Fetched, Unchanged
 from syncd.outbound.answers import Kind, Response, Verdict
 from syncd.outbound.credentials import Credential
-from syncd.outbound.gate import Limits
+from syncd.outbound.limits import Limits
 from syncd.outbound.quota import QuotaReport
 from syncd.platforms.github import GitHub, judge, to_profile
 

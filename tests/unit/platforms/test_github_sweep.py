@@ -12,7 +12,7 @@ from syncd.model.account import Account, AccountId, SweepMark
 from syncd.model.sweep import Swept
 from syncd.outbound.answers import Kind, Response
 from syncd.outbound.credentials import Credential
-from syncd.outbound.gate import Limits
+from syncd.outbound.limits import Limits
 from syncd.outbound.quota import QuotaReport
 from syncd.platforms.github import GitHub, judge
 from syncd.platforms.github_sweep import mark_of, question, read_sweep
