@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Iterable, KeysView, Mapping, Sequence
+from collections.abc import Collection, KeysView, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from syncd.engine.base import Engine
 from syncd.jobs.base import Surroundings
 from syncd.model.run import Cause, Outcome, Run
-from syncd.model.schedule import Known
-from syncd.schedule.agenda import Agenda, Entry, Wake
+from syncd.schedule.agenda import Agenda, Wake
 from syncd.schedule.found import Found, Share, grouped, may_begin
-from syncd.schedule.jitter import due_at
 from syncd.schedule.ledger import Ledger
 from syncd.schedule.lines import Lines
+from syncd.schedule.plans import Plans
 from syncd.schedule.roster import Roster
 from syncd.schedule.telling import tell
 from syncd.schedule.turns import in_turns
@@ -32,8 +31,8 @@ _FEWEST_VERDICTS = 5
 _BREATH = 500
 
 
-class Looks:
-    """Knows up to when each job's fire times are decided, and decides what is due since.
+class Looks(Plans):
+    """Decides what is due, since the fire time up to which that was done before.
 
     Args:
         roster: the jobs.
@@ -46,14 +45,11 @@ class Looks:
     def __init__(
         self, roster: Roster, around: Surroundings, engine: Engine, agenda: Agenda, lines: Lines
     ) -> None:
-        self._roster = roster
+        super().__init__(roster, agenda)
         self._around = around
         self._engine = engine
-        self._agenda = agenda
         self._lines = lines
         self._ledger: Ledger = around.stores.runs
-        self._decided: dict[str, datetime] = {}
-        self._due: dict[str, datetime] = {}
         self._asked: KeysView[str] = {}.keys()
         self._unsure: set[str] = set()
         self._to_tell: list[Run] = []
@@ -68,17 +64,6 @@ class Looks:
             self._agenda.add(at, "", Wake.RESUME)
         self._agenda.wake()
 
-    def learn(self, known: Mapping[str, Known]) -> None:
-        """Take over what the ledger knows, and plan from there."""
-        self._decided |= {job: each.decided_until for job, each in known.items()}
-        self._plan(list(known))
-
-    def forget(self, jobs: Iterable[str]) -> None:
-        """Decide nothing about these jobs until something is known of them again."""
-        for job in jobs:
-            self._decided.pop(job, None)
-            self._due.pop(job, None)
-
     def is_unsure_of(self, jobs: Collection[str]) -> bool:
         """Tell whether fires of these jobs may be in the ledger without our knowing."""
         return not (self._unsure | self._asked).isdisjoint(jobs)
@@ -90,54 +75,6 @@ class Looks:
         self._to_tell.clear()
         self._to_plan.clear()
         self._replaced.clear()
-
-    def plan(self, job: str) -> None:
-        """Put a job's first fire without a verdict on the agenda."""
-        self._plan([job])
-
-    def _plan(self, jobs: Sequence[str]) -> None:
-        """Plan jobs; what many of them share is looked for once."""
-        groups, rest = grouped(jobs, self._roster.rules, self._decided)
-        for (_, since), some in groups:
-            self._plan_to(some, self._roster.timetable(some[0]).next_after(since))
-        for job in rest:
-            self._plan_to([job], self._next_of(job))
-
-    def _plan_to(self, jobs: Sequence[str], at: datetime | None) -> None:
-        if at is None:
-            for job in jobs:
-                self._due.pop(job, None)
-        else:
-            self._due |= dict.fromkeys(jobs, at)
-            self._agenda.add_fires(at, jobs)
-
-    def _next_of(self, job: str) -> datetime | None:
-        """Return when a job's first fire without a verdict is due; None where there is none."""
-        since = self._decided.get(job)
-        if since is None or not self._roster.is_firing(job):
-            return None
-        timetable = self._roster.timetable(job)
-        at = timetable.next_after(since)
-        following = None if at is None else timetable.next_after(at)
-        return at and due_at(job, at, following, self._roster.schedule(job).jitter)
-
-    def postpone(self, jobs: Iterable[str], at: datetime) -> None:
-        """Look at jobs again later."""
-        self._plan_to(list(jobs), at)
-
-    def due_among(self, entries: Iterable[Entry]) -> Collection[str]:
-        """Name the jobs of which a fire is due, of the entries that the agenda gave out."""
-        fires = [each for each in entries if each.wake is Wake.FIRE]
-        due = self._due
-        return [job for at, jobs, *_ in fires for job in jobs if due.get(job) == at]
-
-    def first_among(self, entries: Iterable[Entry]) -> Entry | None:
-        """Return the first job and instant that still stand: plans change."""
-        for each in entries:
-            for job in each.jobs:
-                if self._due.get(job) == each.at:
-                    return each._replace(jobs=(job,))
-        return None
 
     async def look(self, jobs: Collection[str]) -> Collection[str]:
         """Decide what is due for these jobs, and name those of which something was.
