@@ -2,7 +2,4 @@
 
 A platform turns an account into a request and an answer into a `Profile`, or raises one of the
 typed errors. It sees no storage and sleeps never: limits, pauses and retries are outbound's.
-
-`base` is the contract, `shape` what adapters share: typed reading of an answer, where nothing that
-is absent becomes 0, and the judgement of sites that know nobody by a credential.
 """
