@@ -104,15 +104,6 @@ def known(account: Account, fetched: Fetched | Unchanged) -> Account:
     )
 
 
-def further_addresses(standin: StandIn, base_url: str) -> str:
-    """Return the lines of config.toml that lead to a stand-in, without its `base_url`."""
-    return "\n".join(
-        setting + " = { " + ", ".join(f'{key} = "{url}"' for key, url in urls.items()) + " }"
-        for setting, urls in standin.addresses(base_url).items()
-        if setting != "base_url"
-    )
-
-
 def keep_bodies(kept: list[bytes]) -> Fault:
     """Change nothing, but remember what is answered."""
 

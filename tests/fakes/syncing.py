@@ -37,7 +37,7 @@ allow_private = true
 rate = "{rate}"
 timeout = "{timeout}"
 credentials = [{{ name = "main", token = "${{TOKEN:-}}" }}]
-{settings}
+{urls}
 
 [jobs.sync]
 kind = "profiles"
@@ -122,12 +122,9 @@ async def syncing(
     rate: str = "10/s",
     timeout: str = "30s",  # noqa: ASYNC109 - what config.toml says
     sweep: bool = True,
-    addresses: str = "",
+    urls: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Syncing]:
-    """Bring up what `config.toml` builds, over `database`'s schema and a platform at `base_url`.
-
-    `addresses` are lines of the platform's section that lead to further services.
-    """
+    """Bring up what `config.toml` builds, over `database`'s schema and a platform at `base_url`."""
     settings = database.settings
     text = CONFIG.format(
         address=settings.address,
@@ -137,7 +134,7 @@ async def syncing(
         rate=rate,
         timeout=timeout,
         sweep=str(sweep).lower(),
-        settings=addresses,
+        urls=f"urls = {{ {named} }}" if (named := _named(urls or {})) else "",
     )
     (folder / "config.toml").write_text(text)
     config = load_config(folder / "config.toml", {"TOKEN": token})
@@ -146,3 +143,7 @@ async def syncing(
         world = Syncing(core, clock, platform)
         with bus.subscribed(world.events.append):
             yield world
+
+
+def _named(urls: Mapping[str, str]) -> str:
+    return ", ".join(f'{name} = "{url}"' for name, url in urls.items())

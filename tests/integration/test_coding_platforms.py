@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fakes.clock import FakeClock
-from fakes.platform_worlds import FOUND, STANDINS, WITH_CREDENTIALS, further_addresses
+from fakes.platform_worlds import FOUND, STANDINS, WITH_CREDENTIALS
 from fakes.syncing import Syncing, syncing
 
 from syncd.model.run import Outcome
@@ -53,7 +53,7 @@ async def world(
     }
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(serve(standin))
-        given["addresses"] = further_addresses(standin, url)
+        given["urls"] = standin.addresses(url).get("urls")
         yield await stack.enter_async_context(syncing(database, tmp_path, url, **given))
 
 
