@@ -134,11 +134,9 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     own_valkey = EmbeddedValkey(config.daemon.state_dir, bus, clock)
     postgres, valkey = config.database.address(), config.redis.address()
     database = Database(to_database(config, postgres or own_postgres.address), clock)
-    fence = Fence()
+    fence, outlets = Fence(), Outlets(config.platforms, clock, bus)
     users = UserStore(database, fence)
-    outlets = Outlets(config.platforms, clock, bus)
-    stores = _stores(config, database, fence, users, clock)
-    around = _surroundings(outlets, clock, bus, stores)
+    around = _surroundings(outlets, clock, bus, _stores(config, database, fence, users, clock))
     gates = GateKeeper(clients_of(around), GateStore(database, fence), clock, bus)
     health = StoreHealth(database, clock, bus, at_first=gates.restore)
     gates.may_write = lambda: not health.error

@@ -53,7 +53,7 @@ async def world(
     }
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(serve(standin))
-        given["urls"] = standin.addresses(url).get("urls", {})
+        given["urls"] = standin.addresses(url).get("urls")
         yield await stack.enter_async_context(syncing(database, tmp_path, url, **given))
 
 
