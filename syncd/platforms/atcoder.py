@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
-from selectolax.lexbor import LexborHTMLParser
-
 from syncd.config.models import PlatformSettings
 from syncd.errors import AccountNotFound, BadPayload, WrongAccount
 from syncd.model.account import Account
@@ -24,14 +22,13 @@ from syncd.outbound.credentials import Credential
 from syncd.outbound.reader import Expects
 from syncd.outbound.request import Request
 from syncd.platforms.base import Platform
+from syncd.platforms.page import parse_page, title_of
 from syncd.platforms.shape import Shape, judge_site, rows_of, sampled
 
 PROBLEMS = "problems"
 
 # Of a user's page it is the handle, and of a user who does not exist the status in words.
-_TITLE = re.compile(
-    rb"<title[^>]*>\s*(?:[A-Za-z0-9_]{1,40}|404 [^<]*) - AtCoder\s*</title", re.IGNORECASE
-)
+_TITLE = re.compile(rb"(?:[A-Za-z0-9_]{1,40}|404 .*) - AtCoder")
 _USER = re.compile(r"/users/([A-Za-z0-9_]+)")
 # What moves without the user: a place among the others.
 _RANKS = ("accepted_count_rank", "rated_point_sum_rank")
@@ -103,7 +100,7 @@ def _data(response: Response, account: Account, service: str) -> Any:
 
 def judge(response: Response) -> Verdict:
     """Say what an answer means: of all pages only that of a user, or of nobody, is one."""
-    if response.is_html and response.status in {200, 404} and _TITLE.search(response.body):
+    if response.status in {200, 404} and _TITLE.fullmatch(title_of(response)):
         return Verdict()
     return judge_site(response, expects_page=response.status == 404)
 
@@ -121,7 +118,7 @@ def read_handle(response: Response, account: Account) -> str:
         raise AccountNotFound(f"{who!r} does not exist on atcoder")
     if response.status != 200:
         raise BadPayload(f"cannot read the page of {who!r} on atcoder: HTTP {response.status}")
-    links = LexborHTMLParser(response.text).css("a.username")
+    links = parse_page(response.text, who).css("a.username")
     matches = [_USER.fullmatch(link.attributes.get("href") or "") for link in links]
     handles = [match[1] for match in matches if match]
     if not handles:

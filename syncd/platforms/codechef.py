@@ -24,6 +24,7 @@ from syncd.outbound.credentials import Credential
 from syncd.outbound.reader import Expects, parse_json
 from syncd.outbound.request import Request
 from syncd.platforms.base import Platform
+from syncd.platforms.page import parse_page, title_of
 from syncd.platforms.shape import BROWSER, Shape, judge_site, sampled
 
 _SITE = "https://www.codechef.com"
@@ -31,7 +32,6 @@ _HOSTS = frozenset({"www.codechef.com", "codechef.com"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_MOVES = 2
 _USER = re.compile(r"/users/([A-Za-z0-9_]+)/?")
-_TITLE = re.compile(rb"<title[^>]*>\s*(.*?)\s*</title", re.IGNORECASE | re.DOTALL)
 _PROFILE = re.compile(
     r"([A-Za-z0-9_]+) \| CodeChef User Profile for ?(.*?)(?: \| CodeChef)?", re.DOTALL
 )
@@ -45,7 +45,7 @@ _GENERIC = frozenset({
 _GATE = re.compile(
     r"(?!(?:https?://[^/]*)?/users/)[^?]*(?:login|captcha|challenge|maintenance)", re.IGNORECASE
 )
-_SETTINGS = re.compile(r"jQuery\.extend\(\s*Drupal\.settings\s*,\s*(\{.*\})\s*\)\s*;", re.DOTALL)
+_SETTINGS = "jQuery.extend(Drupal.settings,"
 _SOLVED = re.compile(r"Total Problems Solved:\s*([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)")
 _SOLVED_WORDS = "Total Problems Solved"
 _DAY = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
@@ -95,10 +95,9 @@ def judge(response: Response) -> Verdict:
     """Say what an answer means: 200, 404 and a redirect are about the user, nothing else is."""
     if response.status in _REDIRECTS and _GATE.match(_location(response)):
         return Verdict(kind=Kind.BLOCKED, cause="redirected to a gate", is_certain=True)
-    if response.status not in {200, 404, 410} or not response.is_html:
+    if response.status not in {200, 404, 410}:
         return judge_site(response, expects_page=True)
-    found = _TITLE.search(response.body)
-    title = found[1] if found else b""
+    title = title_of(response)
     if b"CodeChef User Profile for" in title:
         # The last of a whole page is a tag; what ends in the midst of a word was cut off there.
         is_whole = response.body.rstrip().endswith(b">")
@@ -157,7 +156,7 @@ def to_profile(page: str, account: Account, asked: str = "") -> Profile:
         BadPayload: it is laid out in another way than is known.
     """
     who, asked = account.handle, asked or account.handle
-    tree = LexborHTMLParser(page)
+    tree = parse_page(page, who)
     title = _text(tree.css_first("title"))
     match = _PROFILE.fullmatch(title)
     if match is None:
@@ -200,11 +199,13 @@ def _no_profile(tree: LexborHTMLParser, title: str, who: str) -> ItemError:
 def _settings(tree: LexborHTMLParser, who: str) -> Shape:
     """Return what the page tells its own scripts."""
     for script in tree.css("script"):
-        match = _SETTINGS.search(script.text())
-        if match is None:
+        _, call, rest = script.text().partition(_SETTINGS)
+        if not call:
             continue
+        # The call ends its line; what is written in JSON has none of its own.
+        end = rest.find(");\n")
         try:
-            settings = parse_json(match[1].encode())
+            settings = parse_json(rest[: rest.rfind(");") if end < 0 else end].encode())
         except ValueError as error:
             raise BadPayload(
                 f"{who!r}: Drupal.settings of the page are no JSON: {error}"
