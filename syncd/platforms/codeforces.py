@@ -89,7 +89,7 @@ class Codeforces(Platform):
 
     async def _ask(self, batch: Batch) -> BadPayload | None:
         """Settle a batch, or return why the call as a whole came to nothing."""
-        for _ in range(2 * len(batch.asked)):
+        for _ in range(2 * len(batch.asked) + 1):
             # Without `lang` some answers come in Russian.
             params = {"handles": ";".join(batch.handles()), "lang": "en"}
             request = Request(segments=("api", "user.info"), params=params)
@@ -100,15 +100,17 @@ class Codeforces(Platform):
             await self._look_after(batch, unknown)
             if not batch.asked:
                 return None
-        return BadPayload("codeforces goes on naming handles that nobody has")
+        return BadPayload("cannot be read: codeforces goes on naming handles that nobody has")
 
     async def _read(self, batch: Batch, response: Response) -> BadPayload | None:
         data, handles = response.data, batch.handles()
         if not isinstance(data, dict) or data.get("status") != "OK":
-            return _refusal(f"cannot read users of codeforces: HTTP {response.status}", response)
+            return _refusal(f"cannot be read on codeforces: HTTP {response.status}", response)
         rows = data.get("result")
         if not isinstance(rows, list) or len(rows) != len(handles):
-            batch.give_up(_refusal(f"codeforces tells not of {len(handles)} users", response))
+            batch.give_up(
+                _refusal(f"cannot be read: codeforces tells not of {len(handles)} users", response)
+            )
             return None
         # Told in the order asked. Another name than the one asked for needs the page as a witness;
         # one row without it, and no other is believed.
@@ -130,7 +132,7 @@ class Codeforces(Platform):
             batch.drop(handle, AccountNotFound("does not exist on codeforces"))
         elif is_same_handle(now, handle):
             # Who is declared gone must not have a page.
-            batch.drop(handle, BadPayload("codeforces knows no such user, but shows their page"))
+            batch.drop(handle, BadPayload("has a page on codeforces, whose API knows no such user"))
         else:
             batch.rename(handle, now)
 
@@ -198,7 +200,7 @@ class Batch:
             self.drop(handle, error)
 
     def _fail(self, account: Account, error: ItemError) -> None:
-        own = type(error)(f"{account.handle!r}: {error}")
+        own = type(error)(f"{account.handle!r} {error}")
         own.sample = error.sample
         self.found[account.id] = own
 

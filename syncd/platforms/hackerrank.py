@@ -52,22 +52,21 @@ class HackerRank(Platform):
         with sampled(response):
             if response.status == 404 and response.is_html:
                 # The site's page for what is not there: of the person, or of the whole interface.
-                await self._badges(account.handle, account)
+                _checked(await self._badges(account.handle), account)
                 raise PlatformBlocked(
                     f"cannot read {account.handle!r} on hackerrank: a web page came instead"
                 )
             profile = _checked(response, account)
             model = to_model(profile, account)
-        badges = await self._badges(model.needed_text("username"), account)
-        return Fetched(profile=to_profile(model, badges, {"profile": profile, "badges": badges}))
-
-    async def _badges(self, username: str, account: Account) -> Any:
-        request = Request(segments=("rest", "hackers", username, "badges"))
-        response = await self.client.request(request)
+        response = await self._badges(model.needed_text("username"))
         with sampled(response):
             badges = _checked(response, account)
-            Shape(badges, account.handle).needed_rows("models")
-        return badges
+            raw = {"profile": profile, "badges": badges}
+            return Fetched(profile=to_profile(model, badges, raw))
+
+    async def _badges(self, username: str) -> Response:
+        request = Request(segments=("rest", "hackers", username, "badges"))
+        return await self.client.request(request)
 
 
 def judge(response: Response) -> Verdict:

@@ -4,10 +4,15 @@ They know nothing of how syncd asks. Each enforces what the real service enforce
 shapes that were recorded from it, and counts what it was asked, so that a test can say "no window
 exceeded the limit" or "nobody was fetched twice" from the other end of the wire.
 
-Read in this order: `draw` makes deterministic choices from a seed, `population` the users made of
-them (nobody is stored, only changes are), `answer` one HTTP answer and how it is delivered,
-`faults` what may happen to it on the way, `limits` what a caller may use, `counters` what was
-seen, `github_apps` who a caller is, `github` the stand-in itself, `graphql` its other endpoint with
-`nodes` (what that tells of the population) and `selection` (which of it was asked for), `server`
-gives it an address, `control` steers and reads it from another process, `__main__` runs it as one.
+A stand-in is a plug-in: one file named like the platform it plays, one class that fulfils `base`
+and tells about itself what tests need to ask of every platform the same.
+
+Read in this order: `draw` makes deterministic choices from a seed, `answer` one HTTP answer and how
+it is delivered, `faults` what may happen to it on the way, `limits` what a caller may use,
+`counters` what was seen, `base` the contract. Of GitHub: `population` the users (nobody is stored,
+only changes are), `github_apps` who a caller is, `github` the stand-in itself, `graphql` its other
+endpoint with `nodes` (what that tells of the population) and `selection` (which of it was asked
+for). Of the others: `players` are the same people on every site, `service` is what sites without
+credentials share, then one file each. `server` gives a stand-in an address, `control` steers and
+reads it from another process, `__main__` runs it as one.
 """

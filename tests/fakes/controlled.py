@@ -57,6 +57,7 @@ def text_for(address: PostgresAddress, schema: str, base_url: str) -> str:
         rate="1000/s",
         timeout="30s",
         sweep="true",
+        urls="",
     )
 
 

@@ -15,7 +15,9 @@ from fakes.clock import FakeClock
 
 from syncd import plugins
 from syncd.config.models import PlatformSettings
+from syncd.errors import ItemError
 from syncd.model.account import Account, AccountId
+from syncd.model.profile import Fetched, Profile, Unchanged
 from syncd.platforms.base import Platform
 from syncd.sandbox.answer import Answer
 from syncd.sandbox.base import Odd, StandIn
@@ -85,6 +87,21 @@ class World:
             for client in getattr(platform, "clients", (platform.client,)):
                 await stack.enter_async_context(client)
             yield platform
+
+
+def profile_of(fetched: Fetched | Unchanged | ItemError) -> Profile:
+    assert isinstance(fetched, Fetched)
+    return fetched.profile
+
+
+def known(account: Account, fetched: Fetched | Unchanged) -> Account:
+    assert isinstance(fetched, Fetched)
+    return replace(
+        account,
+        external_id=fetched.profile.external_id,
+        etag=fetched.etag,
+        etag_credential=fetched.etag_credential,
+    )
 
 
 def keep_bodies(kept: list[bytes]) -> Fault:

@@ -37,7 +37,7 @@ allow_private = true
 rate = "{rate}"
 timeout = "{timeout}"
 credentials = [{{ name = "main", token = "${{TOKEN:-}}" }}]
-urls = {{ {urls} }}
+{urls}
 
 [jobs.sync]
 kind = "profiles"
@@ -134,7 +134,7 @@ async def syncing(
         rate=rate,
         timeout=timeout,
         sweep=str(sweep).lower(),
-        urls=", ".join(f'{name} = "{url}"' for name, url in (urls or {}).items()),
+        urls=f"urls = {{ {named} }}" if (named := _named(urls or {})) else "",
     )
     (folder / "config.toml").write_text(text)
     config = load_config(folder / "config.toml", {"TOKEN": token})
@@ -143,3 +143,7 @@ async def syncing(
         world = Syncing(core, clock, platform)
         with bus.subscribed(world.events.append):
             yield world
+
+
+def _named(urls: Mapping[str, str]) -> str:
+    return ", ".join(f'{name} = "{url}"' for name, url in urls.items())

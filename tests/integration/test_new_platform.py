@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import re
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -51,6 +55,10 @@ class Trivia(Platform):
         )
         return Fetched(profile=profile)
 '''
+
+
+CHECKOUT = Path(__file__).parents[2]
+DROPPED = CHECKOUT / "tests" / "data" / "new_platform"
 
 
 class Game:
@@ -123,3 +131,27 @@ async def test_bug_in_the_file_ends_the_account_and_not_the_run(world: Syncing, 
     assert (run.outcome, run.report.created, run.report.failed) == (Outcome.PARTIAL, 1, 1)
     assert (await world.account("u1"))["rating"] == 1815.5
     assert (await world.account("u2"))["raw"] is None
+
+
+async def test_conformance_suite_covers_a_new_platform_and_its_standin_unasked(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "dropped.py").write_text(
+        "import syncd.platforms, syncd.sandbox\n"
+        f"syncd.platforms.__path__.append({str(DROPPED / 'platforms')!r})\n"
+        f"syncd.sandbox.__path__.append({str(DROPPED / 'sandbox')!r})\n"
+    )
+    found_on = os.pathsep.join([str(tmp_path), str(CHECKOUT / "tests"), str(CHECKOUT)])
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pytest", "-q", "-p", "dropped", "-p", "no:cacheprovider"),
+        *(str(CHECKOUT / "tests/conformance"), "-k", "trivia"),
+        cwd=CHECKOUT,
+        env={**os.environ, "PYTHONPATH": found_on},
+        stdout=PIPE,
+    )
+    told, _ = await process.communicate()
+
+    assert process.returncode == 0, told.decode()
+    counted = re.search(r"(\d+) passed", told.decode())
+    assert counted is not None
+    assert int(counted[1]) > 50
