@@ -177,6 +177,12 @@ class SweepRefused(PlatformError):
     """The platform does not answer this credential for many at once; for one at a time it may."""
 
 
+class PlatformChanged(PlatformError):
+    """The platform answers everybody otherwise than it documents: a person must look."""
+
+    outcome = "schema_error"
+
+
 class CredentialsRejected(PlatformError):
     """The platform refuses our credential: stop the job, touch no user."""
 

@@ -120,10 +120,21 @@ def _added_up(quotas: Sequence[Json]) -> Json:
 
 def _all_problems(platforms: Sequence[Platform]) -> list[Json]:
     own = [_problems(platform.client, platform.naming) for platform in platforms]
+    odd = [_odd_problem(platform) for platform in platforms if platform.oddity is not None]
     others = [
         _problems(client, f"{key}: {{}}".format) for key, client in platforms[0].companion.items()
     ]
-    return [problem for problems in (*own, *others) for problem in problems]
+    return [problem for problems in (*own, *others, odd) for problem in problems]
+
+
+def _odd_problem(platform: Platform) -> Json:
+    assert platform.oddity is not None, "told only where there is one"
+    since = f"{platform.oddity.since:%Y-%m-%d %H:%M} UTC"
+    what = f"{platform.name} answers otherwise than it documents since {since}"
+    return {
+        "what": platform.naming(f"{what}: {platform.oddity.error}"),
+        "hint": "nothing odd was stored; if it stays, see whether there is a newer syncd",
+    }
 
 
 def _problems(client: PlatformClient, naming: Callable[[str], str]) -> list[Json]:

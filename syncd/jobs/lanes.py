@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
@@ -10,6 +11,7 @@ from typing import cast
 from syncd.model.item import Claim, Item
 
 Ask = Callable[[Claim], Awaitable[Item | None]]
+AskTogether = Callable[[Sequence[Claim]], Awaitable[Sequence[Item | None]]]
 
 
 class _Page:
@@ -32,14 +34,23 @@ class Lanes:
     A lane is a task that takes one claim after the other and ends when none is left: a task for
     each account, and a semaphore before them, would cost as much as the parsing of its answer.
 
+    Where one question may be about several claims, a lane takes as many as there are, of whichever
+    page they are.
+
     Args:
         width: how many lanes there are at most.
         ask: does the work for one claim; it raises nothing.
+        ask_together: does it for several.
+        batch: how many claims a lane takes at most.
     """
 
-    def __init__(self, width: int, ask: Ask) -> None:
+    def __init__(
+        self, width: int, ask: Ask, ask_together: AskTogether | None = None, batch: int = 1
+    ) -> None:
         self._width = width
         self._ask = ask
+        self._ask_together = ask_together
+        self._batch = batch
         self._queue: deque[tuple[_Page, int, Claim]] = deque()
         self._lanes: set[asyncio.Task[None]] = set()
 
@@ -54,7 +65,8 @@ class Lanes:
         """
         page = _Page(claims)
         self._queue.extend((page, place, claim) for place, claim in enumerate(claims))
-        for _ in range(min(self._width - len(self._lanes), len(claims))):
+        turns = math.ceil(len(claims) / self._batch)
+        for _ in range(min(self._width - len(self._lanes), turns)):
             self._lanes.add(group.create_task(self._lane()))
         await page.is_done.wait()
         return page.items
@@ -70,6 +82,9 @@ class Lanes:
     async def _lane(self) -> None:
         try:
             while self._queue:
+                if self._ask_together is not None:
+                    await self._take_several(self._ask_together)
+                    continue
                 page, place, claim = self._queue.popleft()
                 try:
                     page.items[place] = await self._ask(claim)
@@ -78,3 +93,13 @@ class Lanes:
         finally:
             # In the same step in which it saw an empty queue: who fills it next counts lanes.
             self._lanes.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _take_several(self, ask_together: AskTogether) -> None:
+        taken = [self._queue.popleft() for _ in range(min(self._batch, len(self._queue)))]
+        try:
+            items = await ask_together([claim for _, _, claim in taken])
+            for (page, place, _), item in zip(taken, items, strict=True):
+                page.items[place] = item
+        finally:
+            for page, _, _ in taken:
+                page.end_one()

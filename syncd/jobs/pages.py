@@ -1,6 +1,6 @@
 """Which accounts one pass takes on: claimed from the store a haul at a time, while there is room.
 
-Together at most `claim` accounts stand between being claimed and being released: that is what a
+Together at most `most` accounts stand between being claimed and being released: that is what a
 kill can lose (it is asked again) and what memory holds. A sweep tells of more accounts than a page
 holds; the next one waits for room for half of them, so that many changes never make sweeps small.
 """
@@ -93,7 +93,7 @@ class Pages:
         """Wait for room; return how many accounts may be taken on."""
         work = self._work
         least = work.page if work.haul == work.page else max(1, work.haul // 2)
-        while (room := work.claim - len(self._held)) < least:
+        while (room := work.most - len(self._held)) < least:
             self._released.clear()
             await self._released.wait()
         return min(room, work.haul)

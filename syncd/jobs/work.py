@@ -56,6 +56,7 @@ class Budget:
 class Work:
     """What a fan-out is about: which accounts of which platform, how many at a time.
 
+    `claim` is how many a person wants to be under way at most, `most` how many there are.
     `attempts` is how often the run tries one account that fails for a passing reason; `sweeps`
     whether the platform may be asked about many at once.
     """
@@ -68,14 +69,21 @@ class Work:
     sweeps: bool = False
 
     @property
+    def most(self) -> int:
+        """Return how many accounts may be under way: what one question may be about, at least."""
+        return max(self.claim, self.platform.batch_size)
+
+    @property
     def haul(self) -> int:
         """Return how many accounts are claimed at once: a page, or what one sweep can tell of."""
         if not self.sweeps:
             return self.page
-        return min(max(self.platform.sweep_size, self.page), self.claim)
+        return min(max(self.platform.sweep_size, self.page), self.most)
 
     @property
     def page(self) -> int:
-        """Return how many accounts a page holds: some seconds of work."""
-        in_time = self.platform.limits.rate * _PAGE_SECONDS
-        return max(1, math.ceil(min(in_time, self.claim // _PAGES)))
+        """Return how many accounts a page holds: some seconds of work, in whole questions."""
+        batch = self.platform.batch_size
+        in_time = self.platform.limits.rate * batch * _PAGE_SECONDS
+        wanted = math.ceil(min(in_time, self.claim // _PAGES))
+        return batch * max(1, wanted // batch)

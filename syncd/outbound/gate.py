@@ -53,7 +53,7 @@ class Passage:
     It counts as spent unless `charge` is set to something better.
     """
 
-    __slots__ = ("_gate", "charge", "is_trial", "line", "resource", "urgency")
+    __slots__ = ("_gate", "charge", "is_trial", "left_at", "line", "resource", "urgency")
 
     def __init__(self, gate: Gate, resource: Resource, urgency: Urgency) -> None:
         self._gate = gate
@@ -62,6 +62,7 @@ class Passage:
         self.line = resource.lines[urgency]
         self.charge = Charge.SPENT
         self.is_trial = False
+        self.left_at = 0.0
 
     async def __aenter__(self) -> Self:
         """Wait until the request may leave.
@@ -175,7 +176,7 @@ class Gate:
             return
         self.saved += charge is Charge.SAVED
         if (meter := current_meter.get()) is not None:
-            meter.count(charge)
+            meter.count(charge, self._clock.monotonic() - passage.left_at)
 
     def note_good_answer(self, resource: str) -> None:
         """End the conditions that a good answer proves to be over."""
@@ -264,7 +265,8 @@ class Gate:
         raise RateLimited(f"{self.platform} must not be asked before {at}: {cause}", until=until)
 
     def _let_leave(self, passage: Passage) -> None:
-        self._bucket.take(self._clock.monotonic())
+        passage.left_at = self._clock.monotonic()
+        self._bucket.take(passage.left_at)
         passage.is_trial = self.breaker.begin_trial()
         passage.resource.begin(passage.urgency)
         self._in_flight += 1

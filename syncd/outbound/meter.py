@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Charge(StrEnum):
@@ -19,28 +20,40 @@ class Charge(StrEnum):
     UNSENT = "unsent"
 
 
+class Reading(NamedTuple):
+    """Requests that left, those of them that cost no quota, and how long they took together."""
+
+    calls: int
+    saved: int
+    seconds: float
+
+
 @dataclass(slots=True)
 class Meter:
-    """Requests that left, and of those the ones that cost no quota, since the last `take`."""
+    """Counts requests since the last `take`."""
 
     calls: int = 0
     saved: int = 0
+    seconds: float = 0.0
 
-    def count(self, charge: Charge) -> None:
-        """Count a request that left."""
+    def count(self, charge: Charge, seconds: float) -> None:
+        """Count a request that left, and how long it was under way."""
         self.calls += 1
         self.saved += charge is Charge.SAVED
+        self.seconds += seconds
 
-    def take(self) -> tuple[int, int]:
+    def take(self) -> Reading:
         """Return what was counted and begin anew."""
-        counted = (self.calls, self.saved)
+        counted = Reading(self.calls, self.saved, self.seconds)
         self.calls = self.saved = 0
+        self.seconds = 0.0
         return counted
 
-    def put_back(self, counted: tuple[int, int]) -> None:
+    def put_back(self, counted: Reading) -> None:
         """Count again what was taken and could not be stored."""
-        self.calls += counted[0]
-        self.saved += counted[1]
+        self.calls += counted.calls
+        self.saved += counted.saved
+        self.seconds += counted.seconds
 
 
 current_meter: ContextVar[Meter | None] = ContextVar("current_meter", default=None)

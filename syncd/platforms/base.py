@@ -35,6 +35,14 @@ class Usage:
     saved: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Oddity:
+    """What was odd about a platform's answers, and since when no profile could be read."""
+
+    error: str
+    since: datetime
+
+
 class Platform(ABC):
     """An outside service that we read, as one credential sees it.
 
@@ -80,6 +88,7 @@ class Platform(ABC):
         self.limits = limits
         self.companion: Mapping[str, PlatformClient] = {}
         self.is_one_of_several = False
+        self.oddity: Oddity | None = None
         self.lane = Lane(self.sweep_size)
 
     @classmethod
@@ -145,10 +154,13 @@ class Platform(ABC):
         """Read accounts, `batch_size` at most, in as few requests as the platform allows.
 
         Returns:
-            What came of each of them: one that fails never costs the others their answer.
+            What came of each of them: one that fails never costs the others their answer, also
+            where the platform refuses a question because of one it does not know. Who is left out
+            got an odd answer.
 
         Raises:
-            PlatformError: the platform, as of `fetch`; it is about all of them.
+            PlatformError, BadPayload: as of `fetch`, about all of them. Where it may be only one's
+                failure they are asked for again in halves, at last one by one by `fetch`.
         """
         found: dict[AccountId, Fetched | Unchanged | ItemError] = {}
         for account in accounts:

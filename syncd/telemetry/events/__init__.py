@@ -52,6 +52,7 @@ from syncd.telemetry.events.runs import (
     RunProgressed,
     RunStarted,
     RunStuck,
+    SchemaChanged,
     SweepSuspended,
     WrongAccountAnswered,
 )
@@ -92,6 +93,7 @@ __all__ = [
     "RunStarted",
     "RunStuck",
     "RunsCancelled",
+    "SchemaChanged",
     "ServerDied",
     "ServerStarted",
     "ServerStopped",

@@ -49,7 +49,10 @@ class PlatformTripped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformRecovered(Event):
-    """The first good answer after a pause, an open breaker or a refusal; or a person lifted it."""
+    """The first good answer after a pause, an open breaker, a refusal or an odd answer.
+
+    Or a person lifted what was in the way.
+    """
 
     name: ClassVar[str] = "platform.recovered"
     platform: str

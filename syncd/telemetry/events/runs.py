@@ -171,6 +171,25 @@ class WrongAccountAnswered(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaChanged(Event):
+    """A platform's answer is not what it documents; told once a run and credential.
+
+    `sample` is how the answer begins, 200 characters at most.
+    """
+
+    name: ClassVar[str] = "platform.schema_changed"
+    level: ClassVar[Level] = Level.ERROR
+    run_id: int
+    job: str
+    platform: str
+    credential: str
+    account: str
+    error: str
+    sample: str
+    hint: str = "nothing of it was stored; where others are answered it is this account's page"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterWritten(Event):
     """An item's attempts are used up, again perhaps: `letter` waits for a person."""
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from syncd.jobs.lanes import Lanes
@@ -87,3 +88,46 @@ async def test_cancelling_breaks_off_requests_and_leaves_the_rest_unasked() -> N
     assert items == [None] * 5
     assert desk.asked == [0, 1, 5, 6, 7]
     assert None not in after
+
+
+async def test_one_question_is_about_as_many_as_there_are_of_whichever_page() -> None:
+    asked: list[list[int]] = []
+
+    async def ask(claim: Claim) -> Item | None:
+        raise AssertionError("nobody asks for one")
+
+    async def ask_together(several: Sequence[Claim]) -> Sequence[Item | None]:
+        asked.append([claim.account.id for claim in several])
+        await asyncio.sleep(0)
+        return [Withdrawn(account=claim.account) for claim in several]
+
+    lanes = Lanes(1, ask, ask_together, 4)
+    async with asyncio.TaskGroup() as group:
+        pages = [
+            group.create_task(lanes.work_through(group, claims(first, 3))) for first in (0, 3, 6)
+        ]
+
+    found = [item.account.id for page in pages for item in page.result() if item is not None]
+    assert asked == [[0, 1, 2, 3], [4, 5, 6, 7], [8]]
+    assert found == list(range(9))
+
+
+async def test_cancelling_a_question_leaves_all_it_was_about_unasked() -> None:
+    reached = asyncio.Event()
+
+    async def ask(claim: Claim) -> Item | None:
+        raise AssertionError("nobody asks for one")
+
+    async def ask_together(several: Sequence[Claim]) -> Sequence[Item | None]:
+        reached.set()
+        await asyncio.Event().wait()
+        return []
+
+    lanes = Lanes(1, ask, ask_together, 4)
+    async with asyncio.TaskGroup() as group:
+        working = group.create_task(lanes.work_through(group, claims(0, 6)))
+        await reached.wait()
+        lanes.cancel()
+        items = await working
+
+    assert items == [None] * 6

@@ -59,3 +59,18 @@ async def test_budget_hands_out_what_is_left_and_what_others_give_back() -> None
 
     assert (taken, ended_early, later, await waiting[1]) == ([7, 3], [False, False], 2, 0)
     assert (await endless.take(7), await endless.take(7)) == (7, 7)
+
+
+@pytest.mark.parametrize(
+    ("claim", "slots", "page", "most"),
+    [(5, 1, 70, 70), (100, 1, 70, 100), (1_000, 3, 210, 1_000), (70, 1, 70, 70)],
+)
+def test_a_page_holds_whole_questions_and_one_at_least(
+    work: Work, claim: int, slots: int, page: int, most: int
+) -> None:
+    work.platform.batch_size = 70  # type: ignore[misc]
+    work.platform.limits = Limits(rate=2, slots=slots)
+
+    work = replace(work, claim=claim, sweeps=False)
+
+    assert (work.page, work.haul, work.most) == (page, page, most)

@@ -8,7 +8,7 @@ from fakes.clock import FakeClock
 
 from syncd.errors import RateLimited
 from syncd.outbound.gate import Gate, Limits
-from syncd.outbound.meter import Charge
+from syncd.outbound.meter import Charge, Meter, current_meter
 from syncd.outbound.quota import QuotaReport
 from syncd.telemetry.bus import Bus
 from syncd.telemetry.events import Event, PlatformThrottled
@@ -205,3 +205,21 @@ async def test_it_says_in_words_what_requests_wait_for(clock: FakeClock, bus: Bu
         "github slots: 2 requests in flight",
         "github pause until 00:01 UTC (secondary limit)",
     ]
+
+
+async def test_meter_knows_how_long_requests_were_under_way_and_not_how_long_they_waited(
+    clock: FakeClock, bus: Bus
+) -> None:
+    sender, meter = Sender(gate(clock, bus, slots=1), clock), Meter()
+    before = current_meter.set(meter)
+    try:
+        await clock.run(sender.send_many(3))
+        await clock.run(sender.send(5, Charge.UNSENT))
+    finally:
+        current_meter.reset(before)
+    first = meter.take()
+    meter.put_back(first)
+
+    assert first == (3, 0, pytest.approx(3.0))
+    assert meter.take() == first
+    assert meter.take() == (0, 0, 0.0)
