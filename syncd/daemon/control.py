@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from syncd import __version__
@@ -254,15 +255,15 @@ class Control(UserDesk, LetterDesk, OrderDesk, Standing):
         return await self.run(run_id)
 
     async def platforms(self) -> list[Json]:
-        """Return every platform with its limits and pauses."""
+        """Return the platforms that jobs read, that accounts are linked to or that are paused."""
         counts: dict[str, Json] = {}
         for row in await self._around.stores.accounts.count_by_state():
             counts.setdefault(row["platform"], {})[row["state"]] = row["accounts"]
+        jobs = [schedule.job.work for schedule in self._core.scheduler.schedules()]
+        used = counts.keys() | {name for work in jobs for name in work.platforms}
+        paused_by = partial(self._around.admission.standing, PauseScope.PLATFORM)
         return [
-            platform_answer(
-                platforms,
-                counts.get(name, {}),
-                self._around.admission.standing(PauseScope.PLATFORM, name),
-            )
+            platform_answer(platforms, counts.get(name, {}), paused_by(name))
             for name, platforms in self._around.platforms.items()
+            if name in used or paused_by(name) is not None
         ]

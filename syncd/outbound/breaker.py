@@ -176,11 +176,11 @@ class Breaker:
 
     def note(self, error: BaseException | None, address: Hashable, *, is_evidence: bool) -> None:
         """Learn what came of a request; `Judging` calls it."""
+        if not is_evidence or isinstance(error, RateLimited):
+            return  # what is to be learned of a pause is when the next one may leave
         if isinstance(error, PlatformBlocked) and error.is_certain:
             self._note_failure(error, address)
             self.check()
-        elif not is_evidence or isinstance(error, RateLimited):
-            return  # what is to be learned of a pause is when the next one may leave
         elif isinstance(error, PlatformTrouble):
             if error.until is None:
                 self._note_failure(error, address)

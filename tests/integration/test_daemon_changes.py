@@ -249,9 +249,18 @@ async def test_a_platform_that_a_person_paused_says_so_where_it_is_shown_and_mea
     lines = (await desk.control.metrics()).decode().splitlines()
 
     assert platform["waits_for"] == platform["pause_cause"] == "paused by ops: moving"
-    paused = [line for line in lines if line.startswith("syncd_platform_paused{")]
+    named = 'platform="github"'
+    paused = [line for line in lines if line.startswith("syncd_platform_paused{") and named in line]
     assert [line.rpartition(" ")[2] for line in paused] == ["1.0"]
     assert not [line for line in lines if line.startswith("syncd_platform_pause_ends")]
+
+
+async def test_platforms_that_nobody_uses_are_not_listed(desk: Desk) -> None:
+    before = [platform["name"] for platform in await desk.control.platforms()]
+    await desk.control.pause(PauseScope.PLATFORM, "leetcode", why="", until=None, actor="ops")
+
+    assert before == ["github"]
+    assert [each["name"] for each in await desk.control.platforms()] == ["github", "leetcode"]
 
 
 async def test_the_end_of_a_pause_that_a_person_asked_for_is_told(desk: Desk) -> None:

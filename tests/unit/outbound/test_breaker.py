@@ -91,15 +91,25 @@ def test_whose_failure_opens_it_is_told_that_it_is_the_platforms(breaker: Breake
     assert raised.value.until is not None
 
 
-def test_an_answer_that_everybody_would_get_opens_it_whatever_was_asked(breaker: Breaker) -> None:
+def test_an_answer_that_everybody_would_get_opens_it_at_once(breaker: Breaker) -> None:
     with (
         pytest.raises(PlatformBlocked, match="a captcha") as raised,
-        breaker.judging("many at once", is_evidence=False),
+        breaker.judging("ada", is_evidence=True),
     ):
         raise CAPTCHA
 
     assert raised.value.until is not None
     assert breaker.state is BreakerState.OPEN
+
+
+def test_a_captcha_on_what_says_nothing_about_the_platform_closes_no_way(breaker: Breaker) -> None:
+    with (
+        pytest.raises(PlatformBlocked, match="a captcha"),
+        breaker.judging("a page beside the API", is_evidence=False),
+    ):
+        raise CAPTCHA
+
+    assert breaker.state is BreakerState.CLOSED
 
 
 async def test_address_that_met_a_captcha_is_under_no_suspicion(
