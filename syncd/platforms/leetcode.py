@@ -122,14 +122,16 @@ def _check_errors(answer: Shape, account: Account) -> None:
     errors = answer.rows("errors")
     if not errors:
         return
-    words = errors[0].text("message") or "an error without words"
-    if words.lower().startswith(_UNKNOWN):
+    told = [error.text("message") or "an error without words" for error in errors]
+    inside = answer.inner("data")
+    is_nobody = inside is None or inside.data.get("matchedUser") is None
+    if is_nobody and any(words.lower().startswith(_UNKNOWN) for words in told):
         raise AccountNotFound(
             f"{account.handle!r} does not exist on leetcode",
             hint="accounts of leetcode.cn are of another site; link the one on leetcode.com",
         )
-    shown = excerpt(words.encode())
-    if _MISASKED in words.lower():
+    shown = excerpt(told[0].encode())
+    if _MISASKED in told[0].lower():
         raise BadPayload(f"{account.handle!r}: leetcode does not know the question: {shown}")
     raise PlatformDown(f"{account.handle!r}: leetcode answered with an error: {shown}")
 

@@ -110,12 +110,21 @@ async def test_recorded_unknown_user_is_not_found_with_a_word_on_the_other_site(
     assert "That user does not exist." in raised.value.sample
 
 
+def test_unknown_user_is_not_found_whichever_error_comes_first(account: Account) -> None:
+    messages = ["ranking is not known", "That user does not exist."]
+    data = {"data": {"matchedUser": None}, "errors": [{"message": words} for words in messages]}
+
+    with pytest.raises(AccountNotFound):
+        to_profile(data, account)
+
+
 @pytest.mark.parametrize(
     ("data", "error"),
     [
         ({"data": {"matchedUser": None, "userContestRanking": None}}, PlatformDown),
         ({"data": None, "errors": [{"message": "Internal server error"}]}, PlatformDown),
         ({**ADA, "errors": [{"message": "rating is not known now"}]}, PlatformDown),
+        ({**ADA, "errors": [{"message": "That user does not exist."}]}, PlatformDown),
         ({"errors": [{"message": 'Cannot query field "x" on type "y"'}]}, BadPayload),
         ({"errors": [7], **ADA}, BadPayload),
         ({"data": {"matchedUser": ADA["data"]["matchedUser"]}}, BadPayload),
