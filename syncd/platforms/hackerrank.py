@@ -54,9 +54,9 @@ class HackerRank(Platform):
         with sampled(response):
             if _is_missing_page(response):
                 # The site's page for what is not there: of the person, or of the whole interface.
-                badges = await self._badges(account.handle)
-                if not _is_missing_page(badges):
-                    _checked(badges, account)
+                response = await self._badges(account.handle)
+                if not _is_missing_page(response):
+                    _checked(response, account)
                 raise BadPayload(
                     f"cannot read {account.handle!r} on hackerrank: a web page came instead"
                 )

@@ -9,10 +9,10 @@ from fakes.payloads import find_recorded
 
 from syncd.errors import AccountNotFound, BadPayload, ItemError, PlatformDown, WrongAccount
 from syncd.model.account import Account
-from syncd.outbound.answers import Response
+from syncd.outbound.answers import Kind, Response
 from syncd.outbound.credentials import Credential
 from syncd.outbound.gate import Limits
-from syncd.platforms.leetcode import LeetCode, to_profile
+from syncd.platforms.leetcode import LeetCode, judge, to_profile
 
 NOBODY = Credential.anonymous()
 
@@ -108,6 +108,15 @@ async def test_recorded_unknown_user_is_not_found_with_a_word_on_the_other_site(
 
     assert "leetcode.cn" in str(raised.value.hint)
     assert "That user does not exist." in raised.value.sample
+
+
+@pytest.mark.parametrize(("headers", "seconds"), [({}, 600), ({"Retry-After": "5"}, 5)])
+def test_refusal_that_does_not_say_how_long_it_lasts_is_heeded_for_ten_minutes(
+    headers: dict[str, str], seconds: float
+) -> None:
+    verdict = judge(answer(429, data={"detail": "Too Many Requests"}, **headers))
+
+    assert (verdict.kind, verdict.pause_seconds) == (Kind.PAUSE, seconds)
 
 
 def test_unknown_user_is_not_found_whichever_error_comes_first(account: Account) -> None:
