@@ -5,7 +5,14 @@ from __future__ import annotations
 import traceback
 from collections.abc import Mapping, Sequence
 
-from syncd.errors import BadPayload, ItemError, PlatformError, PlatformTrouble, WrongAccount
+from syncd.errors import (
+    BadPayload,
+    ItemError,
+    PlatformBlocked,
+    PlatformError,
+    PlatformTrouble,
+    WrongAccount,
+)
 from syncd.jobs.base import RunContext
 from syncd.jobs.course import Course
 from syncd.jobs.judgement import Judge
@@ -103,6 +110,8 @@ class Questions:
         return Success(account=claim.account, answer=answer, seen=claim.seen)
 
     def _judged(self, claim: Claim, error: ItemError | PlatformError) -> Item | None:
+        if isinstance(error, PlatformBlocked) and error.is_certain and error.until is None:
+            return None  # met a captcha again: the next one shows whether everybody does
         try:
             item = self._judge.judge(claim, error)
         except PlatformError as halting:

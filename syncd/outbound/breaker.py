@@ -86,7 +86,7 @@ class Breaker:
     again only when it is answered, or when so many fail in a row that nobody seems to be answered.
     So neither the few accounts a platform keeps from us nor the one that happens to be tried
     first close the way to all others, and a platform that is blocked stays left alone. An answer
-    that everybody would get (a captcha) opens it at once.
+    that everybody would get (a captcha) opens it at once, but once only for the same address.
 
     Args:
         platform: the platform's name.
@@ -178,10 +178,7 @@ class Breaker:
         """Learn what came of a request; `Judging` calls it."""
         if not is_evidence or isinstance(error, RateLimited):
             return  # what is to be learned of a pause is when the next one may leave
-        if isinstance(error, PlatformBlocked) and error.is_certain:
-            self._note_failure(error, address)
-            self.check()
-        elif isinstance(error, PlatformTrouble):
+        if isinstance(error, PlatformTrouble):
             if error.until is None:
                 self._note_failure(error, address)
                 self.check()
@@ -223,8 +220,12 @@ class Breaker:
             return
         patience = DOWN if isinstance(error, PlatformDown) else BLOCKED
         if isinstance(error, PlatformBlocked) and error.is_certain:
-            self._open(error, patience)
-            return
+            if address not in self._suspects:
+                self._suspect(address)
+                self._open(error, patience)
+                return
+            # Where others were answered since, nobody else would get that answer.
+            error.is_certain = self.state is BreakerState.HALF_OPEN
         if address in self._suspects:
             self._doubted[address] = None
         else:

@@ -129,8 +129,7 @@ class PlatformClient:
         """
         target = self._target(request)
         self._budget.earn()
-        # What has a body is no question about the same thing again: new evidence each time.
-        address = target if request.json is None else object()
+        address = target if request.json is None else (target, str(request.json))
         try:
             with self.gate.breaker.judging(address, is_evidence=not request.is_divisible):
                 response = await self._try_again_and_again(request, target)

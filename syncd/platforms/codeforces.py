@@ -22,7 +22,7 @@ from syncd.outbound.credentials import Credential
 from syncd.outbound.reader import Expects, excerpt
 from syncd.outbound.request import Request
 from syncd.platforms.base import Platform
-from syncd.platforms.shape import BROWSER, Shape, blocked, is_same_handle, judge_site, sampled
+from syncd.platforms.shape import BROWSER, Shape, blocked, is_same_handle, judge_site
 
 MOST_HANDLES = 70
 
@@ -108,10 +108,8 @@ class Codeforces(Platform):
             return _refusal(f"cannot be read on codeforces: HTTP {response.status}", response)
         rows = data.get("result")
         if not isinstance(rows, list) or len(rows) != len(handles):
-            batch.give_up(
-                _refusal(f"cannot be read: codeforces tells not of {len(handles)} users", response)
-            )
-            return None
+            # No sample: what came tells of others.
+            return BadPayload(f"cannot be read: codeforces tells not of {len(handles)} users")
         # Told in the order asked. Another name than the one asked for needs the page as a witness;
         # one row without it, and no other is believed.
         told = {row["handle"].lower(): row for row in rows if _has_handle(row)}
@@ -122,7 +120,7 @@ class Codeforces(Platform):
                 is_believed = _has_handle(row) and await self._new_handle(handle) == row["handle"]
             is_right = known is not None or is_believed
             for account in batch.asked.pop(handle.lower()):
-                batch.found[account.id] = _fetched(known or row, account, response, is_right)
+                batch.found[account.id] = _fetched(known or row, account, is_right)
         return None
 
     async def _look_after(self, batch: Batch, handle: str) -> None:
@@ -265,22 +263,27 @@ def to_profile(row: Any, account: Account) -> Profile:
         avatar_url=None if picture is None or _PLACEHOLDER in picture else picture,
         # Absent of who never took part in a contest; it may be negative.
         rating=user.number("rating"),
-        raw={key: value for key, value in user.data.items() if key not in _SECRET},
+        raw=_public(user.data),
         volatile=_VOLATILE,
     )
 
 
-def _fetched(row: Any, account: Account, response: Response, is_witnessed: bool) -> _Found:
+def _fetched(row: Any, account: Account, is_witnessed: bool) -> _Found:
     try:
-        with sampled(response):
-            profile = to_profile(row, account)
-            if not is_witnessed:
-                raise WrongAccount(
-                    f"{account.handle!r}: codeforces answered about {profile.handle!r}"
-                )
+        profile = to_profile(row, account)
+        if not is_witnessed:
+            raise WrongAccount(f"{account.handle!r}: codeforces answered about {profile.handle!r}")
     except ItemError as error:
+        # Of their own row: an answer begins with somebody else's.
+        error.sample = excerpt(repr(_public(row)).encode())
         return error
     return Fetched(profile=profile)
+
+
+def _public(row: Any) -> Any:
+    if not isinstance(row, dict):
+        return row
+    return {key: value for key, value in row.items() if key not in _SECRET}
 
 
 def _has_handle(row: Any) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from syncd.config.models import PlatformSettings
-from syncd.errors import AccountNotFound, BadPayload, PlatformBlocked, WrongAccount
+from syncd.errors import AccountNotFound, BadPayload, WrongAccount
 from syncd.model.account import Account
 from syncd.model.profile import Fetched, Profile
 from syncd.model.scheme import Scheme
@@ -24,6 +24,8 @@ from syncd.platforms.shape import BROWSER, Shape, is_challenge, judge_site, samp
 
 _RATED = "problem solving"
 _MOST_STARS = 6
+# Of a badge: a place among the others, which moves without the user.
+_RANK = "hacker_rank"
 
 
 class HackerRank(Platform):
@@ -50,19 +52,24 @@ class HackerRank(Platform):
         path = ("rest", "contests", "master", "hackers", account.handle, "profile")
         response = await self.client.request(Request(segments=path))
         with sampled(response):
-            if response.status == 404 and response.is_html:
+            if _is_missing_page(response):
                 # The site's page for what is not there: of the person, or of the whole interface.
-                _checked(await self._badges(account.handle), account)
-                raise PlatformBlocked(
+                response = await self._badges(account.handle)
+                if not _is_missing_page(response):
+                    _checked(response, account)
+                raise BadPayload(
                     f"cannot read {account.handle!r} on hackerrank: a web page came instead"
                 )
             profile = _checked(response, account)
             model = to_model(profile, account)
         response = await self._badges(model.needed_text("username"))
         with sampled(response):
-            badges = _checked(response, account)
-            raw = {"profile": profile, "badges": badges}
-            return Fetched(profile=to_profile(model, badges, raw))
+            try:
+                badges = _checked(response, account)
+            except AccountNotFound as error:
+                # Who has a profile is not gone.
+                raise BadPayload(f"{account.handle!r} has no badges on hackerrank") from error
+            return Fetched(profile=to_profile(model, badges, profile))
 
     async def _badges(self, username: str) -> Response:
         request = Request(segments=("rest", "hackers", username, "badges"))
@@ -94,13 +101,14 @@ def to_model(profile: Any, account: Account) -> Shape:
     return model
 
 
-def to_profile(model: Shape, badges: Any, raw: dict[str, Any]) -> Profile:
+def to_profile(model: Shape, badges: dict[str, Any], profile: dict[str, Any]) -> Profile:
     """Map both answers to a profile.
 
     Raises:
         BadPayload: a needed key is missing or wrong.
     """
     rows = Shape(badges, model.who).needed_rows("models")
+    kept = [{key: row.data[key] for key in row.data if key != _RANK} for row in rows]
     return Profile(
         external_id=str(model.needed_count("id")),
         handle=model.needed_text("username"),
@@ -109,7 +117,12 @@ def to_profile(model: Shape, badges: Any, raw: dict[str, Any]) -> Profile:
         rating=_stars(rows),
         # Who has no badge may have solved all the same: nobody tells.
         solved=sum(row.needed_count("solved") for row in rows) if rows else None,
-        raw=raw,
+        raw={
+            "profile": profile,
+            "badges": {**badges, "models": kept},
+            "ranks": [row.data.get(_RANK) for row in rows],
+        },
+        volatile=frozenset({"ranks"}),
     )
 
 
@@ -122,6 +135,10 @@ def _stars(rows: list[Shape]) -> float | None:
                 raise row.wrong("stars", f"number of stars up to {_MOST_STARS}")
             return float(stars)
     return None
+
+
+def _is_missing_page(response: Response) -> bool:
+    return response.status == 404 and response.is_html
 
 
 def _checked(response: Response, account: Account) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from syncd.config.models import PlatformSettings
@@ -16,7 +17,7 @@ from syncd.errors import AccountNotFound, BadPayload, PlatformDown, WrongAccount
 from syncd.model.account import Account
 from syncd.model.profile import Fetched, Profile
 from syncd.model.scheme import Scheme
-from syncd.outbound.answers import Classifier
+from syncd.outbound.answers import Classifier, Kind, Response, Verdict
 from syncd.outbound.credentials import Credential
 from syncd.outbound.reader import excerpt
 from syncd.outbound.request import Request
@@ -38,6 +39,8 @@ query profile($username: String!) {
 _UNKNOWN = "that user does not exist"
 _MISASKED = "cannot query field"
 _ALL = "All"
+# clist ends its run at the first refusal, which never says for how long.
+_REST_SECONDS = 600.0
 _SPLIT = {"easy": "Easy", "medium": "Medium", "hard": "Hard"}
 
 
@@ -62,9 +65,9 @@ class LeetCode(Platform):
 
     @classmethod
     def classifier(cls, credential: Credential) -> Classifier:
-        """Judge as of a site that knows nobody by a credential."""
+        """Judge by LeetCode's rules."""
         del credential
-        return judge_site
+        return judge
 
     async def fetch(self, account: Account) -> Fetched:
         """Read a profile by its handle, which the site looks up in any spelling."""
@@ -79,6 +82,14 @@ class LeetCode(Platform):
                     f"cannot read {account.handle!r} on leetcode: HTTP {response.status}: {words}"
                 )
             return Fetched(profile=to_profile(response.data, account))
+
+
+def judge(response: Response) -> Verdict:
+    """Judge as of a site that knows nobody by a credential; rest for long where it says stop."""
+    verdict = judge_site(response)
+    if verdict.kind is Kind.PAUSE and not verdict.pause_seconds:
+        return replace(verdict, pause_seconds=_REST_SECONDS)
+    return verdict
 
 
 def to_profile(data: Any, account: Account) -> Profile:
@@ -122,14 +133,16 @@ def _check_errors(answer: Shape, account: Account) -> None:
     errors = answer.rows("errors")
     if not errors:
         return
-    words = errors[0].text("message") or "an error without words"
-    if words.lower().startswith(_UNKNOWN):
+    told = [error.text("message") or "an error without words" for error in errors]
+    inside = answer.inner("data")
+    is_nobody = inside is None or inside.data.get("matchedUser") is None
+    if is_nobody and any(words.lower().startswith(_UNKNOWN) for words in told):
         raise AccountNotFound(
             f"{account.handle!r} does not exist on leetcode",
             hint="accounts of leetcode.cn are of another site; link the one on leetcode.com",
         )
-    shown = excerpt(words.encode())
-    if _MISASKED in words.lower():
+    shown = excerpt(told[0].encode())
+    if _MISASKED in told[0].lower():
         raise BadPayload(f"{account.handle!r}: leetcode does not know the question: {shown}")
     raise PlatformDown(f"{account.handle!r}: leetcode answered with an error: {shown}")
 

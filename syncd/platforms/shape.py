@@ -188,7 +188,9 @@ def judge_site(response: Response, *, expects_page: bool = False) -> Verdict:
         return Verdict(kind=Kind.TRANSIENT, cause=f"HTTP {_CLOSED}")
     verdict = judge_by_status(response)
     if verdict.kind in {Kind.BLOCKED, Kind.REJECTED}:
-        return blocked(verdict.cause)
+        # Where the service itself speaks, it may mean this account alone (suspended, private).
+        is_own = isinstance(response.data, dict)
+        return Verdict(kind=Kind.BLOCKED, cause=verdict.cause, is_certain=not is_own)
     is_redirect = 300 <= response.status < 400
     if verdict.kind is Kind.OK and response.is_html and not (expects_page or is_redirect):
         return blocked(f"a web page came instead of JSON (HTTP {response.status})")

@@ -43,9 +43,9 @@ class HackerRankStandIn(Service):
     odd_answers: ClassVar[Mapping[str, Odd]] = MappingProxyType(
         {
             "unknown_with_status_200": Odd(instead('{"status":false}'), "not_found"),
-            "unknown_badges": Odd(instead('{"status":false,"models":[]}'), "not_found", BADGES),
-            "unknown_as_page": Odd(
-                instead("<html>404</html>", status=404, content_type="text/html"), "not_found"
+            "unknown_badges": Odd(instead('{"status":false,"models":[]}'), "schema_error", BADGES),
+            "interface_gone": Odd(
+                instead("<html>404</html>", status=404, content_type="text/html"), "schema_error"
             ),
             "no_model": Odd(instead('{"model":null}'), "schema_error", PROFILE),
             "no_id": Odd(_with_model({"id": None}), "schema_error", PROFILE),

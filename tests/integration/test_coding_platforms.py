@@ -134,6 +134,33 @@ async def test_block_leaves_what_is_stored_and_nobody_is_marked(
     assert {row["state"] for row in after} == {"active"}
 
 
+@pytest.mark.parametrize("name", ["codechef", "hackerrank", "leetcode"], indirect=True)
+@pytest.mark.parametrize(
+    "kept",
+    [faults.html(), faults.instead('{"detail":"suspended"}', status=403)],
+    ids=["captcha", "words"],
+)
+async def test_one_account_that_the_site_keeps_from_us_does_not_keep_the_others_from_their_turn(
+    world: Syncing, standin: StandIn, kept: faults.Fault
+) -> None:
+    handle = standin.handle_of(0)
+
+    def keep(answer: faults.Answer) -> faults.Answer:
+        is_theirs = handle.lower().encode() in answer.body.lower()
+        return kept(answer) if is_theirs else answer
+
+    await world.link(everybody(standin))
+    standin.faults.add(keep)
+
+    for _ in range(4):
+        await world.run()
+        await world.pass_time(hours=1)
+
+    rows = {user: await world.account(user) for user in everybody(standin)}
+    assert [user for user, row in rows.items() if row["raw"] is None] == ["u0"]
+    assert rows["u0"]["state"] == "active"
+
+
 @pytest.mark.parametrize("body", ["null", "[]", "{}", ""])
 async def test_empty_answer_takes_nothing_away(world: Syncing, standin: StandIn, body: str) -> None:
     await world.link({"u3": standin.handle_of(3)})

@@ -31,6 +31,10 @@ CAPTCHA = PlatformBlocked("a captcha", is_certain=True)
 DOWN = PlatformDown("HTTP 503")
 
 
+def captcha() -> PlatformBlocked:
+    return PlatformBlocked("a captcha", is_certain=True)
+
+
 @pytest.fixture
 def breaker(clock: FakeClock, bus: Bus) -> Breaker:
     return Breaker("github", "main", clock, bus)
@@ -91,35 +95,54 @@ def test_whose_failure_opens_it_is_told_that_it_is_the_platforms(breaker: Breake
     assert raised.value.until is not None
 
 
-def test_an_answer_that_everybody_would_get_opens_it_at_once(breaker: Breaker) -> None:
+def test_an_answer_that_everybody_would_get_opens_it_unless_what_was_asked_is_no_evidence(
+    breaker: Breaker,
+) -> None:
     with (
-        pytest.raises(PlatformBlocked, match="a captcha") as raised,
-        breaker.judging("ada", is_evidence=True),
+        pytest.raises(PlatformBlocked, match="a captcha") as aside,
+        breaker.judging("aside", is_evidence=False),
     ):
-        raise CAPTCHA
+        raise captcha()
+    before = breaker.state
+    with pytest.raises(PlatformBlocked, match="a captcha") as raised, breaker.judging("ada"):
+        raise captcha()
 
-    assert raised.value.until is not None
-    assert breaker.state is BreakerState.OPEN
-
-
-def test_a_captcha_on_what_says_nothing_about_the_platform_closes_no_way(breaker: Breaker) -> None:
-    with (
-        pytest.raises(PlatformBlocked, match="a captcha"),
-        breaker.judging("a page beside the API", is_evidence=False),
-    ):
-        raise CAPTCHA
-
-    assert breaker.state is BreakerState.CLOSED
+    assert (before, aside.value.until) == (BreakerState.CLOSED, None)
+    assert (breaker.state, raised.value.until is None) == (BreakerState.OPEN, False)
 
 
-async def test_address_that_met_a_captcha_is_under_no_suspicion(
+async def test_address_that_alone_meets_a_captcha_keeps_nobody_else_from_being_tried(
     clock: FakeClock, breaker: Breaker
 ) -> None:
-    learn(breaker, CAPTCHA, "ada")
+    learn(breaker, captcha(), "ada")
     await clock.advance(600)
-    learn(breaker, BLOCK, "ada")
+    tried, later = captcha(), captcha()
+    learn(breaker, tried, "ada")
+    at_trial = breaker.state
+    learn(breaker, None, "bob")
+    learn(breaker, later, "ada")
 
-    assert (breaker.state, breaker.openings) == (BreakerState.OPEN, 2)
+    assert (at_trial, tried.is_certain) == (BreakerState.HALF_OPEN, True)
+    assert (breaker.state, later.is_certain) == (BreakerState.CLOSED, False)
+
+
+async def test_captcha_of_everybody_lets_a_few_be_tried_and_not_each_of_them(
+    clock: FakeClock, breaker: Breaker
+) -> None:
+    people = [f"/users/{number}" for number in range(20)]
+    tried = []
+    for _ in range(10):
+        count = 0
+        for address in people:
+            if breaker.state is BreakerState.OPEN:
+                break
+            learn(breaker, captcha(), address)
+            count += 1
+        tried.append(count)
+        await clock.advance(breaker.left_seconds())
+
+    assert tried[0] == 1
+    assert max(tried) <= 3
 
 
 @pytest.mark.parametrize(

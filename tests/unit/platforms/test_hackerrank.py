@@ -8,11 +8,12 @@ from fakes.answers import answer
 from fakes.asked import Asked
 from fakes.payloads import find_recorded
 
-from syncd.errors import AccountNotFound, BadPayload, PlatformBlocked, WrongAccount
+from syncd.errors import AccountNotFound, BadPayload, WrongAccount
 from syncd.model.account import Account
 from syncd.outbound.answers import Kind, Response
 from syncd.outbound.gate import Limits
 from syncd.platforms.hackerrank import HackerRank, judge
+from syncd.store.profiles import hash_answer
 
 PROFILE = "/rest/contests/master/hackers/Ada/profile"
 BADGES = "/rest/hackers/Ada/badges"
@@ -98,11 +99,9 @@ async def test_stranger_who_took_the_name_is_somebody_else(account: Account) -> 
         {PROFILE: answer(404, data={"message": "Not Found"})},
         {PROFILE: answer(404, body=b"")},
         {PROFILE: answer(data={"status": False})},
-        {**told(), BADGES: answer(data=GONE)},
-        {**told(), BADGES: answer(404, data={})},
         {PROFILE: answer(404, body=b"<html>404</html>"), BADGES: answer(data=GONE)},
     ],
-    ids=["404", "empty 404", "status false", "no badges", "badges 404", "page and status false"],
+    ids=["404", "empty 404", "status false", "page and status false"],
 )
 async def test_unknown_user_is_not_found_in_whatever_form_it_is_told(
     account: Account, answers: dict[str, Response]
@@ -113,14 +112,37 @@ async def test_unknown_user_is_not_found_in_whatever_form_it_is_told(
         await platform.fetch(account)
 
 
-async def test_page_instead_of_a_profile_that_has_badges_says_nothing_about_the_user(
-    account: Account,
+@pytest.mark.parametrize("badges", [told()[BADGES], answer(404, body=b"<html>404</html>")])
+async def test_page_instead_of_a_profile_says_nothing_about_a_user_whose_badges_say_no_more(
+    account: Account, badges: Response
 ) -> None:
     page = answer(404, body=b"<html>404</html>")
-    platform, _ = asking({**told(), PROFILE: page})
+    platform, _ = asking({PROFILE: page, BADGES: badges})
 
-    with pytest.raises(PlatformBlocked, match="a web page came instead"):
+    with pytest.raises(BadPayload, match="a web page came instead"):
         await platform.fetch(account)
+
+
+@pytest.mark.parametrize(
+    "badges", [answer(data=GONE), answer(404, data={}), answer(404, body=b"<html>404</html>")]
+)
+async def test_who_has_a_profile_and_no_badges_is_not_gone(
+    account: Account, badges: Response
+) -> None:
+    platform, _ = asking({**told(), BADGES: badges})
+
+    with pytest.raises(BadPayload, match="'Ada' has no badges"):
+        await platform.fetch(account)
+
+
+async def test_place_among_the_others_is_kept_and_no_change(account: Account) -> None:
+    profiles = [
+        (await asking(told(badges=[{**SQL, "hacker_rank": rank}]))[0].fetch(account)).profile
+        for rank in (100, 101)
+    ]
+
+    assert hash_answer(profiles[0]) == hash_answer(profiles[1])
+    assert [profile.raw["ranks"] for profile in profiles] == [[100], [101]]
 
 
 async def test_text_that_no_database_holds_is_repaired(account: Account) -> None:

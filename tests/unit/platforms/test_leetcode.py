@@ -9,10 +9,10 @@ from fakes.payloads import find_recorded
 
 from syncd.errors import AccountNotFound, BadPayload, ItemError, PlatformDown, WrongAccount
 from syncd.model.account import Account
-from syncd.outbound.answers import Response
+from syncd.outbound.answers import Kind, Response
 from syncd.outbound.credentials import Credential
 from syncd.outbound.gate import Limits
-from syncd.platforms.leetcode import LeetCode, to_profile
+from syncd.platforms.leetcode import LeetCode, judge, to_profile
 
 NOBODY = Credential.anonymous()
 
@@ -110,12 +110,30 @@ async def test_recorded_unknown_user_is_not_found_with_a_word_on_the_other_site(
     assert "That user does not exist." in raised.value.sample
 
 
+@pytest.mark.parametrize(("headers", "seconds"), [({}, 600), ({"Retry-After": "5"}, 5)])
+def test_refusal_that_does_not_say_how_long_it_lasts_is_heeded_for_ten_minutes(
+    headers: dict[str, str], seconds: float
+) -> None:
+    verdict = judge(answer(429, data={"detail": "Too Many Requests"}, **headers))
+
+    assert (verdict.kind, verdict.pause_seconds) == (Kind.PAUSE, seconds)
+
+
+def test_unknown_user_is_not_found_whichever_error_comes_first(account: Account) -> None:
+    messages = ["ranking is not known", "That user does not exist."]
+    data = {"data": {"matchedUser": None}, "errors": [{"message": words} for words in messages]}
+
+    with pytest.raises(AccountNotFound):
+        to_profile(data, account)
+
+
 @pytest.mark.parametrize(
     ("data", "error"),
     [
         ({"data": {"matchedUser": None, "userContestRanking": None}}, PlatformDown),
         ({"data": None, "errors": [{"message": "Internal server error"}]}, PlatformDown),
         ({**ADA, "errors": [{"message": "rating is not known now"}]}, PlatformDown),
+        ({**ADA, "errors": [{"message": "That user does not exist."}]}, PlatformDown),
         ({"errors": [{"message": 'Cannot query field "x" on type "y"'}]}, BadPayload),
         ({"errors": [7], **ADA}, BadPayload),
         ({"data": {"matchedUser": ADA["data"]["matchedUser"]}}, BadPayload),
