@@ -39,8 +39,9 @@ def connect(
 ) -> ControlClient:
     """Return the way to the daemon of this configuration.
 
-    Where config.toml cannot be used or is gone, a daemon that runs is found all the same, and the
-    problem is one line of warning; not so for what `needs_config`.
+    A daemon that runs is found by what it told itself: config.toml may say where the next one will
+    listen. Where it cannot be used or is gone, the problem is one line of warning; not so for what
+    `needs_config`.
 
     Raises:
         ConfigError: config.toml cannot be used, and no daemon was found without it.
@@ -69,17 +70,18 @@ def connect(
 def _where(console: Console, *, needs_config: bool) -> ControlAddress:
     try:
         where = control_address(console.config_path, console.environ)
-        problem = None if console.config_path else ConfigError(_NO_CONFIG)
+        if console.config_path:
+            return find_address(where.state_dir) or where
+        problem = ConfigError(_NO_CONFIG)
     except ConfigError as error:
         where, problem = None, error
-    if problem is not None and not needs_config:
+    if not needs_config:
         places = likely_state_dirs(console.config_path, console.environ)
         running = next(filter(None, map(find_address, places)), None)
         if running is not None:
             console.say(f"syncd: {problem}: the running syncd is asked all the same")
             return running
     if where is None:
-        assert problem is not None  # there is one or the other
         raise problem
     return where
 

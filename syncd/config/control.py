@@ -25,7 +25,7 @@ _DAEMON_TABLE = re.compile(r"^[ \t]*\[daemon\].*?(?=^[ \t]*\[|\Z)", re.MULTILINE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlAddress:
-    """How to talk to the daemon; `host` can be connected to (never 0.0.0.0).
+    """How to talk to the daemon of a state directory.
 
     Where there is a `socket`, it goes before host and port.
     """
@@ -33,6 +33,7 @@ class ControlAddress:
     host: str
     port: int
     token_file: Path
+    state_dir: Path
     socket: Path | None = None
 
 
@@ -65,6 +66,7 @@ def control_address(path: Path | None, environ: Mapping[str, str]) -> ControlAdd
         host={"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host),  # noqa: S104  # to connect to
         port=port,
         token_file=folder / token_file if token_file else state / "token",
+        state_dir=state,
         socket=folder / socket if socket else None,
     )
 

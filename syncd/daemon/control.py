@@ -77,9 +77,16 @@ class Control(UserDesk, LetterDesk, OrderDesk, Standing):
 
     async def status(self) -> Json:
         """Return the first screen; it answers also while the database does not."""
-        ready, why = self.is_ready()
         database = await self._database_answer()
-        answers = database["ok"] and self.is_store_up
+        if database["ok"] and self.is_store_up:
+            try:
+                return await self._screen(database, answers=True)
+            except StoreUnavailable as error:
+                database = {**database, "ok": False, "error": str(error)}
+        return await self._screen(database, answers=False)
+
+    async def _screen(self, database: Json, *, answers: bool) -> Json:
+        ready, why = self.is_ready()
         jobs = await self.jobs() if answers else []
         verdicts = await self._verdicts(jobs)
         log_dir: Path | None = self._core.config.logging.dir

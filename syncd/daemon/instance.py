@@ -13,7 +13,7 @@ from pathlib import Path
 
 from syncd.daemon.leadership import Leadership
 from syncd.errors import SecondInstance, StartError
-from syncd.web.address import LOCK
+from syncd.web.address import LOCK, forget_address
 
 _INSTANCE = "instance"
 
@@ -45,6 +45,8 @@ def only_instance(state_dir: Path) -> Iterator[None]:
                 f"another syncd (pid {pid}) uses the state directory {state_dir}",
                 hint="stop it, or give this one a [daemon] state_dir and [web] listen of its own",
             ) from error
+        # Before our pid is written: in a container it may be the one that the last process had.
+        forget_address(state_dir)
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield

@@ -92,7 +92,7 @@ def clients_among(platforms: Iterable[Sequence[Platform]]) -> Sequence[PlatformC
 def _take_over(platform: Platform, before: Sequence[Platform]) -> None:
     for old in before:
         if platform.client.take_over(old.client):
-            platform.lane = old.lane
+            platform.lane, platform.oddity = old.lane, old.oddity
     for key, client in platform.companion.items():
         if before and key in before[0].companion:
             client.take_over(before[0].companion[key])

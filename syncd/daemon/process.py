@@ -136,7 +136,11 @@ class Daemon:
     def _address(self, port: int) -> ControlAddress:
         web = self._config.web
         return ControlAddress(
-            host=web.host, port=port, token_file=web.token_file, socket=web.socket
+            host=web.host,
+            port=port,
+            token_file=web.token_file,
+            state_dir=self._config.daemon.state_dir,
+            socket=web.socket,
         )
 
     def _controlling(self, core: Core) -> Control:

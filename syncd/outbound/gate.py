@@ -116,7 +116,7 @@ class Gate:
     def adopt(self, limits: Limits) -> None:
         """Have other limits from now on, also for who waits; all that is known stays."""
         self._slots = limits.slots
-        self._bucket.adopt(limits.rate, limits.burst)
+        self._bucket.adopt(limits.rate, limits.burst, self._clock.monotonic())
         for resource in self.resources:
             limit = limits.quota if resource is self._core else None
             resource.quota.adopt(limit, limits.quota_seconds, limits.reserve)

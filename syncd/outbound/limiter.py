@@ -26,12 +26,16 @@ class TokenBucket:
     def __init__(self, rate: float, burst: int = 1) -> None:
         self._next_at = -math.inf
         self._interval = 0.0
-        self.adopt(rate, burst)
+        self.adopt(rate, burst, 0.0)
 
-    def adopt(self, rate: float, burst: int) -> None:
-        """Have another rate and burst from now on; the permit taken last costs its new time."""
-        self._next_at += 1.0 / rate - self._interval
-        self._interval = 1.0 / rate
+    def adopt(self, rate: float, burst: int, now: float) -> None:
+        """Have another rate and burst from now on; permits that were taken cost their new time."""
+        interval = 1.0 / rate
+        last_at = self._next_at - self._interval
+        if last_at > now:  # several were taken at once
+            last_at = now + (last_at - now) * interval / self._interval
+        self._next_at = last_at + interval
+        self._interval = interval
         self._tolerance = max((burst - 1) * self._interval, CATCH_UP_SECONDS)
 
     def delay(self, now: float) -> float:

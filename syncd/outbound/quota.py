@@ -57,19 +57,23 @@ class Quota:
         self, limit: int | None, window_seconds: float, clock: Clock, reserve: float = 0.0
     ) -> None:
         self._clock = clock
-        self.adopt(limit, window_seconds, reserve)
         self._spent: deque[list[float]] = deque()  # [counts until, how many], oldest first
+        self._window = self._grain = 0.0
+        self.adopt(limit, window_seconds, reserve)
         self._count = 0.0
         self._report: QuotaReport | None = None
         self._resets_at = -math.inf
         self._told_limit = 0.0
 
     def adopt(self, limit: int | None, window_seconds: float, reserve: float) -> None:
-        """Have other limits from now on; what was spent stays spent."""
+        """Have other limits from now on; what was spent counts for a window of the new length."""
+        before = self._window + self._grain
         self._limit = math.inf if limit is None else limit
         self._window = window_seconds if limit is not None else LONGEST_WINDOW_SECONDS
         self._reserve = reserve
         self._grain = self._window / GRAINS
+        for grain in self._spent:
+            grain[0] += self._window + self._grain - before
 
     def left(self) -> float:
         """Return how many requests may be in flight now; infinite where nobody sets a limit."""

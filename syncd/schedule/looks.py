@@ -11,6 +11,7 @@ from datetime import timedelta
 from syncd.engine.base import Engine
 from syncd.jobs.base import Surroundings
 from syncd.model.run import Cause, Outcome, Run
+from syncd.model.schedule import Overlap
 from syncd.schedule.agenda import Agenda, Wake
 from syncd.schedule.found import Found, Share, grouped, may_begin
 from syncd.schedule.ledger import Ledger
@@ -124,13 +125,18 @@ class Looks(Plans):
         """Let runs begin: at once where nothing is ahead, else when their turns come."""
         to_run = [run for run in claimed if run.skip_reason is None]
         decided, in_line = self._decided, found.in_line
-        at_once = [run for run in to_run if run.job in decided and run.job not in in_line]
+        held = self._around.admission.holding_job
+        at_once = [
+            run
+            for run in to_run
+            if run.job in decided and run.job not in in_line and not held(run.job)
+        ]
         self._lines.add_beside(at_once)
         for run in to_run if len(at_once) < len(to_run) else ():
-            if run.job not in decided:  # it changed while the ledger was asked
-                self._lines.add(run)
-            elif run.job in in_line:
+            if run.job in decided and run.job in in_line:
                 self._queue(run, found)
+            elif run.job not in decided or held(run.job):
+                self._lines.add(run)  # it changed, or was paused, while the ledger was asked
 
     async def conclude(self) -> None:
         """Tell what was decided and plan what is next: what is late need not wait for that.
@@ -237,12 +243,27 @@ class Looks(Plans):
         """Let a run begin when its turn comes, or as the overlap policy says."""
         assert run.fire_time is not None  # it was claimed by it
         way = found.ways.get((run.job, run.fire_time))
-        if way is Way.BESIDE:
+        if way is Way.BESIDE and not self._around.admission.holding_job(run.job):
             self._lines.add_beside([run])
             return
         if way is Way.REPLACING:
             self._replace(found.active.get(run.job), run)
         self._lines.add(run)
+
+    def replace_left(self) -> None:
+        """Let fires replace what they were claimed to replace, where a crash came in between.
+
+        What one look claimed together is a catch-up, and replaces nothing.
+        """
+        for job in self._roster.in_order(self._lines.jobs()):
+            ahead = self._lines.ahead(job)
+            if len(ahead) != 2 or self._roster.schedule(job).overlap is not Overlap.REPLACE:
+                continue
+            first, second = ahead
+            if second.fire_time is not None and second.claimed_at != first.claimed_at:
+                self._lines.forget(second.id)
+                self._replace(self._engine.find_active(job), second)
+                self._lines.add(second)
 
     def _replace(self, active: Run | None, run: Run) -> None:
         """Let a run come instead of the active one, or of what a crash left waiting."""

@@ -178,6 +178,7 @@ class Scheduler(Triggers):
                 self._lines.add_beside([run])
             else:
                 self._lines.add(run)
+        self._looks.replace_left()
         await self._settle()
         self._follow_ups.note(last.values())
         decided = await self._look(self.names())

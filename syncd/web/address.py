@@ -1,7 +1,8 @@
 """Where a running daemon can be asked: told in a file of its state directory while it lives.
 
-Commands read it when config.toml does not tell any more. It is believed only while the process
-that wrote it holds the state directory: a token must not be sent to whoever came after it.
+Commands go by it before config.toml, which may be broken or tell of the next start already. It is
+believed only while the process that wrote it holds the state directory: a token must not be sent
+to whoever came after it.
 """
 
 from __future__ import annotations
@@ -52,20 +53,26 @@ def address_told(state_dir: Path, address: ControlAddress) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
+        forget_address(state_dir)
+
+
+def forget_address(state_dir: Path) -> None:
+    """Remove what a daemon that died in this state directory told; call it while holding that."""
+    with contextlib.suppress(OSError):
+        (state_dir / _NAME).unlink(missing_ok=True)
 
 
 def find_address(state_dir: Path) -> ControlAddress | None:
     """Return where the daemon that holds a state directory can be asked; None: there is none."""
     try:
         told = json.loads(_read(state_dir / _NAME))
-        if told["pid"] != _holder(state_dir):
+        if not _is_held_by(told["pid"], state_dir):
             return None
         return ControlAddress(
             host=told["host"],
             port=told["port"],
             token_file=Path(told["token_file"]),
+            state_dir=state_dir,
             socket=None if told["socket"] is None else Path(told["socket"]),
         )
     except (OSError, ValueError, TypeError, KeyError):
@@ -73,24 +80,34 @@ def find_address(state_dir: Path) -> ControlAddress | None:
 
 
 def _read(path: Path) -> str:
-    """Read a file that only its owner can write; raises OSError where others can."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    descriptor = _open_own(path)
     try:
-        status = os.fstat(descriptor)
-        if status.st_uid != os.geteuid() or status.st_mode & 0o022:
-            raise PermissionError(f"others can write {path}")
         return os.read(descriptor, _LARGEST).decode()
     finally:
         os.close(descriptor)
 
 
-def _holder(state_dir: Path) -> int | None:
-    """Return which process holds a state directory; None: nobody does."""
-    handle = os.open(state_dir / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+def _open_own(path: Path) -> int:
+    """Open a file that only its owner can write; raises OSError where others can."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    status = os.fstat(descriptor)
+    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        os.close(descriptor)
+        raise PermissionError(f"others can write {path}")
+    return descriptor
+
+
+def _is_held_by(pid: int, state_dir: Path) -> bool:
+    """Tell whether this process lives and holds a state directory."""
+    handle = _open_own(state_dir / LOCK)
     try:
+        if int(os.pread(handle, 20, 0)) != pid:
+            return False
+        # Before the lock is tried: a daemon that starts now must not find it taken by us.
+        os.kill(pid, 0)
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return int(os.pread(handle, 20, 0))
+        return True
     finally:
         os.close(handle)
-    return None
+    return False

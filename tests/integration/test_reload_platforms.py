@@ -14,6 +14,7 @@ from fakes.waiting import until
 from syncd.model.run import RunOptions
 from syncd.outbound.client import PlatformClient
 from syncd.outbound.request import Request
+from syncd.platforms.base import Oddity
 from syncd.sandbox.github import GitHubStandIn
 from syncd.sandbox.population import Population
 from syncd.sandbox.server import serve
@@ -56,6 +57,8 @@ async def test_limits_change_at_once_and_a_pause_and_the_count_of_calls_stay(
     await desk.clock.run(client_of(desk).request(about(population, 1)))
     gate = client_of(desk).gate
     gate.pauses.pause(7200, "asked for")
+    odd = Oddity(error="no login", since=desk.clock.now())
+    desk.core.around.platforms["github"][0].oddity = odd
 
     answer = await editor.change(rate='"3/s"', slots="2", timeout='"7s"')
 
@@ -64,6 +67,7 @@ async def test_limits_change_at_once_and_a_pause_and_the_count_of_calls_stay(
     assert (platform["rate"], platform["slots"], platform["calls"]) == (3.0, 2, 1)
     assert platform["pause_cause"] == "asked for"
     assert client_of(desk).gate.closed_until() == gate.closed_until()
+    assert desk.core.around.platforms["github"][0].oddity == odd
     assert (await desk.control.status())["notes"] == []
 
 

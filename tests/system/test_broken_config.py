@@ -1,4 +1,4 @@
-"""A running daemon can be asked and ordered while its config.toml is broken or gone."""
+"""A running daemon can be asked while its config.toml is broken, gone, or of the next start."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from fakes.daemon_config import free_port
 from fakes.daemon_process import DaemonProcess, Start, daemon_process
 
 from syncd.web.token import load_or_create_token
@@ -48,6 +49,22 @@ async def test_questions_and_orders_reach_the_daemon_and_the_problem_is_one_warn
     assert BREAKS[how] in warning
     assert warning.endswith("the running syncd is asked all the same")
     assert strict == [5, 5, 5]
+
+
+async def test_an_address_that_only_a_restart_applies_keeps_nobody_from_the_daemon(
+    external_daemon: Start,
+) -> None:
+    async with external_daemon() as daemon:
+        right = daemon.config.read_text()
+        other = f"127.0.0.1:{free_port()}"
+        daemon.config.write_text(right.replace(daemon.listen, other))
+        reloaded = await daemon.command("reload")
+        status = await daemon.command("status")
+        daemon.config.write_text(right)
+
+    assert (reloaded.code, status.code, status.err) == (0, 0, ""), reloaded.err
+    assert "web.listen" in reloaded.out
+    assert "config.toml differs from what runs: web.listen" in status.out
 
 
 async def test_a_state_dir_of_its_own_is_found_in_the_part_of_the_file_that_is_right(

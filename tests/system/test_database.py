@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -159,3 +160,22 @@ async def test_role_whose_search_path_was_emptied_finds_its_tables_all_the_same(
         run = await runs_once(daemon, sandbox)
 
     assert (run["outcome"], run["created"]) == ("succeeded", 20)
+
+
+async def test_status_answers_while_somebody_keeps_a_table_to_themselves(
+    external_daemon: Start,
+) -> None:
+    async with external_daemon() as daemon:
+        await daemon.told("job.registered")
+        address = daemon.database
+        other = await asyncpg.connect(
+            host=address.host, port=address.port, user=address.user, database=address.database
+        )
+        async with other.transaction():
+            await other.execute(f"LOCK TABLE {daemon.schema}.runs IN ACCESS EXCLUSIVE MODE")
+            status = await daemon.command("status", "--json")
+        await other.close()
+
+    database = json.loads(status.out)["database"]
+    assert status.err == ""
+    assert (database["ok"], "LockNotAvailable" in database["error"]) == (False, True)

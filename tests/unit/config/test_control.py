@@ -18,7 +18,10 @@ def test_without_a_config_file_the_defaults_of_the_current_folder_hold(
     address = control_address(None, {})
 
     assert address == ControlAddress(
-        host="127.0.0.1", port=8642, token_file=tmp_path / "state" / "token"
+        host="127.0.0.1",
+        port=8642,
+        token_file=tmp_path / "state" / "token",
+        state_dir=tmp_path / "state",
     )
 
 
@@ -29,7 +32,8 @@ def test_the_keys_concerned_are_read_and_expanded(tmp_path: Path) -> None:
 
     address = control_address(path, {})
 
-    assert address == ControlAddress(host="::1", port=9, token_file=tmp_path / "here" / "token")
+    here = tmp_path / "here"
+    assert address == ControlAddress(host="::1", port=9, token_file=here / "token", state_dir=here)
 
 
 def test_a_token_file_wins_over_the_state_folder(tmp_path: Path) -> None:

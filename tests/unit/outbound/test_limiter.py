@@ -260,3 +260,23 @@ def test_nobody_overtakes_within_a_line_and_no_schedule_overtakes_a_person(
                 assert crowd.left.index(first) < crowd.left.index(second)
 
     asyncio.run(story())
+
+
+def test_a_burst_that_was_taken_at_a_slow_rate_is_paid_for_at_the_new_one() -> None:
+    bucket = TokenBucket(rate=1 / 60, burst=5)
+    for _ in range(5):
+        assert bucket.take(100.0)
+
+    bucket.adopt(10, 5, 100.0)
+
+    assert bucket.delay(100.0) == pytest.approx(0.1)
+
+
+def test_a_burst_that_was_taken_at_a_fast_rate_leaves_nothing_over_at_the_new_one() -> None:
+    bucket = TokenBucket(rate=10, burst=5)
+    for _ in range(5):
+        assert bucket.take(100.0)
+
+    bucket.adopt(1, 1, 100.0)
+
+    assert bucket.delay(100.0) >= 1

@@ -150,3 +150,29 @@ def test_without_a_limit_of_our_own_the_server_alone_decides(clock: FakeClock) -
     quota.note(report(remaining=3, resets_in_seconds=60))
 
     assert (before, quota.left()) == (float("inf"), 3)
+
+
+async def test_a_shorter_window_forgets_what_was_spent_before_it_began(clock: FakeClock) -> None:
+    quota = Quota(1_000, 86_400, clock)
+    for _ in range(50):
+        quota.spend()
+    await clock.advance(2 * 3_600)
+
+    quota.adopt(20, 3_600, 0.0)
+    before = quota.left()
+    for _ in range(20):
+        quota.spend()
+
+    assert before == 20
+    assert quota.wait_seconds() == pytest.approx(3_600, rel=0.01)
+
+
+async def test_a_longer_window_counts_what_was_spent_until_it_ends(clock: FakeClock) -> None:
+    quota = Quota(20, 3_600, clock)
+    for _ in range(20):
+        quota.spend()
+
+    quota.adopt(30, 86_400, 0.0)
+    await clock.advance(2 * 3_600)
+
+    assert quota.left() == 10

@@ -146,3 +146,36 @@ async def test_a_replaced_run_is_ended_once_postgresql_answers_again(host: Host)
         await host.clock.advance(60)
 
     assert [run.outcome for run in host.runs()] == [Outcome.CANCELLED, Outcome.RUNNING]
+
+
+async def test_a_crash_between_the_claim_of_a_fire_and_the_end_of_what_it_replaces_leaves_one(
+    host: Host,
+) -> None:
+    job = every("job", taking(host, 600), overlap=Overlap.REPLACE)
+    async with host.firing(job) as process:
+        await host.clock.advance(1.5 * 3600)
+        process.flaky.loses_reply.add("claim")
+        await host.clock.advance(1800)
+    left = [run.outcome for run in host.runs()]
+    async with host.firing(job):
+        await host.clock.advance(60)
+
+    first, second = host.runs()
+    assert left == [Outcome.RUNNING, Outcome.CLAIMED]
+    assert (first.outcome, first.error) == (Outcome.CANCELLED, f"replaced by run {second.id}")
+    assert second.outcome is Outcome.RUNNING
+
+
+async def test_catch_ups_that_a_crash_left_go_on_one_after_another_also_with_replace(
+    host: Host,
+) -> None:
+    job = every("job", taking(host, 10), misfire=Misfire.ALL, overlap=Overlap.REPLACE)
+    async with host.firing(job):
+        await host.clock.advance(600)
+    await host.clock.advance(2 * 3600)
+    async with host.firing(job):
+        await host.clock.advance(60)
+    async with host.firing(job):
+        await host.clock.advance(1500)
+
+    assert [run.outcome for run in host.ran()] == [Outcome.SUCCEEDED] * 2

@@ -93,3 +93,24 @@ async def test_of_many_jobs_those_that_go_while_the_ledger_is_asked_do_not_run(h
     ended = {run.job for run in host.runs() if str(run.outcome) == "succeeded"}
     assert ended == set(names("job")[:-50])
     assert all(run.outcome.is_final for run in host.runs())
+
+
+async def test_one_of_many_that_is_paused_while_the_ledger_is_asked_waits_for_the_end_of_that(
+    host: Host,
+) -> None:
+    pause = Pause(scope=PauseScope.JOB, key="job-007", paused_at=START)
+    async with host.firing(*(every(name, succeed) for name in names("job"))) as process:
+        claim = process.ledger.claim
+
+        async def slow(*values: object) -> object:
+            process.around.admission.pause(pause)
+            return await claim(*values)  # type: ignore[arg-type]
+
+        process.ledger.claim = slow  # type: ignore[assignment, method-assign]
+        await host.clock.advance(3601)
+        held = [run.job for run in host.runs() if run.started_at is None]
+        process.around.admission.resume(PauseScope.JOB, "job-007")
+        await host.clock.advance(1)
+
+    assert held == ["job-007"]
+    assert all(run.outcome.is_final for run in host.runs())
