@@ -27,12 +27,18 @@ EPSILON = 1e-4
 _SOME_TIME = timedelta(days=3)
 
 Told = tuple[str, datetime, str, str, datetime | None, int]
-"""Job, fire time, skip reason or outcome, cause, first fire it stands for, when it began."""
+"""Job, fire time, skip reason or outcome, cause, first fire it stands for, when it began.
+
+Of a run that follows another it is the fire time with which that began.
+"""
 
 
 @dataclass
 class Row:
-    """A fire time in the ledger; `word` is its skip reason, or how far its run is."""
+    """A fire time in the ledger, or a run that follows another (`origin` is its number).
+
+    `word` is its skip reason, or how far its run is.
+    """
 
     job: str
     fire_time: datetime
@@ -41,6 +47,8 @@ class Row:
     since: datetime | None = None
     number: int = 0
     began_at: datetime | None = None
+    ended_at: datetime | None = None
+    origin: int = 0
 
 
 @dataclass
@@ -72,7 +80,7 @@ class Job:
 
     def fires_until(self, end: datetime) -> list[datetime]:
         """Enumerate all fire times up to some time after `end`."""
-        while self.fires[-1] <= end + _SOME_TIME:
+        while self.fires and self.fires[-1] <= end + _SOME_TIME:
             following = self.timetable.next_after(self.fires[-1])
             if following is None:
                 break
@@ -162,13 +170,45 @@ class Model:
         return min(ends, default=None)
 
     def _step(self) -> None:
+        ended: list[Row] = []
         for job in self.jobs.values():
             for number, (end, word) in list(job.ends.items()):
                 if end <= self.elapsed:
                     del job.ends[number]
-                    job.open.pop(number).word = word
+                    row = job.open.pop(number)
+                    row.word, row.ended_at = word, self.now
+                    ended.append(row)
         if self.is_up:
             self.look()
+            self._follow(ended)
+
+    def _follow_newest(self) -> None:
+        """Let jobs follow the newest run of each, should they not have done so."""
+        for job in self.jobs.values():
+            told = [row for row in job.rows if row.word in {"succeeded", "abandoned"}]
+            self._follow(sorted(told, key=lambda row: row.number)[-1:])
+
+    def _follow(self, ended: Sequence[Row]) -> None:
+        """Write down a run of each job that comes after those that succeeded, once for each."""
+        for row in ended:
+            for job in self.jobs.values():
+                if row.word == "succeeded" and row.job in job.schedule.after and job.is_on:
+                    self._chain(job, row)
+        self._start_ready()
+
+    def _chain(self, job: Job, origin: Row) -> None:
+        is_past = origin.ended_at is None or origin.ended_at <= job.counts_from
+        if is_past or any(row.origin == origin.number for row in job.rows):
+            return
+        word = "claimed"
+        if self._is_held(job):
+            word = "paused"
+        elif len(job.line) + bool(job.ends) > 1:
+            word = "overlap"
+        row = Row(job.name, origin.fire_time, word, "chained", origin=origin.number)
+        self._add(job, row)
+        if word == "claimed":
+            job.line.append(row)
 
     def _release(self) -> None:
         for job in self.jobs.values():
@@ -231,10 +271,13 @@ class Model:
         if job.has_row(row.fire_time):
             row.word = "known"
             return
+        bisect.insort(job.written, row.fire_time)
+        self._add(job, row)
+
+    def _add(self, job: Job, row: Row) -> None:
         self._numbers += 1
         row.number = self._numbers
         job.rows.append(row)
-        bisect.insort(job.written, row.fire_time)
         if row.word in {"claimed", "beside", "replacing"}:
             job.open[row.number] = row
 
@@ -349,8 +392,7 @@ class Model:
             self.jobs[job.name] = job
         if job.timetable is not timetable or not job.fires:
             first = timetable.next_after(self.begin - _SOME_TIME)
-            assert first is not None
-            job.fires = [first]
+            job.fires = [] if first is None else [first]
         job.schedule, job.timetable, job.planned = schedule, timetable, None
         if not job.is_on:
             self._drop_line(job)
@@ -384,6 +426,7 @@ class Model:
         if not died_in:
             self.is_up = True
             self.look(is_start=True)
+            self._follow_newest()
         else:
             self.stop()
 
@@ -398,6 +441,8 @@ class Model:
             self._collect()
             self.settle()
         self.look(is_start=by < timedelta(0))
+        if by < timedelta(0):
+            self._follow_newest()
 
     def change(self, catch_up: Collection[str]) -> None:
         """Let a scheduler that is up take over what is known of the jobs."""
