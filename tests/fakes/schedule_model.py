@@ -27,12 +27,18 @@ EPSILON = 1e-4
 _SOME_TIME = timedelta(days=3)
 
 Told = tuple[str, datetime, str, str, datetime | None, int]
-"""Job, fire time, skip reason or outcome, cause, first fire it stands for, when it began."""
+"""Job, fire time, skip reason or outcome, cause, first fire it stands for, when it began.
+
+Of a run that follows another it is the fire time with which that began.
+"""
 
 
 @dataclass
 class Row:
-    """A fire time in the ledger; `word` is its skip reason, or how far its run is."""
+    """A fire time in the ledger, or a run that follows another (`origin` is its number).
+
+    `word` is its skip reason, or how far its run is.
+    """
 
     job: str
     fire_time: datetime
@@ -41,6 +47,8 @@ class Row:
     since: datetime | None = None
     number: int = 0
     began_at: datetime | None = None
+    ended_at: datetime | None = None
+    origin: int = 0
 
 
 @dataclass
@@ -50,10 +58,11 @@ class Job:
     schedule: Schedule
     timetable: Timetable
     counts_from: datetime
+    decided_until: datetime
     kept: tuple[str, bool]
     fires: list[datetime] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
-    decided: list[datetime] = field(default_factory=list)
+    written: list[datetime] = field(default_factory=list)
     open: dict[int, Row] = field(default_factory=dict)
     ends: dict[int, tuple[float, str]] = field(default_factory=dict)
     line: list[Row] = field(default_factory=list)
@@ -71,7 +80,7 @@ class Job:
 
     def fires_until(self, end: datetime) -> list[datetime]:
         """Enumerate all fire times up to some time after `end`."""
-        while self.fires[-1] <= end + _SOME_TIME:
+        while self.fires and self.fires[-1] <= end + _SOME_TIME:
             following = self.timetable.next_after(self.fires[-1])
             if following is None:
                 break
@@ -82,21 +91,30 @@ class Job:
         following = self.fires[place + 1] if place + 1 < len(self.fires) else None
         return due_at(self.name, self.fires[place], following, self.schedule.jitter)
 
-    def since(self, now: datetime) -> datetime:
-        place = bisect.bisect_right(self.decided, now)
-        return max(self.counts_from, self.decided[place - 1]) if place else self.counts_from
+    def learn(self, now: datetime) -> None:
+        """Take the newest row for the last fire; those of the future are of before a jump back.
+
+        Later looks go on from there: a row that lay ahead says nothing of the fires before it.
+        """
+        place = bisect.bisect_right(self.written, now)
+        last = self.written[place - 1] if place else self.counts_from
+        self.decided_until = max(self.counts_from, last)
+
+    def has_row(self, fire_time: datetime) -> bool:
+        place = bisect.bisect_left(self.written, fire_time)
+        return self.written[place : place + 1] == [fire_time]
 
     def due(self, now: datetime) -> list[int]:
-        """List the places of the fires without a verdict that are due."""
-        fires, since = self.fires_until(now), self.since(now)
+        """List the places of the fires that are due and were not looked at."""
+        fires, since = self.fires_until(now), self.decided_until
         places = range(bisect.bisect_right(fires, since), bisect.bisect_right(fires, now))
         return [place for place in places if self.due_of(place) <= now]
 
     def next_due(self, now: datetime) -> datetime | None:
-        """Return when the first fire without a verdict is due."""
+        """Return when the first fire that was not looked at is due."""
         if self.planned is None:
             fires = self.fires_until(now)
-            place = bisect.bisect_right(fires, self.since(now))
+            place = bisect.bisect_right(fires, self.decided_until)
             self.planned = self.due_of(place) if place < len(fires) - 1 else now + _SOME_TIME
         return self.planned if self.is_on else None
 
@@ -152,13 +170,45 @@ class Model:
         return min(ends, default=None)
 
     def _step(self) -> None:
+        ended: list[Row] = []
         for job in self.jobs.values():
             for number, (end, word) in list(job.ends.items()):
                 if end <= self.elapsed:
                     del job.ends[number]
-                    job.open.pop(number).word = word
+                    row = job.open.pop(number)
+                    row.word, row.ended_at = word, self.now
+                    ended.append(row)
         if self.is_up:
             self.look()
+            self._follow(ended)
+
+    def _follow_newest(self) -> None:
+        """Let jobs follow the newest run of each, should they not have done so."""
+        for job in self.jobs.values():
+            told = [row for row in job.rows if row.word in {"succeeded", "abandoned"}]
+            self._follow(sorted(told, key=lambda row: row.number)[-1:])
+
+    def _follow(self, ended: Sequence[Row]) -> None:
+        """Write down a run of each job that comes after those that succeeded, once for each."""
+        for row in ended:
+            for job in self.jobs.values():
+                if row.word == "succeeded" and row.job in job.schedule.after and job.is_on:
+                    self._chain(job, row)
+        self._start_ready()
+
+    def _chain(self, job: Job, origin: Row) -> None:
+        is_past = origin.ended_at is None or origin.ended_at <= job.counts_from
+        if is_past or any(row.origin == origin.number for row in job.rows):
+            return
+        word = "claimed"
+        if self._is_held(job):
+            word = "paused"
+        elif len(job.line) + bool(job.ends) > 1:
+            word = "overlap"
+        row = Row(job.name, origin.fire_time, word, "chained", origin=origin.number)
+        self._add(job, row)
+        if word == "claimed":
+            job.line.append(row)
 
     def _release(self) -> None:
         for job in self.jobs.values():
@@ -210,15 +260,26 @@ class Model:
         most = max(FEWEST_ROWS, min(MOST_ROWS, MOST_ROWS_IN_ALL // max(1, looked_at)))
         for job in due:
             for row in list(self._verdicts(job, job.due(now), now, most)):
-                self._numbers += 1
-                row.number = self._numbers
-                job.rows.append(row)
-                bisect.insort(job.decided, row.fire_time)
-                if row.word in {"claimed", "beside", "replacing"}:
-                    job.open[row.number] = row
+                self._write(job, row)
                 written.append((job, row))
+                job.decided_until = row.fire_time
             job.planned = None
         return written
+
+    def _write(self, job: Job, row: Row) -> None:
+        """Write down a verdict; a fire time that has a row keeps it, and never fires again."""
+        if job.has_row(row.fire_time):
+            row.word = "known"
+            return
+        bisect.insort(job.written, row.fire_time)
+        self._add(job, row)
+
+    def _add(self, job: Job, row: Row) -> None:
+        self._numbers += 1
+        row.number = self._numbers
+        job.rows.append(row)
+        if row.word in {"claimed", "beside", "replacing"}:
+            job.open[row.number] = row
 
     def _verdicts(self, job: Job, places: Sequence[int], now: datetime, most: int) -> Iterator[Row]:
         if not places:
@@ -326,25 +387,30 @@ class Model:
         """Take over what config says of a job; what changed counts when it is settled."""
         job = self.jobs.get(schedule.job.name)
         if job is None:
-            job = Job(schedule, timetable, self.now, (schedule.times, schedule.job.enabled))
+            now, kept = self.now, (schedule.times, schedule.job.enabled)
+            job = Job(schedule, timetable, now, now, kept)
             self.jobs[job.name] = job
         if job.timetable is not timetable or not job.fires:
             first = timetable.next_after(self.begin - _SOME_TIME)
-            assert first is not None
-            job.fires = [first]
+            job.fires = [] if first is None else [first]
         job.schedule, job.timetable, job.planned = schedule, timetable, None
         if not job.is_on:
             self._drop_line(job)
 
-    def settle(self, catch_up: Collection[str] = ()) -> None:
-        """Let what changed count from now, and nothing from the future."""
+    def settle(self, catch_up: Collection[str] = (), *, is_up: bool = False) -> None:
+        """Let what changed count from now, and nothing from the future.
+
+        A scheduler that is up learns anew only of what changed.
+        """
         for job in self.jobs.values():
-            times, was_on = job.kept
+            kept, (times, was_on) = (job.schedule.times, job.is_on), job.kept
             has_changed = times != job.schedule.times or (job.is_on and not was_on)
             if has_changed and job.name not in catch_up:
                 job.counts_from = self.now
             job.counts_from = min(job.counts_from, self.now)
-            job.kept, job.planned = (job.schedule.times, job.is_on), None
+            if kept != job.kept or not is_up:
+                job.learn(self.now)
+            job.kept, job.planned = kept, None
 
     def start(self, died_in: str = "") -> None:
         """Start a scheduler, which may die in a step of that: what came before it stands."""
@@ -360,6 +426,7 @@ class Model:
         if not died_in:
             self.is_up = True
             self.look(is_start=True)
+            self._follow_newest()
         else:
             self.stop()
 
@@ -374,10 +441,12 @@ class Model:
             self._collect()
             self.settle()
         self.look(is_start=by < timedelta(0))
+        if by < timedelta(0):
+            self._follow_newest()
 
     def change(self, catch_up: Collection[str]) -> None:
         """Let a scheduler that is up take over what is known of the jobs."""
-        self.settle(catch_up)
+        self.settle(catch_up, is_up=True)
         self.look()
 
     def die_after_claim(self, *, is_start: bool = False) -> None:

@@ -27,7 +27,7 @@ from syncd.schedule.cron import parse_cron
 from syncd.schedule.jitter import share
 from syncd.schedule.loop import Scheduler
 from syncd.schedule.roster import Schedule
-from syncd.schedule.timetable import Every
+from syncd.schedule.timetable import Every, Manual
 
 BEGIN = datetime(2026, 1, 1, 0, 0, 0, 137_911, tzinfo=UTC)
 DAY = 86_400.0
@@ -139,8 +139,10 @@ class PretendEngine(Engine):
             self._active[order.run.id] = (order, task)
 
     async def _execute(self, order: Any) -> None:
-        run = await self._ledger.begin(order.run.id, self._clock.now())
-        timer = self._clock.timer(self._takes(run.job, run.fire_time))
+        run = root = await self._ledger.begin(order.run.id, self._clock.now())
+        while root.origin is not None:
+            root = await self._ledger.read(root.origin)
+        timer = self._clock.timer(self._takes(run.job, root.fire_time))
         self._timers[run.id] = timer
         await timer
         outcome = Outcome.CANCELLED if order.stop.is_requested else Outcome.SUCCEEDED
@@ -235,12 +237,14 @@ class Year:
         seed: decides everything.
         jobs: how many there are.
         opening: makes a process.
+        followers: how many jobs more there are that come after others.
     """
 
     seed: int
     jobs: int
     opening: Opening
     calm_days: float = 1.0
+    followers: int = 0
     random: Random = field(init=False)
     clock: YearClock = field(init=False)
     model: Model = field(init=False)
@@ -257,6 +261,10 @@ class Year:
         for number in range(self.jobs):
             name = f"job-{number:03}"
             self.schedules[name] = self._random_schedule(name)
+        for number in range(self.followers):
+            before, name = self.random.choice(list(self.schedules)), f"after-{number:03}"
+            schedule = self._random_schedule(name)
+            self.schedules[name] = replace(schedule, cron=None, every=None, after=(before,))
 
     def _next_wake(self) -> datetime | None:
         self.model.advance(self.clock.monotonic())
@@ -426,9 +434,9 @@ class Year:
             known = self.model.jobs.get(name)
             is_same = known is not None and known.schedule.times == schedule.times
             timetable: Any = known.timetable if is_same and known else schedule.cron
-            if timetable is None:
-                assert schedule.every is not None
+            if timetable is None and schedule.every is not None:
                 timetable = Every(interval=schedule.every, anchor=BEGIN)
+            timetable = timetable or Manual(after=schedule.after)
             self.model.know(schedule, timetable)
 
     async def _pause(self) -> None:
@@ -459,18 +467,23 @@ class Year:
 
 
 def rows_of(runs: list[Run]) -> list[Told]:
-    """List the fires of a ledger as the model does."""
+    """List the fires of a ledger, and what follows from them, as the model does."""
+    by_id = {run.id: run for run in runs}
+    roots = dict(by_id)
+    for run in runs:
+        while (origin := roots[run.id].origin) is not None:
+            roots[run.id] = by_id[origin]
     return sorted(
         (
             run.job,
-            run.fire_time,
+            fire_time,
             str(run.skip_reason or run.outcome),
             str(run.cause),
             run.fires_since,
             seconds(run.started_at),
         )
         for run in runs
-        if run.fire_time is not None
+        if (fire_time := roots[run.id].fire_time) is not None
     )
 
 

@@ -43,10 +43,11 @@ def opening_over(tables: Tables, year: dict[str, Year]) -> Opening:
     return opening
 
 
-async def simulate(seed: int, jobs: int, days: float) -> int:
+async def simulate(seed: int, jobs: int, days: float, *, followers: int = 0) -> int:
     """Live through a time, compare the ledgers, and return how many fires there were."""
     tables, holder = Tables(), {}
-    year = holder["is"] = Year(seed=seed, jobs=jobs, opening=opening_over(tables, holder))
+    opening = opening_over(tables, holder)
+    year = holder["is"] = Year(seed=seed, jobs=jobs, opening=opening, followers=followers)
     async with closing(year):
         await year.live(days)
         assert_same(year, list(tables.runs.values()))
@@ -56,6 +57,11 @@ async def simulate(seed: int, jobs: int, days: float) -> int:
 @pytest.mark.parametrize("seed", range(3))
 async def test_every_fire_has_the_verdict_that_the_model_gives(seed: int) -> None:
     assert await simulate(seed, jobs=8, days=15) > 500
+
+
+@pytest.mark.parametrize("seed", range(10, 13))
+async def test_jobs_that_come_after_others_have_the_runs_that_the_model_gives(seed: int) -> None:
+    assert await simulate(seed, jobs=6, days=10, followers=4) > 500
 
 
 @pytest.mark.full
