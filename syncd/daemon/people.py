@@ -99,7 +99,7 @@ def _handle_problem(
         known = ", ".join(platforms)
         return f"accounts.{platform[:50]}: there is no such platform; there are {known}"
     if handle and not platforms[platform][0].accepts(handle):
-        return f"accounts.{platform}: {_shown(handle)} cannot be a {platform} name"
+        return f"accounts.{platform}: {_shown(handle)} cannot be a name on {platform}"
     return None
 
 

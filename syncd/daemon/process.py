@@ -75,7 +75,8 @@ def logging_to(config: Config, clock: Clock, bus: Bus, *, output: int = 1) -> It
     """Write what happens to the logs, with every secret blanked, as long as the context lasts."""
     with configure_logs(to_logs(config.logging, output=output), clock, output=output) as logs:
         adapt_logs(logs, config)
-        with bus.subscribed(EventLog(logs)):
+        timezones = {name: job.timezone for name, job in config.jobs.items()}
+        with bus.subscribed(EventLog(logs, timezones)):
             yield logs
 
 

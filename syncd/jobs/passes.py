@@ -33,13 +33,15 @@ async def pass_after_pass(
         left = halted_by.until - context.around.clock.now()
         if left > _WAITED_OUT or not _ends_in_time(context, halted_by.until):
             return halted_by
-        await _wait(context, progress, halted_by, partial(_is_lifted, platform, lifts))
+        is_lifted = partial(_is_lifted, platform, lifts)
+        await _wait(context, progress, platform, halted_by, is_lifted)
     return None
 
 
 async def _wait(
     context: RunContext,
     progress: Progress,
+    platform: Platform,
     pause: RateLimited,
     is_lifted: Callable[[], bool],
 ) -> None:
@@ -48,7 +50,7 @@ async def _wait(
     while (left := (pause.until - clock.now()).total_seconds()) > 0:
         if context.stop.is_requested or is_lifted():
             return
-        progress.tell(str(pause))
+        progress.tell(platform.waits_for() or str(pause))
         await clock.sleep(min(left, 1.0))
 
 

@@ -159,6 +159,8 @@ class Profiles(JobKind[ProfilesOptions]):
         platforms = context.around.platforms[name]
         due = sum(shared.due[name, platform.credential] for platform in platforms)
         progress = Progress(context, name, before, shared.budget.most(due))
+        # Known from the beginning, also of who lets us wait for the first answer.
+        progress.tell("")
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [

@@ -132,7 +132,8 @@ class ScoreStore:
             computed, behind = Computed(total=due), _START
             on_page(computed)
             while rows := await self._read_due(behind):
-                computed = await self._compute_page(rows, at, computed)
+                was_counted = rows[0]["user_id"] == behind[0]
+                computed = await self._compute_page(rows, at, computed, was_counted)
                 behind = rows[-1]["user_id"], max(rows[-1]["marks"])
                 on_page(computed)
             return computed
@@ -143,7 +144,10 @@ class ScoreStore:
                 self._sql["read_due"], *behind, _PAGE, list(self._parameters)
             )
 
-    async def _compute_page(self, rows: Sequence[Row], at: datetime, before: Computed) -> Computed:
+    async def _compute_page(
+        self, rows: Sequence[Row], at: datetime, before: Computed, was_counted: bool
+    ) -> Computed:
+        """Compute a page; whether its first user had marks on the last one is in `was_counted`."""
         parameters = self._parameters
         page = _Page(first=rows[0]["user_id"], last=rows[-1]["user_id"])
         for user, accounts in _by_user(rows):
@@ -151,7 +155,7 @@ class ScoreStore:
             if page.users % _AT_ONCE == 0:
                 await asyncio.sleep(0)
         changed, removed = await self._database.repeat(lambda: self._write(page, parameters, at))
-        done = before.done + page.users
+        done = before.done + page.users - was_counted
         return Computed(
             total=max(before.total, done),
             done=done,

@@ -139,7 +139,8 @@ class SyncStore:
         words |= {item.account.id: item.outcome for item in _only(items, Failure)}
         words |= {item.account.id: "withdrawn" for item in _only(items, Withdrawn)}
         await self._record(connection, batch, items, words)
-        await self._mark_scores(connection, batch, words, recovered)
+        tried = {item.account.id for item in _only(items, Retry)}
+        await self._mark_scores(connection, batch, words, recovered | tried)
         return Committed(report=_count(items, words, batch), letters=letters)
 
     async def _still_followed(self, connection: Connection, batch: Batch) -> set[int]:
@@ -185,12 +186,12 @@ class SyncStore:
         connection: Connection,
         batch: Batch,
         words: dict[AccountId, str],
-        recovered: set[AccountId],
+        others: set[AccountId],
     ) -> None:
         """Let scores be due of whom something is other than before: numbers, or their being so."""
         if self._scores.counts(batch.platform):
             told = {number for number, word in words.items() if word not in _SILENT}
-            await self._scores.mark(connection, sorted(told | recovered))
+            await self._scores.mark(connection, sorted(told | others))
 
     async def _write_failures(
         self, connection: Connection, batch: Batch, items: Sequence[Failure]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -34,6 +35,7 @@ _CAUSE_WORDS = {
     Cause.CHAINED: "chained",
     Cause.RETRY: "repeated",
 }
+_NO_TIMEZONES: Mapping[str, str] = {}
 
 
 class EventLog:
@@ -41,11 +43,17 @@ class EventLog:
 
     A run is written out in the words of the log (`run_id job cause ...`); what is empty is left
     out. The time zone in which a run's sentence names its fire time is that of `JobRegistered`.
+
+    Args:
+        logs: where to.
+        timezones: of jobs that nobody registers, as where one runs without a daemon.
     """
 
-    def __init__(self, logs: Logs) -> None:
+    def __init__(self, logs: Logs, timezones: Mapping[str, str] = _NO_TIMEZONES) -> None:
         self._logs = logs
-        self._timezones: dict[str, tzinfo] = {}
+        self._timezones: dict[str, tzinfo] = {
+            job: ZoneInfo(timezone) for job, timezone in timezones.items()
+        }
 
     def __call__(self, event: Event) -> None:
         """Write the line of one event, when its level is loud enough."""

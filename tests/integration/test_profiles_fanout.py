@@ -158,6 +158,43 @@ async def test_the_progress_of_a_limited_run_ends_at_its_limit(world: Running) -
     assert {told.total for told in world.told(RunProgressed)} == {50}
 
 
+async def test_a_platform_has_its_bar_before_its_first_answer(world: Running) -> None:
+    await world.link(3)
+    told_before: list[int] = []
+
+    async def answer(account: Account) -> Fetched:
+        told_before.append(len(world.told(RunProgressed)))
+        return await world.platform.agree(account)
+
+    world.platform.answering = answer
+
+    await world.run()
+
+    assert told_before[0] == 1
+    first = world.told(RunProgressed)[0]
+    assert (first.done, first.total) == (0, 3)
+
+
+async def test_a_pause_is_told_in_the_words_of_the_platform_not_of_the_request_that_met_it(
+    world: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.link(3)
+    words = "play pause until 11:26:27 UTC (call limit exceeded)"
+    monkeypatch.setattr(world.platform, "waits_for", lambda: words)
+
+    async def answer(account: Account) -> Fetched:
+        if world.platform.asked.total() == 1:
+            until = world.clock.now() + timedelta(milliseconds=50)
+            raise RateLimited("cannot GET /api on play: call limit exceeded", until=until)
+        return await world.platform.agree(account)
+
+    world.platform.answering = answer
+
+    await world.run()
+
+    assert {told.waits_for for told in world.told(RunProgressed)} == {"", words}
+
+
 async def test_a_limited_run_that_waits_for_the_platform_still_does_all_it_was_asked_for(
     world: Running,
 ) -> None:

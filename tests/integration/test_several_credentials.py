@@ -122,8 +122,13 @@ async def bound(desk: Desk) -> dict[int, str]:
 
 async def ways(desk: Desk) -> dict[str, dict[str, Any]]:
     """Return what is told of each credential."""
-    [github] = await desk.control.platforms()
-    return {each["credential"]: each for each in github["credentials"]}
+    return {each["credential"]: each for each in (await github_of(desk))["credentials"]}
+
+
+async def github_of(desk: Desk) -> dict[str, Any]:
+    """Return what is told of the platform."""
+    [github] = [each for each in await desk.control.platforms() if each["name"] == "github"]
+    return github
 
 
 async def someone_of(desk: Desk, credential: str) -> str:
@@ -144,7 +149,7 @@ async def test_three_kinds_share_the_accounts_and_each_has_a_budget_of_its_own(
         await link(desk, population)
         first = await run(desk)
         share = await shares(desk)
-        [github] = await desk.control.platforms()
+        github = await github_of(desk)
         known = await ways(desk)
 
     assert (first["outcome"], first["created"]) == ("succeeded", USERS)
@@ -261,7 +266,7 @@ async def test_a_pause_of_a_day_stops_one_credential_and_survives_a_restart_for_
         paused = await run(desk)
         took = house.clock.now() - begun
         known = await ways(desk)
-        [github] = await desk.control.platforms()
+        github = await github_of(desk)
         told = [problem["what"] for problem in (await desk.control.status())["problems"]]
         retry = await desk.core.scheduler.job(JOB).work.next_retry(desk.core.around, begun)
         clients = [platform.client for platform in desk.core.around.platforms["github"]]

@@ -169,6 +169,19 @@ async def test_a_try_that_is_repeated_in_the_same_run_is_stale_no_longer_than_th
     assert (await part(desk.world))["reason"] == ""
 
 
+async def test_a_try_whose_run_ends_before_it_is_repeated_is_stale_without_a_rescore(
+    desk: Desk,
+) -> None:
+    first, *_ = desk.accounts
+    await desk.commit(rated(first))
+    await compute(desk.world)
+
+    await desk.commit(Retry(account=first, outcome="transient", error="x", due_at=AT, attempts=1))
+
+    assert await compute(desk.world) == (1, 1, 0)
+    assert (await part(desk.world))["reason"] == "stale"
+
+
 async def test_a_failure_of_an_account_without_an_answer_writes_no_score(desk: Desk) -> None:
     first, *_ = desk.accounts
     await desk.commit(failure(first))
@@ -357,6 +370,21 @@ async def test_more_users_than_a_page_are_all_computed(world: Running) -> None:
 
     assert (computed.total, computed.changed) == (2_500, 2_500)
     assert told == [0, 1_000, 2_000, 2_500]
+
+
+async def test_a_user_whose_marks_are_on_two_pages_is_counted_once(world: Running) -> None:
+    await world.link(2)
+    await world.rows(
+        """
+        INSERT INTO score_due (user_id) SELECT users.id FROM users, generate_series(1, 700)
+        RETURNING user_id
+        """
+    )
+    told: list[int] = []
+
+    await world.around.stores.scores.compute(AT, lambda page: told.append(page.done))
+
+    assert told == [0, 2, 2]
 
 
 async def test_scores_that_a_dead_process_left_due_are_computed_by_the_next(desk: Desk) -> None:

@@ -42,7 +42,10 @@ SELECT due.user_id, due.marks, users.id IS NOT NULL AS is_followed, accounts.pla
     profiles.solved, profiles.solved_by, COALESCE(sync_state.succeeded_at, profiles.fetched_at) AS as_of,
     COALESCE(sync_state.outcome, '') NOT IN ('', 'created', 'updated', 'unchanged') AS is_stale
 FROM due
-LEFT JOIN users ON users.id = due.user_id AND NOT users.opted_out
+-- One by one by their key: joined as a whole, every page would read the whole table.
+LEFT JOIN LATERAL (
+    SELECT id FROM users WHERE id = due.user_id AND NOT opted_out OFFSET 0
+) AS users ON true
 LEFT JOIN (
     accounts
     JOIN profiles ON profiles.account_id = accounts.id

@@ -75,7 +75,16 @@ def test_tally_leaves_zeros_out_and_explains_failures() -> None:
 def test_progress_of_several_platforms_is_added_up() -> None:
     parts = [
         {"done": 10, "total": 20, "failed": 1, "eta_seconds": 5.0, "waits_for": ""},
-        {"done": 5, "total": 20, "failed": 0, "eta_seconds": None, "waits_for": "quota"},
+        {"done": 5, "total": 20, "failed": 0, "eta_seconds": 7.0, "waits_for": "quota"},
     ]
 
-    assert progress_in_words(parts) == "37 %  15/40  1 failed  eta 5.0 s  waits for quota"
+    assert progress_in_words(parts) == "37 %  15/40  1 failed  eta 7.0 s  waits for quota"
+
+
+def test_progress_has_no_forecast_while_one_platform_has_none() -> None:
+    through = {"done": 20, "total": 20, "failed": 0, "eta_seconds": None, "waits_for": ""}
+    waiting = {"done": 0, "total": 20, "failed": 0, "eta_seconds": None, "waits_for": "quota"}
+    going = {"done": 10, "total": 20, "failed": 0, "eta_seconds": 5.0, "waits_for": ""}
+
+    assert progress_in_words([through, going]) == "75 %  30/40  eta 5.0 s"
+    assert progress_in_words([waiting, going]) == "25 %  10/40  waits for quota"

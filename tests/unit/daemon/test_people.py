@@ -95,8 +95,8 @@ def test_a_line_separator_inside_a_text_does_not_move_the_line_numbers() -> None
         ("key,gitlab\n", "line 1: unknown column 'gitlab'"),
         ("key,key\n", "line 1: column 'key' stands there twice"),
         ("key,github\nada\n", "line 2: 1 cells, the header has 2"),
-        ("key,github\nada,a/b\n", "line 2: accounts.github: 'a/b' cannot be a github name"),
-        ("key,github\nada,..\n", "line 2: accounts.github: '..' cannot be a github name"),
+        ("key,github\nada,a/b\n", "line 2: accounts.github: 'a/b' cannot be a name on github"),
+        ("key,github\nada,..\n", "line 2: accounts.github: '..' cannot be a name on github"),
         ("key,opted_out\nada,perhaps\n", "line 2: opted_out: 'perhaps' is neither true nor false"),
         ("key,github\nada,x\nbo,y\nada,z\n", "line 4: user 'ada' stands in line 2"),
         ('key,github\n"ada,x\n', "line 2: a quote opens here and is never closed"),
@@ -162,8 +162,8 @@ def test_what_is_wrong_in_a_json_file_is_said_with_its_line(text: str, told: str
 
 def test_a_file_that_breaks_off_is_told_together_with_the_bad_lines_before_it() -> None:
     assert problems('key,github\nada,a/b\nbo,x\ncy,-\n"dee,x\nflo,y\n') == (
-        "line 2: accounts.github: 'a/b' cannot be a github name",
-        "line 4: accounts.github: '-' cannot be a github name",
+        "line 2: accounts.github: 'a/b' cannot be a name on github",
+        "line 4: accounts.github: '-' cannot be a name on github",
         "line 5: a quote opens here and is never closed",
     )
 

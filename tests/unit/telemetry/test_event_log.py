@@ -96,6 +96,17 @@ def test_a_run_begins_with_the_sentence_people_search_for(lines_of: Any) -> None
     assert (line["run_id"], line["job"], line["cause"]) == (4812, "profiles-main", "schedule")
 
 
+def test_a_run_without_a_daemon_names_its_time_in_the_zone_of_config_toml(
+    make_logs: MakeLogs, printed: Printed
+) -> None:
+    tell = EventLog(make_logs(), {"profiles-main": "Asia/Kolkata"})
+
+    tell(events.RunStarted(run=run(cause=Cause.MANUAL)))
+
+    (line,) = [json.loads(text) for text in printed()]
+    assert line["message"] == "Running manual profile update at 12:00 AM IST"
+
+
 def test_a_run_of_a_job_that_was_not_registered_names_its_time_in_utc(lines_of: Any) -> None:
     (line,) = lines_of(events.RunStarted(run=run(cause=Cause.MANUAL)))
 
