@@ -169,6 +169,22 @@ async def test_a_try_that_is_repeated_in_the_same_run_is_stale_no_longer_than_th
     assert (await part(desk.world))["reason"] == ""
 
 
+@pytest.mark.parametrize("fails_before", [False, True])
+async def test_a_try_that_is_to_be_repeated_says_nothing_about_the_numbers(
+    desk: Desk, fails_before: bool
+) -> None:
+    first, *_ = desk.accounts
+    await desk.commit(rated(first))
+    if fails_before:
+        await desk.commit(failure(first))
+    await desk.commit(Retry(account=first, outcome="transient", error="x", due_at=AT, attempts=1))
+    await desk.world.around.stores.scores.mark_everybody()
+
+    await compute(desk.world)
+
+    assert (await part(desk.world))["reason"] == ("stale" if fails_before else "")
+
+
 async def test_a_failure_of_an_account_without_an_answer_writes_no_score(desk: Desk) -> None:
     first, *_ = desk.accounts
     await desk.commit(failure(first))
