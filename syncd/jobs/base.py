@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from syncd.clock import Clock
 from syncd.errors import BadInput
 from syncd.jobs.admission import Admission
+from syncd.jobs.in_flight import InFlight
 from syncd.jobs.stop import Stop
-from syncd.model.account import AccountId
 from syncd.model.run import Ending, Run, RunOptions
 from syncd.platforms.base import Platform
 from syncd.store.accounts import AccountStore
@@ -55,7 +55,7 @@ class Surroundings:
     stores: Stores
     platforms: Mapping[str, Sequence[Platform]]
     admission: Admission
-    in_flight: dict[str, set[AccountId]] = field(default_factory=dict)
+    in_flight: dict[str, InFlight] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from collections.abc import Set as AbstractSet
 
 from syncd.jobs.base import RunContext
+from syncd.jobs.in_flight import InFlight
 from syncd.jobs.progress import Progress
 from syncd.jobs.work import Work
 from syncd.model.account import AccountId
@@ -31,7 +32,7 @@ class Pages:
         self._run_id = context.run.id
         self._clock = context.around.clock
         self._accounts = context.around.stores.accounts
-        self._in_flight = context.around.in_flight.setdefault(work.selection.kind, set())
+        self._in_flight = context.around.in_flight.setdefault(work.selection.kind, InFlight())
         self._work = work
         self._progress = progress
         self._may_go_on = may_go_on
@@ -45,10 +46,10 @@ class Pages:
             wanted = await work.budget.take(await self._room())
             if not wanted:
                 return
-            busy = frozenset(self._in_flight)
-            claims = await self._accounts.claim(
-                work.selection, work.platform.name, self._run_id, position, wanted
-            )
+            with self._in_flight.watched() as busy:
+                claims = await self._accounts.claim(
+                    work.selection, work.platform.name, self._run_id, position, wanted
+                )
             taken = self._take(claims, busy)
             work.budget.give_back(wanted - len(taken))
             if not claims:
@@ -62,10 +63,10 @@ class Pages:
         work, name = self._work, self._work.platform.name
         while await self._may_go_on():
             room = min(await self._room(), work.page)
-            busy = frozenset(self._in_flight)
-            waiting = await self._accounts.claim_retries(
-                self._run_id, name, room, work.selection.credential
-            )
+            with self._in_flight.watched() as busy:
+                waiting = await self._accounts.claim_retries(
+                    self._run_id, name, room, work.selection.credential
+                )
             if not waiting:
                 return
             now = self._clock.now()
@@ -82,7 +83,7 @@ class Pages:
         """Let others ask for these accounts: they are stored, or nobody will ask for them."""
         released = tuple(accounts)
         self._held.difference_update(released)
-        self._in_flight.difference_update(released)
+        self._in_flight.release(released)
         self._released.set()
 
     def release_all(self) -> None:
@@ -99,12 +100,12 @@ class Pages:
         return min(room, work.haul)
 
     def _take(self, claims: Sequence[Claim], busy: AbstractSet[AccountId]) -> Sequence[Claim]:
-        """Hold what no run of this kind asks for, now or (`busy`) when the claims were read.
+        """Hold whom no run of this kind had in flight since the claims were asked for (`busy`).
 
         Who was committed in between may stand in the claims as they were before.
         """
-        asked = busy | self._in_flight
-        taken = [claim for claim in claims if claim.account.id not in asked]
-        self._held.update(claim.account.id for claim in taken)
-        self._in_flight.update(claim.account.id for claim in taken)
+        taken = [claim for claim in claims if claim.account.id not in busy]
+        numbers = [claim.account.id for claim in taken]
+        self._held.update(numbers)
+        self._in_flight.take(numbers)
         return taken

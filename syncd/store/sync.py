@@ -139,8 +139,7 @@ class SyncStore:
         words |= {item.account.id: item.outcome for item in _only(items, Failure)}
         words |= {item.account.id: "withdrawn" for item in _only(items, Withdrawn)}
         await self._record(connection, batch, items, words)
-        tried = {item.account.id for item in _only(items, Retry)}
-        await self._mark_scores(connection, batch, words, recovered | tried)
+        await self._mark_scores(connection, batch, words, recovered)
         return Committed(report=_count(items, words, batch), letters=letters)
 
     async def _still_followed(self, connection: Connection, batch: Batch) -> set[int]:
@@ -186,12 +185,12 @@ class SyncStore:
         connection: Connection,
         batch: Batch,
         words: dict[AccountId, str],
-        others: set[AccountId],
+        recovered: set[AccountId],
     ) -> None:
         """Let scores be due of whom something is other than before: numbers, or their being so."""
         if self._scores.counts(batch.platform):
             told = {number for number, word in words.items() if word not in _SILENT}
-            await self._scores.mark(connection, sorted(told | others))
+            await self._scores.mark(connection, sorted(told | recovered))
 
     async def _write_failures(
         self, connection: Connection, batch: Batch, items: Sequence[Failure]

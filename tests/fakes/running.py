@@ -101,7 +101,13 @@ class ScriptedPlatform(Platform):
 class Running:
     """One process: its stores, engine and scheduler, and everything it told."""
 
-    def __init__(self, database: Database, clock: Clock, holder: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        holder: str,
+        accounts: type[AccountStore] = AccountStore,
+    ) -> None:
         self.database = database
         self.clock = clock
         self.bus = Bus()
@@ -119,7 +125,7 @@ class Running:
             stores=Stores(
                 database=database,
                 runs=runs,
-                accounts=AccountStore(database, runs.fence),
+                accounts=accounts(database, runs.fence),
                 sync=SyncStore(database, runs, scores),
                 mirror=MirrorStore(database, runs, self.users),
                 scores=scores,
@@ -250,9 +256,13 @@ def to_job(work: JobKind[Any] | None = None, **changes: Any) -> Job:
 
 @asynccontextmanager
 async def running(
-    database: Database, clock: Clock, *, holder: str = "one"
+    database: Database,
+    clock: Clock,
+    *,
+    holder: str = "one",
+    accounts: type[AccountStore] = AccountStore,
 ) -> AsyncIterator[Running]:
-    world = Running(database, clock, holder)
+    world = Running(database, clock, holder, accounts)
     with world.bus.subscribed(world.events.append):
         async with world.engine:
             yield world

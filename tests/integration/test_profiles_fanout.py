@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from fakes.running import PLAY, Running, profiles, running
@@ -18,9 +20,12 @@ from syncd.errors import (
     RateLimited,
 )
 from syncd.model.account import Account
+from syncd.model.item import Claim
 from syncd.model.profile import Fetched, Unchanged
 from syncd.model.run import Outcome
+from syncd.store.accounts import AccountStore
 from syncd.store.database import Database
+from syncd.store.fence import Fence
 from syncd.telemetry.events import ItemFailed, RunProgressed
 
 STORED = "SELECT count(*) FROM profiles"
@@ -258,6 +263,39 @@ async def test_between_claim_and_commit_stand_never_more_accounts_than_a_claim(
 
     assert 50 < max(seen) <= 100
     assert not world.around.in_flight["profiles"]
+
+
+class SlowAccounts(AccountStore):
+    """Hands its first claim over only when told to, as a database without CPU does."""
+
+    def __init__(self, database: Database, fence: Fence) -> None:
+        super().__init__(database, fence)
+        self.has_read = asyncio.Event()
+        self.goes_on = asyncio.Event()
+
+    async def claim(self, *about: Any) -> list[Claim]:
+        claims = await super().claim(*about)
+        if not self.has_read.is_set():
+            self.has_read.set()
+            await self.goes_on.wait()
+        return claims
+
+
+async def test_whom_another_run_got_while_a_claim_was_read_is_not_asked_again(
+    database: Database,
+) -> None:
+    async with running(database, SystemClock(), accounts=SlowAccounts) as world:
+        accounts = world.around.stores.accounts
+        assert isinstance(accounts, SlowAccounts)
+        await world.link(20)
+        slow = await world.start()
+        await accounts.has_read.wait()
+        quick = await world.run()
+        accounts.goes_on.set()
+        run = await world.end_of(slow)
+
+    assert (quick.report.created, run.report.seen) == (20, 0)
+    assert set(world.platform.asked.values()) == {1}
 
 
 @pytest.mark.parametrize("claim", [1, 2, 3, 7, 9, 101])

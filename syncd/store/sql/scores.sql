@@ -28,8 +28,9 @@ SELECT count(DISTINCT user_id) FROM score_due;
 
 -- name: read_due
 -- Whose scores are due by the next $3 marks behind ($1, $2): those marks, and one row for each of the
--- user's accounts on these platforms ($4) that had a good answer and is not gone. Who opted out or
--- was deleted comes alone, as nobody to compute.
+-- user's accounts on these platforms ($4) that had a good answer and is not gone. Numbers are stale
+-- where the last attempt failed; one that is to be tried again is no failure yet. Who opted out or was
+-- deleted comes alone, as nobody to compute.
 WITH page AS (
     SELECT user_id, id FROM score_due
     WHERE (user_id, id) > ($1, $2)
@@ -40,7 +41,8 @@ WITH page AS (
 )
 SELECT due.user_id, due.marks, users.id IS NOT NULL AS is_followed, accounts.platform, profiles.rating,
     profiles.solved, profiles.solved_by, COALESCE(sync_state.succeeded_at, profiles.fetched_at) AS as_of,
-    COALESCE(sync_state.outcome, '') NOT IN ('', 'created', 'updated', 'unchanged') AS is_stale
+    COALESCE(sync_state.outcome, '') NOT IN ('', 'created', 'updated', 'unchanged')
+        AND (sync_state.retry_run IS NULL OR sync_state.fail_streak > 0) AS is_stale
 FROM due
 -- One by one by their key: joined as a whole, every page would read the whole table.
 LEFT JOIN LATERAL (
