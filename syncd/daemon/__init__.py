@@ -17,5 +17,6 @@ whether PostgreSQL answers, `gates` lets pauses and open breakers outlive the pr
 `credentials` asks at the start whether they are accepted, `servers` holds the embedded servers,
 `instance` keeps a second syncd off the state directory, `leadership` decides which of several on
 one database leads, and `standing` tells probes and callers. `demo` plays the whole on one machine,
-with `stage` (where) and `rehearsal` (who, and what must come of it).
+with `stage` (where), `rehearsal` and `coders` (who, with which `fates`, and what must come of it),
+`findings` (what came of it) and `comparison` (both, side by side).
 """

@@ -1,7 +1,7 @@
-"""`syncd demo`: the daemon's real parts on this machine alone, against a stand-in for GitHub.
+"""`syncd demo`: the daemon's real parts on this machine alone, against stand-ins for platforms.
 
 Everything it needs lies in a temporary folder that goes with it, whichever way it ends; only the
-logs stay. What the sync reports is held against what the stand-in knows to have happened.
+logs stay. What the sync reports is held against what the stand-ins know to have happened.
 """
 
 from __future__ import annotations
@@ -9,17 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from copy import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from syncd.clock import SystemClock
+from syncd.daemon.comparison import Pass
 from syncd.daemon.control import Control
 from syncd.daemon.core import Core, assemble
+from syncd.daemon.findings import Scores, look, scores_of, shares_of
 from syncd.daemon.instance import only_instance
-from syncd.daemon.rehearsal import Pass, Rehearsal
+from syncd.daemon.rehearsal import Rehearsal
 from syncd.daemon.stage import (
-    JOB,
+    CODING_JOB,
+    GITHUB_JOB,
     SCALE,
     DemoPlan,
     Stage,
@@ -32,8 +35,6 @@ from syncd.daemon.stage import (
 )
 from syncd.errors import PortTaken
 from syncd.model.run import Run, RunOptions
-from syncd.sandbox.counters import Counters
-from syncd.sandbox.github import GitHubStandIn
 from syncd.sandbox.server import serve
 from syncd.store.migrate import migrate
 from syncd.telemetry.bus import Bus
@@ -49,14 +50,14 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class DemoReport:
     """What came of it; `mismatches` is empty when all numbers add up.
 
-    `refused` counts the requests that exceeded a limit of the stand-in, `most_in_a_minute` is its
-    fullest minute; `address` is where the control port is served, if it is.
+    `most_in_a_minute` is the fullest minute of each stand-in; `address` is where the control port
+    is served, if it is.
     """
 
     stage: Stage
     passes: tuple[Pass, ...]
-    refused: int
-    most_in_a_minute: int
+    scores: Scores
+    most_in_a_minute: Mapping[str, int]
     mismatches: tuple[str, ...]
     address: str = ""
 
@@ -111,13 +112,15 @@ class _Demo:
         self._leave.set()
 
     async def _play(self) -> DemoReport:
-        rehearsal = Rehearsal(self._plan.users, self._plan.seed)
-        standin = GitHubStandIn(rehearsal.population, scale=SCALE)
+        rehearsal = Rehearsal(self._plan.users, self._plan.seed, scale=SCALE)
         async with contextlib.AsyncExitStack() as stack:
             log_dir = stack.enter_context(log_folder())
             home = stack.enter_context(home_folder())
-            base_url = await stack.enter_async_context(serve(standin))
-            stage = set_stage(self._plan, home, log_dir, base_url)
+            urls = {
+                name: await stack.enter_async_context(serve(standin))
+                for name, standin in rehearsal.standins.items()
+            }
+            stage = set_stage(self._plan, home, log_dir, rehearsal, urls)
             config = stage.config
             core = assemble(config, self._clock, self._bus, is_firing=True)
             control = Control(core)
@@ -131,8 +134,9 @@ class _Demo:
             await migrate(core.database)
             for text in rehearsal.import_files(_IMPORTED_AT_ONCE):
                 await control.import_users(text, format="csv", dry_run=False)
-            passes = await self._sync_twice(core, rehearsal, standin.counters)
-            report = _to_report(stage, passes, standin.counters)
+            passes = await self._sync_twice(core, rehearsal)
+            scores = await scores_of(core, control, rehearsal)
+            report = _to_report(stage, passes, scores, rehearsal)
             self._is_synced = True
             if self._plan.stays:
                 address = await self._go_on_air(stack, control, core)
@@ -147,9 +151,7 @@ class _Demo:
         if isinstance(event, RunProgressed):
             self._audience.follow(self._pass, event)
 
-    async def _sync_twice(
-        self, core: Core, rehearsal: Rehearsal, counters: Counters
-    ) -> tuple[Pass, ...]:
+    async def _sync_twice(self, core: Core, rehearsal: Rehearsal) -> tuple[Pass, ...]:
         ended: asyncio.Queue[Run] = asyncio.Queue()
         core.engine.on_end(ended.put_nowait)
         passes: list[Pass] = []
@@ -157,19 +159,12 @@ class _Demo:
             ("first pass", rehearsal.happen_before_first),
             ("second pass", rehearsal.happen_before_second),
         ):
-            self._pass, expected = name, happen()
-            before = copy(counters)
-            await core.scheduler.trigger(JOB, RunOptions())
-            run = await ended.get()
-            played = Pass(
-                name=name,
-                expected=expected,
-                run=run,
-                requests=counters.requests - before.requests,
-                quota_used=counters.quota_used - before.quota_used,
-                sweeps=counters.graphql - before.graphql,
-            )
-            passes.append(played)
+            self._pass, expected, before = name, happen(), look(rehearsal)
+            for job in (GITHUB_JOB, CODING_JOB):
+                await core.scheduler.trigger(job, RunOptions())
+            runs = [await ended.get(), await ended.get()]
+            shares = await shares_of(core, runs, expected, look(rehearsal, before))
+            passes.append(Pass(name=name, runs=tuple(runs), shares=shares))
         return tuple(passes)
 
     async def _go_on_air(
@@ -200,15 +195,16 @@ class _Demo:
         return await stack.enter_async_context(server)
 
 
-def _to_report(stage: Stage, passes: tuple[Pass, ...], counters: Counters) -> DemoReport:
-    refused = counters.refused.total()
+def _to_report(
+    stage: Stage, passes: tuple[Pass, ...], scores: Scores, rehearsal: Rehearsal
+) -> DemoReport:
     mismatches = [each for played in passes for each in played.mismatches()]
-    if refused:
-        mismatches.append(f"the stand-in refused {refused:,} requests beyond its limits")
     return DemoReport(
         stage=stage,
         passes=passes,
-        refused=refused,
-        most_in_a_minute=counters.most_in_a_minute,
-        mismatches=tuple(mismatches),
+        scores=scores,
+        most_in_a_minute={
+            name: standin.counters.most_in_a_minute for name, standin in rehearsal.standins.items()
+        },
+        mismatches=(*mismatches, *scores.mismatches()),
     )

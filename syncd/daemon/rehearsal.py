@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
 from itertools import islice
 
-from syncd.model.run import Report, Run
+from syncd.daemon.coders import Coders
+from syncd.daemon.fates import Fates, share_of
+from syncd.model.run import Report
+from syncd.sandbox.base import StandIn
+from syncd.sandbox.github import GitHubStandIn
 from syncd.sandbox.person import AccountType
 from syncd.sandbox.population import Population
 
+GITHUB = "github"
+
 _CHANGED_SHARE = 0.01
 _FEW_SHARE = 0.005
-_GROUPS = 5
+_CODERS_SHARE = 0.1
 
 
-class Rehearsal:
-    """A population with its fate: the same for the same seed.
+class GitHubUsers:
+    """Everybody, on GitHub.
 
     Some users vanish or rename themselves after they were imported and before anybody asked for
     them: they are not found. Between the passes others change, rename themselves or vanish.
@@ -33,32 +37,20 @@ class Rehearsal:
         kinds = [self.population.account_type(index) for index in range(users)]
         self._organizations = Counter(kinds)[AccountType.ORGANIZATION]
         self._bots = Counter(kinds)[AccountType.BOT]
-        people = [index for index, kind in enumerate(kinds) if kind is AccountType.USER]
-        random.Random(seed).shuffle(people)  # noqa: S311 - a play, not a secret
-        most = len(people) // _GROUPS
-        few, changing = (
-            min(most, max(1, round(users * share))) for share in (_FEW_SHARE, _CHANGED_SHARE)
+        self._fates = Fates.draw(
+            [index for index, kind in enumerate(kinds) if kind is AccountType.USER],
+            seed,
+            few=share_of(users, _FEW_SHARE),
+            changing=share_of(users, _CHANGED_SHARE),
         )
-        cast = iter(people)
-        self._lost = list(islice(cast, few))
-        self._moved = list(islice(cast, few))
-        self._changing = list(islice(cast, changing))
-        self._renaming = list(islice(cast, few))
-        self._vanishing = list(islice(cast, few))
-
-    def import_files(self, size: int) -> Iterator[str]:
-        """Yield import files (CSV) of at most `size` users, to be read before anything happens."""
-        rows = (f"user-{place},{login}" for place, login in enumerate(self.population.logins(), 1))
-        while batch := list(islice(rows, size)):
-            yield "\n".join(["key,github", *batch]) + "\n"
 
     def happen_before_first(self) -> Report:
         """Let happen what happens before the first pass; return what that must report."""
-        self._vanish(self._lost)
-        self._rename(self._moved)
+        self._vanish(self._fates.lost)
+        self._rename(self._fates.moved)
         users = self.population.size
         failures = {
-            "not_found": len(self._lost) + len(self._moved),
+            "not_found": len(self._fates.lost) + len(self._fates.moved),
             "unsuitable": self._organizations,
         }
         failed = sum(failures.values())
@@ -73,13 +65,14 @@ class Rehearsal:
         Sweeps tell of everybody else who is a person. Their calls are not among the expected ones:
         how many it takes depends on how many accounts are under way.
         """
-        for index in self._changing:
+        fates = self._fates
+        for index in fates.changing:
             self.population.change(index)
-        self._rename(self._renaming)
-        self._vanish(self._vanishing)
+        self._rename(fates.renaming)
+        self._vanish(fates.vanishing)
         asked = self.population.size - self._organizations
-        missing = len(self._lost) + len(self._moved) + len(self._vanishing)
-        updated = len(self._changing) + len(self._renaming)
+        missing = len(fates.lost) + len(fates.moved) + len(fates.vanishing)
+        updated = len(fates.changing) + len(fates.renaming)
         unchanged = asked - missing - updated
         return Report(
             updated=updated,
@@ -99,62 +92,53 @@ class Rehearsal:
             self.population.vanish(index)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pass:
-    """One run as syncd stored it, what it had to report, and what the stand-in counted.
+class Rehearsal:
+    """All users with their fates on every platform: the same for the same seed.
 
-    `sweeps` are those of the requests that were about many users; `expected` does not count them.
+    Everybody is on GitHub; the first of them, a tenth, are on all coding platforms as well.
+
+    Args:
+        users: how many there are.
+        seed: decides everything about everybody.
+        scale: how many times wider than documented the limits of the stand-ins are.
     """
 
-    name: str
-    expected: Report
-    run: Run
-    requests: int
-    quota_used: int
-    sweeps: int = 0
+    def __init__(self, users: int, seed: int, *, scale: float = 1) -> None:
+        self.github = GitHubUsers(users, seed)
+        self.coders = Coders(share_of(users, _CODERS_SHARE), seed, scale=scale)
+        self.standins: Mapping[str, StandIn] = {
+            GITHUB: GitHubStandIn(self.github.population, scale=scale),
+            **self.coders.standins,
+        }
 
-    @property
-    def report(self) -> Report:
-        """Return what it did report."""
-        return self.run.report
+    def import_files(self, size: int) -> Iterator[str]:
+        """Yield import files (CSV) of at most `size` users, to be read before anything happens."""
+        header = ",".join(["key", *self.standins])
+        rows = (
+            ",".join([key_of(index), login, *self._coding_handles(index)])
+            for index, login in enumerate(self.github.population.logins())
+        )
+        while batch := list(islice(rows, size)):
+            yield "\n".join([header, *batch]) + "\n"
 
-    @property
-    def rate(self) -> float:
-        """Return the requests per second."""
-        return self.report.calls / self.duration_seconds
+    def _coding_handles(self, index: int) -> Sequence[str]:
+        if index < self.coders.size:
+            return self.coders.handles(index)
+        return [""] * len(self.coders.standins)
 
-    @property
-    def duration_seconds(self) -> float:
-        """Return how long the run took."""
-        began, ended = self.run.started_at, self.run.finished_at
-        assert began is not None, "a run that has ended has begun"
-        assert ended is not None, "a run that has ended has an end"
-        return (ended - began).total_seconds()
+    def happen_before_first(self) -> Mapping[str, Report]:
+        """Let happen what happens before the first pass; return what that must report."""
+        return {GITHUB: self.github.happen_before_first(), **self.coders.happen_before_first()}
 
-    def mismatches(self) -> list[str]:
-        """Name every count that is not what it must be."""
-        report = self.report
-        expected = self.expected + Report(calls=self.sweeps)
-        pairs = [
-            (each.name, getattr(expected, each.name), getattr(report, each.name))
-            for each in fields(Report)
-        ]
-        pairs += [
-            ("requests counted by the stand-in", report.calls, self.requests),
-            ("quota counted by the stand-in", report.calls - report.saved, self.quota_used),
-        ]
-        return [
-            f"{self.name}: {name} is {_shown(found)} instead of {_shown(expected)}"
-            for name, expected, found in pairs
-            if found != expected
-        ]
+    def happen_before_second(self) -> Mapping[str, Report]:
+        """Let happen what happens between the passes; return what the second must report."""
+        return {GITHUB: self.github.happen_before_second(), **self.coders.happen_before_second()}
+
+
+def key_of(index: int) -> str:
+    """Return the key of a made-up user."""
+    return f"user-{index + 1}"
 
 
 def _positive(counts: Mapping[str, int]) -> dict[str, int]:
     return {word: count for word, count in counts.items() if count}
-
-
-def _shown(value: int | Mapping[str, int]) -> str:
-    if isinstance(value, int):
-        return f"{value:,}"
-    return ", ".join(f"{word} {count:,}" for word, count in sorted(value.items())) or "nothing"

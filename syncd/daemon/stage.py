@@ -8,25 +8,30 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
+from syncd import plugins
 from syncd.config.duration import Rate
 from syncd.config.models import Config
 from syncd.daemon.core import Core
 from syncd.daemon.process import logging_to
+from syncd.daemon.rehearsal import Rehearsal
 from syncd.daemon.settings import load_config
 from syncd.embedded.directory import socket_directory
 from syncd.embedded.postgres import EmbeddedPostgres
 from syncd.embedded.valkey import EmbeddedValkey
 from syncd.errors import ConfigError, StartError
-from syncd.platforms.github import GitHub
+from syncd.platforms.base import Platform
+from syncd.sandbox.base import StandIn
 
 SCALE = 100
-"""How many times wider than in reality the limits are, the stand-in's and ours."""
+"""How many times wider than in reality the limits are, the stand-ins' and ours."""
 
-JOB = "github-profiles"
+GITHUB_JOB = "github-profiles"
+CODING_JOB = "profiles-main"
 
 _CONFIG = """\
 [daemon]
@@ -36,19 +41,22 @@ state_dir = "state"
 level = "debug"
 format = "json"
 dir = {log_dir}
-
-[platforms.github]
-base_url = "{base_url}"
-allow_private = true
-rate = "{rate}"
-quota = "{quota}"
-credentials = [{{ name = "demo", token_file = "github-token" }}]
-
-[jobs.{job}]
+{platforms}
+[jobs.{github_job}]
 kind = "profiles"
 platforms = ["github"]
 every = "12h"
+
+[jobs.{coding_job}]
+kind = "profiles"
+schedule = "0 0 * * *"
+timezone = "Asia/Kolkata"
+platforms = {coding_platforms}
+mode = "full"
+claim = 5
+fresh_for = "6h"
 """
+_CREDENTIALS = 'credentials = [{ name = "demo", token_file = "github-token" }]'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,43 +70,84 @@ class DemoPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """What the demo plays with: its config, our limits in it, and where the logs are."""
+    """What the demo plays with: its config, our limits in it, and where the logs are.
+
+    `limits` are the rates of each platform, the one of the shorter time first.
+    """
 
     plan: DemoPlan
     config: Config
     log_dir: Path
-    rate: Rate
-    quota: Rate
+    coders: int
+    limits: Mapping[str, tuple[Rate, ...]]
     scale: int = SCALE
 
 
-def set_stage(plan: DemoPlan, folder: Path, log_dir: Path, base_url: str) -> Stage:
-    """Write the config file of the demo into a folder, and load it as any other."""
-    rate, quota = _scaled(GitHub.defaults.rate), _scaled(GitHub.defaults.quota)
+def set_stage(
+    plan: DemoPlan, folder: Path, log_dir: Path, rehearsal: Rehearsal, urls: Mapping[str, str]
+) -> Stage:
+    """Write the config file of the demo into a folder, and load it as any other.
+
+    Args:
+        plan: what is played.
+        folder: where the file is written.
+        log_dir: where logs go.
+        rehearsal: whose stand-ins are asked.
+        urls: where each of them is served.
+    """
     (folder / "github-token").write_text("made-up-by-the-demo\n")
     path = folder / "config.toml"
+    tables = [
+        _platform_table(name, standin, urls[name]) for name, standin in rehearsal.standins.items()
+    ]
     path.write_text(
         _CONFIG.format(
-            log_dir=json.dumps(str(log_dir), ensure_ascii=False),
-            base_url=base_url,
-            rate=rate,
-            quota=quota,
-            job=JOB,
+            log_dir=_quoted(str(log_dir)),
+            platforms="\n".join(tables),
+            github_job=GITHUB_JOB,
+            coding_job=CODING_JOB,
+            coding_platforms=json.dumps(list(rehearsal.coders.standins)),
         )
     )
     config = load_config(path, {})
-    return Stage(plan=plan, config=config, log_dir=log_dir, rate=rate, quota=quota)
+    limits = {
+        name: tuple(filter(None, (config.platforms[name].rate, config.platforms[name].quota)))
+        for name in rehearsal.standins
+    }
+    return Stage(
+        plan=plan, config=config, log_dir=log_dir, coders=rehearsal.coders.size, limits=limits
+    )
+
+
+def _platform_table(name: str, standin: StandIn, url: str) -> str:
+    """Write the settings that lead to a stand-in, with the limits of the platform scaled."""
+    defaults = cast("type[Platform]", plugins.load("syncd.platforms", name)).defaults
+    lines = [f"\n[platforms.{name}]", "allow_private = true"]
+    lines += [f"{key} = {_toml(value)}" for key, value in standin.addresses(url).items()]
+    limits = {"rate": defaults.rate, "quota": defaults.quota}
+    lines += [
+        f'{key} = "{replace(limit, count=limit.count * SCALE)}"'
+        for key, limit in limits.items()
+        if limit is not None
+    ]
+    return "\n".join([*lines, *([_CREDENTIALS] if standin.takes_credentials else []), ""])
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{key} = {_toml(each)}" for key, each in value.items())
+        return f"{{ {inner} }}"
+    return _quoted(str(value))
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def move_control_port(config: Config, listen: str) -> None:
     """Let the command line find the control port elsewhere by the config file."""
     with config.path.open("a") as file:
         file.write(f'\n[web]\nlisten = "{listen}"\n')
-
-
-def _scaled(limit: Rate | None) -> Rate:
-    assert limit is not None, "GitHub limits the requests of a second and of an hour"
-    return replace(limit, count=limit.count * SCALE)
 
 
 @contextlib.contextmanager

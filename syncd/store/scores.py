@@ -184,6 +184,12 @@ class ScoreStore:
             row = await connection.fetchrow(self._sql["read_score"], key)
         return None if row is None else dict(row)
 
+    async def highest(self, limit: int | None) -> dict[str, float]:
+        """Return the users with the highest totals by key, the highest first; None: everybody."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(self._sql["highest_totals"], limit)
+        return {row["key"]: row["total"] for row in rows}
+
 
 def _by_user(rows: Sequence[Row]) -> Iterator[tuple[int, list[Row]]]:
     for user, group in groupby(rows, key=itemgetter("user_id")):

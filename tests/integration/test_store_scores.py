@@ -426,3 +426,14 @@ async def test_a_dry_run_computes_nothing(world: Running) -> None:
 
     assert await scores(world) == {}
     assert world.told(ScoresComputed) == []
+
+
+async def test_highest_totals_come_first_and_ties_in_the_order_of_sign_up(desk: Desk) -> None:
+    first, second, third = desk.accounts
+    await desk.commit(rated(first), rated(second, 100), rated(third))
+    await compute(desk.world)
+
+    highest = await desk.world.around.stores.scores.highest(None)
+
+    assert list(highest.items()) == [("u0001", 600.0), ("u0000", 300.0), ("u0002", 300.0)]
+    assert list(await desk.world.around.stores.scores.highest(1)) == ["u0001"]

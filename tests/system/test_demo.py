@@ -18,6 +18,7 @@ import pytest
 
 SYNCD = (sys.executable, "-m", "syncd")
 PATIENCE_SECONDS = 60
+SIX = ("atcoder", "codechef", "codeforces", "geeksforgeeks", "hackerrank", "leetcode")
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
@@ -57,6 +58,14 @@ def read_until(process: subprocess.Popen[str], beginning: str) -> str:
     return next(line for line in process.stderr if line.startswith(beginning))
 
 
+def ask(*words: str, config: str) -> Any:
+    """Return what a command answers; status and its like end with 4 where somebody failed."""
+    ended = subprocess.run(
+        (*SYNCD, *words, "--json", "--config", config), cwd="/", capture_output=True, check=False
+    )
+    return json.loads(ended.stdout)
+
+
 def processes_naming(folder: Path) -> list[str]:
     lines = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
@@ -67,26 +76,36 @@ def processes_naming(folder: Path) -> list[str]:
     return [line for line in lines if str(folder) in line]
 
 
-def row(summary: str, label: str) -> list[str]:
-    found = re.search(rf"^ *{re.escape(label)} +(.+)$", summary, re.MULTILINE)
-    assert found is not None, summary
-    return found[1].split()
+def rows(summary: str, heading: str) -> dict[str, list[int]]:
+    """Return the numbers of a pass by platform."""
+    table = summary.partition(f"{heading} ")[2].splitlines()[1:9]
+    return {
+        name: [int(cell.replace(",", "")) for cell in cells]
+        for name, *cells in map(str.split, table)
+    }
 
 
-def test_summary_shows_both_passes_and_what_to_do_next(tmp_path: Path) -> None:
+def test_summary_shows_every_platform_in_both_passes_and_what_to_do_next(tmp_path: Path) -> None:
     ended = play(tmp_path, "--users", "200")
 
     assert ended.returncode == 0, ended.stderr
-    assert row(ended.stdout, "users asked for")[0] == "200"
-    assert row(ended.stdout, "updated") == ["0", "3"]
-    first, second = map(int, row(ended.stdout, "API calls"))
-    sweeps = row(ended.stdout, "sweeps (many users each)")
-    assert (first, sweeps[0]) == (200, "0")
-    assert 2 <= int(sweeps[1]) <= 4
-    assert second < 200 / 5
+    first, second = rows(ended.stdout, "first pass"), rows(ended.stdout, "second pass")
+    assert [*first] == ["github", *SIX, "all"]
+    assert first["github"][0] == first["github"][5] == 200
+    assert second["github"][2] == 3
+    assert second["github"][5] < 200 / 5
+    assert {first[name][0] for name in SIX} == {20}
+    assert {second[name][2] for name in SIX} == {1, 2}
+    assert first["codeforces"][5] < 20
+    assert {cells[6] for cells in (*first.values(), *second.values())} == {0}
+    assert "Both sides' numbers add up." in ended.stdout
+    assert re.search(r"user-\d+: [\d.]+ = [\d.]+ atcoder \+ ", ended.stdout)
     assert "limits provoked: none" in ended.stdout
     assert "syncd users import" in ended.stdout
-    assert "limits scaled x100: 1,000/s, 500,000/h" in ended.stderr
+    assert "limits scaled x100: github 1,000/s and 500,000/h" in ended.stderr
+    assert {line.split()[0] for line in ended.stderr.splitlines() if "/20  failed" in line} == {
+        *SIX
+    }
 
 
 def test_only_the_logs_it_names_are_left_behind(tmp_path: Path) -> None:
@@ -96,9 +115,11 @@ def test_only_the_logs_it_names_are_left_behind(tmp_path: Path) -> None:
 
     logs = [Path(answer["log_dir"]) for answer in answers]
     assert [answer["mismatches"] for answer in answers] == [[], []]
-    assert answers[0]["passes"][1]["stand_in"]["sweeps"] > 0
+    assert answers[0]["passes"][1]["platforms"]["github"]["stand_in"]["sweeps"] > 0
+    assert answers[0]["scores"]["totals"] == answers[1]["scores"]["totals"] != {}
     assert sorted(tmp_path.iterdir()) == sorted(logs)
-    assert all("run.finished" in next(log.glob("github-2*")).read_text() for log in logs)
+    for name in ("github", "profile-update"):
+        assert all("run.finished" in next(log.glob(f"{name}-2*")).read_text() for log in logs)
     assert processes_naming(tmp_path) == []
 
 
@@ -125,19 +146,15 @@ def test_stay_serves_the_control_port_until_sigterm(tmp_path: Path) -> None:
         address = read_until(process, "serving http").split()[1]
         config = read_until(process, "try: ").split("--config ")[1].strip()
         live = urllib.request.urlopen(f"{address}/live", timeout=10).status  # noqa: S310 - http
-        status = json.loads(
-            subprocess.run(
-                (*SYNCD, "status", "--json", "--config", config),
-                cwd="/",
-                capture_output=True,
-                check=False,  # 4: some of the accounts failed, as they should
-            ).stdout
-        )
+        status = ask("status", config=config)
+        why = ask("why", "user-1", config=config)
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=PATIENCE_SECONDS)
 
     assert live == 200
     assert (status["ready"], status["users"]) == (True, 20)
+    assert [each["name"] for each in status["platforms"]] == sorted(["github", *SIX])
+    assert why["score"]["total"] == json.loads(out)["scores"]["totals"]["user-1"]
     assert process.returncode == 0, err
     assert f"http://{json.loads(out)['listen']}" == address
     assert [each.name[:16] for each in tmp_path.iterdir()] == ["syncd-demo-logs-"]

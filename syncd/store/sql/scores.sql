@@ -91,3 +91,11 @@ FROM users
 LEFT JOIN user_scores ON user_scores.user_id = users.id
 LEFT JOIN score_formulas ON score_formulas.formula_version = user_scores.formula_version
 WHERE users.key = $1;
+
+-- name: highest_totals
+-- The $1 users with the highest scores, all of them where it is NULL; ties in the order of sign-up.
+SELECT users.key, user_scores.total
+FROM user_scores
+JOIN users ON users.id = user_scores.user_id
+ORDER BY user_scores.total DESC, user_scores.user_id
+LIMIT $1;

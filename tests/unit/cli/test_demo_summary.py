@@ -1,0 +1,132 @@
+"""The summary of the demo: readable on 80 columns, and nothing in it that is not so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from syncd.cli.demo_summary import answer, beginning, summary
+from syncd.config.duration import parse_rate
+from syncd.config.models import Config
+from syncd.daemon.comparison import Pass, Seen, Share
+from syncd.daemon.demo import DemoReport
+from syncd.daemon.findings import Scores
+from syncd.daemon.stage import DemoPlan, Stage
+from syncd.model.run import Cause, Outcome, Report, Run, RunId
+
+BEGAN = datetime(2026, 11, 22, tzinfo=UTC)
+SHARES = {
+    "github": (Report(updated=20_000, unchanged=80_000, calls=21_000, saved=1), 1_000),
+    "codeforces": (Report(unchanged=9_999, failed=1, calls=143, failures={"not_found": 1}), 0),
+    "geeksforgeeks": (
+        Report(created=9_000, failed=1_000, calls=10_000, failures={"not_found": 1_000}),
+        0,
+    ),
+}
+LINES = [
+    "613.2 = skill 282.1 + volume 331.1",
+    "volume 331.1 = 400 x ln(1 + 958) / ln(1 + 4000), 958 = 1 x 220 easy + 2 x 181 medium",
+]
+EXAMPLE = {
+    "key": "user-27",
+    "score": {"total": 613.2, "arithmetic": "613.2 = 613.2 leetcode + 0.0 geeksforgeeks"},
+    "accounts": [
+        {"platform": "github", "score": None},
+        {"platform": "leetcode", "score": {"score": 613.2, "arithmetic": LINES}},
+    ],
+}
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage(
+        plan=DemoPlan(users=100_000, seed=1, stays=False),
+        config=cast("Config", None),
+        log_dir=Path("/tmp/logs"),  # noqa: S108 - a name, nothing is written there
+        coders=10_000,
+        limits={
+            "github": (parse_rate("1000/s"), parse_rate("500000/h")),
+            **{name: (parse_rate("6000/min"),) for name in [*SHARES][1:]},
+        },
+    )
+
+
+@pytest.fixture
+def report(stage: Stage) -> DemoReport:
+    run = Run(
+        id=RunId(1),
+        job="profiles-main",
+        kind="profiles",
+        cause=Cause.MANUAL,
+        outcome=Outcome.PARTIAL,
+        claimed_at=BEGAN,
+        started_at=BEGAN,
+        finished_at=BEGAN + timedelta(seconds=2),
+        report=sum((each for each, _ in SHARES.values()), Report()),
+    )
+    shares = [
+        Share(platform=name, expected=each, report=each, seen=Seen(requests=each.calls, sweeps=n))
+        for name, (each, n) in SHARES.items()
+    ]
+    return DemoReport(
+        stage=stage,
+        passes=(Pass(name="second pass", runs=(run,), shares=tuple(shares)),),
+        scores=Scores(totals={"user-27": 613.2}, expected={}, unrated=0, example=EXAMPLE),
+        most_in_a_minute={"github": 21_000},
+        mismatches=(),
+    )
+
+
+def test_nothing_is_wider_than_a_terminal(stage: Stage, report: DemoReport) -> None:
+    lines = [*beginning(stage), *summary(report)]
+
+    assert [line for line in lines if len(line) > 79] == []
+
+
+def test_limits_are_told_with_their_factor(stage: Stage) -> None:
+    told = " ".join(line.strip() for line in beginning(stage))
+
+    assert "limits scaled x100: github 1,000/s and 500,000/h, codeforces 6,000/min" in told
+
+
+def test_table_has_a_row_for_each_platform_and_one_for_all(report: DemoReport) -> None:
+    lines = list(summary(report))
+
+    assert [line.split() for line in lines[1:5]] == [
+        ["github", "100,000", "0", "20,000", "80,000", "0", "21,000", "0"],
+        ["codeforces", "10,000", "0", "0", "9,999", "1", "143", "0"],
+        ["geeksforgeeks", "10,000", "9,000", "0", "0", "1,000", "10,000", "0"],
+        ["all", "120,000", "9,000", "20,000", "89,999", "1,001", "31,143", "0"],
+    ]
+    assert lines[5] == "not_found: geeksforgeeks 1,000, codeforces 1"
+
+
+def test_a_score_can_be_done_again_by_hand(report: DemoReport) -> None:
+    told = " ".join(line.strip() for line in summary(report))
+
+    assert "user-27: 613.2 = 613.2 leetcode + 0.0 geeksforgeeks" in told
+    assert f"leetcode       {LINES[0]} {LINES[1]}" in told
+
+
+def test_numbers_that_do_not_add_up_are_not_called_right(report: DemoReport) -> None:
+    wrong = DemoReport(
+        **{name: getattr(report, name) for name in ("stage", "passes", "scores")},
+        most_in_a_minute={},
+        mismatches=("second pass, github: updated is 2 instead of 1",),
+    )
+
+    assert "Both sides' numbers add up." in list(summary(report))
+    assert "Both sides' numbers add up." not in list(summary(wrong))
+
+
+def test_json_carries_the_same(report: DemoReport) -> None:
+    told: dict[str, Any] = answer(report)
+
+    share = told["passes"][0]["platforms"]["github"]
+    assert (share["updated"], share["stand_in"]["sweeps"]) == (20_000, 1_000)
+    assert told["passes"][0]["seen"] == 120_000
+    assert told["scores"]["totals"] == {"user-27": 613.2}
+    assert told["limits"]["github"] == ["1000/s", "500000/h"]
