@@ -101,10 +101,11 @@ def progress_in_words(parts: Iterable[Mapping[str, Any]]) -> str:
     done, total = (sum(int(part[name]) for part in told) for name in ("done", "total"))
     failed = sum(int(part["failed"]) for part in told)
     # One that waits has no forecast, and the whole is not done before it is.
-    etas = [part.get("eta_seconds") for part in told if part["done"] < part["total"]]
+    under_way = [part for part in told if part["done"] < part["total"]]
+    etas = [part["eta_seconds"] for part in under_way if part.get("eta_seconds") is not None]
     words = [f"{done * 100 // total} %" if total else "", f"{done:,}/{total:,}"]
     words += [f"{failed:,} failed"] if failed else []
-    words += [f"eta {in_words(max(etas))}"] if etas and None not in etas else []
+    words += [f"eta {in_words(max(etas))}"] if etas and len(etas) == len(under_way) else []
     words += [f"waits for {part['waits_for']}" for part in told if part.get("waits_for")]
     return "  ".join(word for word in words if word)
 
