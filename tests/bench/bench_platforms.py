@@ -5,8 +5,8 @@
 Platforms must not wait for each other: a run over all of them takes as long as the slowest one
 takes alone. One syncd with a PostgreSQL of its own, every stand-in a process with 20 ms of latency,
 and the limits that syncd has by itself, so many times faster (and those of the stand-ins with
-them), so that limits and not the CPU decide: 250 users and 30 times faster make twenty seconds of
-ten minutes. A first run fills the tables; then six runs, one platform each, and one of all six take
+them), so that limits and not the CPU decide: 250 users and 30 times faster make 17 seconds of eight
+minutes. A first run fills the tables; then six runs, one platform each, and one of all six take
 turns. The table shows medians: requests, seconds alone and in the run of all, until the last of its
 accounts was stored, and their ratio. What exceeded a stand-in's limits is told.
 """

@@ -5,7 +5,7 @@ Limits are everywhere the same number of times wider than what is documented and
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -96,10 +96,10 @@ class CodingSites:
         return {name: times for name, times in counted.items() if times}
 
     @asynccontextmanager
-    async def served(self, names: Collection[str] = SITES) -> AsyncIterator[None]:
+    async def served(self) -> AsyncIterator[None]:
         """Serve the sites here as long as the context lasts."""
         async with AsyncExitStack() as stack:
-            for name in names:
+            for name in SITES:
                 self._urls[name] = await stack.enter_async_context(serve(self[name]))
             yield
 

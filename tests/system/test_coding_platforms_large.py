@@ -140,7 +140,7 @@ def town(external_daemon: Start) -> Towns:
     async def start(users: int) -> AsyncIterator[Town]:
         sites = CodingSites(users, scale=SCALE)
         async with sites.served(), external_daemon(None, sites.tables()) as daemon:
-            daemon.patience_seconds = 300
+            daemon.patience_seconds = 600
             town = Town(daemon, sites)
             await town.link()
             yield town
@@ -148,7 +148,7 @@ def town(external_daemon: Start) -> Towns:
     return start
 
 
-SIZES = [100, pytest.param(2_000, marks=[pytest.mark.full, pytest.mark.timeout(900)])]
+SIZES = [100, pytest.param(2_000, marks=[pytest.mark.full, pytest.mark.timeout(1_800)])]
 
 
 @pytest.mark.parametrize("users", SIZES)
