@@ -22,6 +22,7 @@ from syncd.outbound.credentials import Credential
 from syncd.outbound.reader import Expects, excerpt
 from syncd.outbound.request import Request
 from syncd.platforms.base import Platform
+from syncd.platforms.codeforces_batch import Batch, Found, Witness, has_handle
 from syncd.platforms.shape import BROWSER, Shape, blocked, is_same_handle, judge_site
 
 MOST_HANDLES = 70
@@ -30,13 +31,13 @@ _LIMITED = "call limit exceeded"
 # A page that sets the cookie RCPC by script, and the ban of an address.
 _BANS = (b"rcpc=", b"temporarily blocked by administrator")
 _OWN_PAGE = re.compile(rb"<title>[^<]* - Codeforces</title>")
+_HOME = re.compile(r"(https?://[^/]+)?/")
 _UNKNOWN = re.compile(r"handles?: User with handle (\S+) not found")
 _SECRET = frozenset({"email", "vkId", "openId"})
 _VOLATILE = frozenset({"lastOnlineTimeSeconds", "friendOfCount"})
 _PLACEHOLDER = "no-title."
 # So many that fail alone, and it is not them.
 _HOPELESS = 5
-_Found = Fetched | Unchanged | ItemError
 
 
 class Codeforces(Platform):
@@ -67,13 +68,13 @@ class Codeforces(Platform):
             raise found
         return found
 
-    async def fetch_many(self, accounts: Sequence[Account]) -> Mapping[AccountId, _Found]:
+    async def fetch_many(self, accounts: Sequence[Account]) -> Mapping[AccountId, Found]:
         """Read profiles in one call, and in one more for each handle that nobody has now.
 
         Where one of them spoils a call that does not say which, half of them are asked for at a
         time, until too many have failed alone.
         """
-        found: dict[AccountId, _Found] = {}
+        found: dict[AccountId, Found] = {}
         groups, failed = [list(accounts)], 0
         while groups:
             batch = Batch(groups.pop())
@@ -110,23 +111,19 @@ class Codeforces(Platform):
         if not isinstance(rows, list) or len(rows) != len(handles):
             # No sample: what came tells of others.
             return BadPayload(f"cannot be read: codeforces tells not of {len(handles)} users")
-        # Told in the order asked. Another name than the one asked for needs the page as a witness;
-        # one row without it, and no other is believed.
-        told = {row["handle"].lower(): row for row in rows if _has_handle(row)}
-        is_believed = True
+        told = {row["handle"].lower(): row for row in rows if has_handle(row)}
+        witness = Witness(self._page_of, handles, rows)
         for handle, row in zip(handles, rows, strict=True):
             known = told.get(handle.lower())
-            if known is None and is_believed:
-                is_believed = _has_handle(row) and await self._new_handle(handle) == row["handle"]
-            is_right = known is not None or is_believed
+            is_right = known is not None or await witness.confirms(handle, row)
             for account in batch.asked.pop(handle.lower()):
                 batch.found[account.id] = _fetched(known or row, account, is_right)
         return None
 
     async def _look_after(self, batch: Batch, handle: str) -> None:
         """Ask for somebody under the handle they have now, or for nobody in their place."""
-        now = await self._new_handle(handle)
-        if now is None:
+        now = await self._page_of(handle)
+        if not now:
             batch.drop(handle, AccountNotFound("does not exist on codeforces"))
         elif is_same_handle(now, handle):
             # Who is declared gone must not have a page.
@@ -134,10 +131,10 @@ class Codeforces(Platform):
         else:
             batch.rename(handle, now)
 
-    async def _new_handle(self, handle: str) -> str | None:
+    async def _page_of(self, handle: str) -> str | None:
         """Return whose page the one of a handle is or leads to.
 
-        None where it leads nowhere, and where it is kept from us.
+        Empty where it leads to nobody, None where it is kept from us.
         """
         page = Request(
             segments=("profile", handle),
@@ -151,61 +148,11 @@ class Codeforces(Platform):
             return None
         if response.status == 200:
             return handle
-        path = response.headers.get("Location", "").partition("?")[0].rstrip("/")
-        before, _, name = path.rpartition("/")
-        return name if before.endswith("/profile") and Codeforces.accepts(name) else None
-
-
-class Batch:
-    """The accounts of one call: which are still asked for, and what came of the others.
-
-    Args:
-        accounts: whom to ask for.
-    """
-
-    def __init__(self, accounts: Sequence[Account]) -> None:
-        self.found: dict[AccountId, _Found] = {}
-        self.asked: dict[str, list[Account]] = {}
-        self._written: dict[str, str] = {}
-        for account in accounts:
-            self._add(account, account.handle)
-
-    def handles(self) -> list[str]:
-        """Return the handles to ask for, each once."""
-        return [self._written[key] for key in self.asked]
-
-    def accounts(self) -> list[Account]:
-        """Return who is still asked for."""
-        return [account for accounts in self.asked.values() for account in accounts]
-
-    def holds(self, handle: str) -> bool:
-        """Tell whether a handle is asked for."""
-        return handle.lower() in self.asked
-
-    def drop(self, handle: str, error: ItemError) -> None:
-        """Ask no more for a handle."""
-        for account in self.asked.pop(handle.lower()):
-            self._fail(account, error)
-
-    def rename(self, handle: str, now: str) -> None:
-        """Ask for the same people under another handle."""
-        for account in self.asked.pop(handle.lower()):
-            self._add(account, now)
-
-    def give_up(self, error: BadPayload) -> None:
-        """Let everybody who is still asked for fail."""
-        for handle in list(self.asked):
-            self.drop(handle, error)
-
-    def _fail(self, account: Account, error: ItemError) -> None:
-        own = type(error)(f"{account.handle!r} {error}")
-        own.sample = error.sample
-        self.found[account.id] = own
-
-    def _add(self, account: Account, handle: str) -> None:
-        key = handle.lower()
-        self._written.setdefault(key, handle)
-        self.asked.setdefault(key, []).append(account)
+        location = response.headers.get("Location", "")
+        before, _, name = location.partition("?")[0].rstrip("/").rpartition("/")
+        if before.endswith("/profile") and Codeforces.accepts(name):
+            return name
+        return "" if _HOME.fullmatch(location) else None
 
 
 def judge(response: Response) -> Verdict:
@@ -268,7 +215,7 @@ def to_profile(row: Any, account: Account) -> Profile:
     )
 
 
-def _fetched(row: Any, account: Account, is_witnessed: bool) -> _Found:
+def _fetched(row: Any, account: Account, is_witnessed: bool) -> Found:
     try:
         profile = to_profile(row, account)
         if not is_witnessed:
@@ -284,7 +231,3 @@ def _public(row: Any) -> Any:
     if not isinstance(row, dict):
         return row
     return {key: value for key, value in row.items() if key not in _SECRET}
-
-
-def _has_handle(row: Any) -> bool:
-    return isinstance(row, dict) and isinstance(row.get("handle"), str)

@@ -23,6 +23,7 @@ from syncd.platforms.base import Platform
 from syncd.platforms.shape import BROWSER, Shape, judge_site, sampled
 
 _MOST_MOVES = 2
+_SITE = ".geeksforgeeks.org"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _UNKNOWN_STATUS = frozenset({400, 404, 406})
 _UNKNOWN_WORDS = ("user not found", "valid user details")
@@ -67,7 +68,7 @@ class GeeksForGeeks(Platform):
         for _ in range(_MOST_MOVES + 1):
             response = await self.client.request(_question(handle))
             with sampled(response):
-                moved = moved_to(response, account)
+                moved = moved_to(response, account, self.client.base_url)
                 if moved is None:
                     return Fetched(profile=read_answer(response, account, handle))
                 handle = moved
@@ -95,11 +96,11 @@ def judge(response: Response) -> Verdict:
     return verdict
 
 
-def moved_to(response: Response, account: Account) -> str | None:
+def moved_to(response: Response, account: Account, base_url: str) -> str | None:
     """Return the handle that the user has now; None where the answer is about the one asked for.
 
     Raises:
-        BadPayload: it leads to no user.
+        BadPayload: it leads to no user of this site.
     """
     if response.status in _REDIRECTS:
         location: Any = response.headers.get("Location", "")
@@ -112,16 +113,19 @@ def moved_to(response: Response, account: Account) -> str | None:
         )
     else:
         return None
-    handle = _handle_in(location)
+    handle = _handle_in(location, base_url)
     if not GeeksForGeeks.accepts(handle):
         raise BadPayload(f"{account.handle!r}: geeksforgeeks redirects to no user")
     return handle
 
 
-def _handle_in(location: str) -> str:
+def _handle_in(location: str, base_url: str) -> str:
     try:
         url = urlsplit(location)
+        host = url.hostname or ""
     except ValueError:
+        return ""
+    if host not in {"", urlsplit(base_url).hostname} and not f".{host}".endswith(_SITE):
         return ""
     match = _USER.fullmatch(url.path)
     return match[1] if match else parse_qs(url.query).get("handle", [""])[0]

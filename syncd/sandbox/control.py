@@ -4,13 +4,14 @@
     GET  /_sandbox/credentials             how often each credential was asked with
     GET  /_sandbox/fetches                 how often each user was asked for, by index
     GET  /_sandbox/handles                 what each user is called now, by index
-    POST /_sandbox/change {"change": "rename", "index": 7, "login": "ada-new"}
+    POST /_sandbox/change {"change": "rename", "index": 7, "handle": "ada-new"}
     POST /_sandbox/change {"change": "fault", "fault": "server_error", "share": 0.1, "times": 5}
 
 `change` is a name of the stand-in's `changes` (of every one: `change`, `change_some`, `rename`,
 `vanish`, `restore`), or `fault` (one of `faults.FAULTS` or of its odd answers),
-`clear_faults`, `clear_counters`; the other keys are its arguments. The answer holds what it
-returned. A change that cannot be made answers 400 and its reason.
+`clear_faults`, `clear_counters`; the other keys are its arguments, by the names that the stand-in
+gives them (GitHub's `rename` calls the new handle `login`). The answer holds what it returned. A
+change that cannot be made answers 400 and its reason.
 """
 
 from __future__ import annotations

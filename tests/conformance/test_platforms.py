@@ -1,6 +1,7 @@
 """What every platform promises, asked of each one that is found, against its stand-in.
 
-A new platform is covered by being there: a file in syncd/platforms and one in syncd/sandbox.
+A new platform is covered by being there: a file in syncd/platforms and one in syncd/sandbox. Its
+folder of recorded answers, if it has one, is played by tests/integration/test_recorded_answers.py.
 """
 
 from __future__ import annotations

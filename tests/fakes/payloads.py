@@ -2,7 +2,8 @@
 
 `SYNCD_PAYLOADS` names the folder; without it, `shared/payloads` beside the checkout. A test over
 recorded files is parametrised with `load_index("github")` and says `record_property("payload",
-recorded.file)` at its end; as a plug-in (`pytest_plugins = ("fakes.payloads",)`) this module
+recorded.file)` at its end (and `"lines", "no lines yet"` where nobody wrote down what it comes to);
+as a plug-in (`pytest_plugins = ("fakes.payloads",)`) this module
 prints how many ran.
 """
 
@@ -43,6 +44,10 @@ class Recorded:
         """Whether it proves what the service sends."""
         return self.provenance.startswith("live-recorded")
 
+    @property
+    def platform(self) -> str:
+        return self.file.partition("/")[0]
+
     def json(self) -> Any:
         return json.loads(self.body)
 
@@ -61,14 +66,19 @@ def load_index(platform: str) -> list[Recorded]:
     Empty where the folder does not exist. A folder that exists and holds nothing for the platform
     is an error: tests over it would pass without having run.
     """
+    found = find_all(platform)
+    if not found and payload_dir().is_dir():
+        raise AssertionError(f"{payload_dir()} exists but holds no recorded answer of {platform}")
+    return found
+
+
+def find_all(platform: str) -> list[Recorded]:
+    """Return every recorded exchange of a platform of which there may be none."""
     folder = payload_dir()
     if not folder.is_dir():
         return []
     entries = json.loads((folder / "INDEX.json").read_text("utf-8"))
-    found = [_recorded(folder, entry) for entry in entries if _platform(entry) == platform]
-    if not found:
-        raise AssertionError(f"{folder} exists but holds no recorded answer of {platform}")
-    return found
+    return [_recorded(folder, entry) for entry in entries if _platform(entry) == platform]
 
 
 def find_recorded(file: str) -> Recorded:
@@ -84,16 +94,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [
         report for kind in ("passed", "failed") for report in _reports(terminalreporter, kind)
     ]
-    used = {
-        str(value)
-        for report in reports
-        for name, value in report.user_properties
-        if name == "payload"
-    }
+    said = [dict(report.user_properties) for report in reports]
+    used = {str(each["payload"]): each.get("lines", "") for each in said if "payload" in each}
     for platform in sorted({file.partition("/")[0] for file in used}):
         ran = sum(file.startswith(f"{platform}/") for file in used)
         known = len(load_index(platform))
-        terminalreporter.write_line(f"recorded answers of {platform}: {ran} of {known} ran")
+        remarks = {f", {used[file]}" for file in used if file.startswith(f"{platform}/")} - {", "}
+        terminalreporter.write_line(
+            f"recorded answers of {platform}: {ran} of {known} ran{''.join(remarks)}"
+        )
 
 
 def _reports(terminalreporter: pytest.TerminalReporter, kind: str) -> list[Any]:

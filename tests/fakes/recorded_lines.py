@@ -1,4 +1,7 @@
-"""The lines of the recorded answers of all coding platforms."""
+"""The lines of the recorded answers of all coding platforms.
+
+Of a platform that has none yet, every file is an answer to whom its address names.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
+from fakes.coding_sites import SITES
 from fakes.payloads import Recorded
+from fakes.platform_worlds import FOUND, STANDINS
 from fakes.recorded import HTML, Line, Made, Page, told
 
 from syncd.sandbox.answer import Answer
@@ -201,3 +206,21 @@ LINES: Mapping[str, Line] = MappingProxyType({
     }.items()
     for file, line in lines.items()
 })  # fmt: skip
+
+# The six are never without lines.
+LINED = {*SITES, *(file.partition("/")[0] for file in LINES)}
+
+
+def line_of(recorded: Recorded) -> Line | None:
+    """Return the line of a file; None where it lacks one that others of its platform have."""
+    if recorded.platform in LINED:
+        return LINES.get(recorded.file)
+    plugin, body = FOUND[recorded.platform], recorded.body.decode(errors="replace").lower()
+    address = urlsplit(recorded.path)
+    words = [value for values in parse_qs(address.query).values() for value in values]
+    words += [unquote(segment) for segment in reversed(address.path.split("/"))]
+    handles = [word for word in words if plugin.accepts(word)]
+    handles.sort(key=lambda handle: handle.lower() not in body)
+    return Line(
+        handle=handles[0] if handles else STANDINS[recorded.platform].make(7, 1).handle_of(0)
+    )

@@ -49,6 +49,7 @@ class Row:
     began_at: datetime | None = None
     ended_at: datetime | None = None
     origin: int = 0
+    claimed_at: datetime | None = None
 
 
 @dataclass
@@ -252,6 +253,18 @@ class Model:
             job.held_until = None
         job.line.clear()
 
+    def _replace_left(self) -> None:
+        """Let what died between its verdict and its beginning replace what it was to replace."""
+        for job in self.jobs.values():
+            ahead = [*(job.open[number] for number in job.ends), *job.line]
+            if len(ahead) != 2 or job.schedule.overlap is not Overlap.REPLACE:
+                continue
+            first, second = ahead
+            if not second.origin and first.claimed_at != second.claimed_at:
+                job.line.remove(second)
+                self._replace(job)
+                job.line.append(second)
+
     def write_due(self, *, is_start: bool = False) -> list[tuple[Job, Row]]:
         """Write down every verdict that is due; at a start all jobs are looked at together."""
         now, written = self.now, []
@@ -276,7 +289,7 @@ class Model:
 
     def _add(self, job: Job, row: Row) -> None:
         self._numbers += 1
-        row.number = self._numbers
+        row.number, row.claimed_at = self._numbers, self.now
         job.rows.append(row)
         if row.word in {"claimed", "beside", "replacing"}:
             job.open[row.number] = row
@@ -417,8 +430,10 @@ class Model:
         if died_in.startswith("recover"):
             return
         self._collect()
-        steps = ["last_of", "settle", "settled", "claim", "claimed", ""]
+        steps = ["verdicts", "settle", "settled", "claim", "claimed", ""]
         reached = steps.index(died_in)
+        if reached >= steps.index("settle"):
+            self._replace_left()
         if reached >= steps.index("settled"):
             self.settle()
         if reached == steps.index("claimed"):

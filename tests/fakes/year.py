@@ -32,7 +32,7 @@ from syncd.schedule.timetable import Every, Manual
 BEGIN = datetime(2026, 1, 1, 0, 0, 0, 137_911, tzinfo=UTC)
 DAY = 86_400.0
 _NAP = 60.0
-_FUSED = ("recover", "last_of", "settle", "claim")
+_FUSED = ("recover", "verdicts", "settle", "claim")
 _CRONS = (
     "0 * * * *",
     "*/20 * * * *",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
 from fakes.clock import START, FakeClock
 from fakes.platform_worlds import World, profile_of
 
-from syncd.errors import AccountNotFound, PlatformBlocked
+from syncd.errors import AccountNotFound, PlatformBlocked, PlatformDown
 from syncd.model.account import Account
 from syncd.platforms.base import Platform
 from syncd.platforms.codeforces import MOST_HANDLES, Codeforces
@@ -83,6 +84,29 @@ async def test_pages_that_are_kept_from_us_cost_nobody_but_who_is_looked_for(
 
     lost = [int(each) for each, what in found.items() if isinstance(what, AccountNotFound)]
     assert (lost, len(found)) == ([3], MOST_HANDLES)
+    assert platform.paused_until() is None
+
+
+@pytest.mark.parametrize("size", [MOST_HANDLES, 1], ids=["among others", "alone"])
+async def test_former_handle_that_is_answered_while_pages_are_kept_from_us(
+    platform: Platform, world: World, clock: FakeClock, size: int
+) -> None:
+    asked = full(world)[3 : 3 + size]
+    world.standin.changes()["rename"](3, "AdaNew")
+    world.standin.faults.add(faults.html(), path=PAGES)
+    rows = [{"handle": "AdaNew", "rating": 7}, *({"handle": each.handle} for each in asked[1:])]
+    body = json.dumps({"status": "OK", "result": rows})
+    world.standin.faults.add(faults.instead(body), path="/api/*")
+
+    if size == 1:
+        with pytest.raises(PlatformDown) as raised:
+            await clock.run(platform.fetch_many(asked))
+        assert raised.value.until is None
+    else:
+        found = await clock.run(platform.fetch_many(asked))
+        assert [profile_of(found[each.id]).handle for each in asked] == [
+            row["handle"] for row in rows
+        ]
     assert platform.paused_until() is None
 
 

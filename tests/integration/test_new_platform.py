@@ -59,6 +59,7 @@ class Trivia(Platform):
 
 CHECKOUT = Path(__file__).parents[2]
 DROPPED = CHECKOUT / "tests" / "data" / "new_platform"
+OVER_RECORDED = ("integration/test_recorded_answers.py", "integration/test_mangled_answers.py")
 
 
 class Game:
@@ -133,25 +134,67 @@ async def test_bug_in_the_file_ends_the_account_and_not_the_run(world: Syncing, 
     assert (await world.account("u2"))["raw"] is None
 
 
-async def test_conformance_suite_covers_a_new_platform_and_its_standin_unasked(
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "dropped.py").write_text(
+async def asked_of_it(folder: Path, dropped: Path, payloads: Path, *files: str) -> tuple[int, str]:
+    """Run what asks every platform about the one that was dropped in; return how it ended."""
+    (folder / "dropped.py").write_text(
         "import syncd.platforms, syncd.sandbox\n"
-        f"syncd.platforms.__path__.append({str(DROPPED / 'platforms')!r})\n"
+        f"syncd.platforms.__path__.append({str(dropped)!r})\n"
         f"syncd.sandbox.__path__.append({str(DROPPED / 'sandbox')!r})\n"
     )
-    found_on = os.pathsep.join([str(tmp_path), str(CHECKOUT / "tests"), str(CHECKOUT)])
+    found_on = os.pathsep.join([str(folder), str(CHECKOUT / "tests"), str(CHECKOUT)])
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pytest", "-q", "-p", "dropped", "-p", "no:cacheprovider"),
-        *(str(CHECKOUT / "tests/conformance"), "-k", "trivia"),
+        *(sys.executable, "-m", "pytest", "-q", "-rs", "-p", "dropped", "-p", "no:cacheprovider"),
+        *(str(CHECKOUT / "tests" / file) for file in files),
+        *("-k", "trivia"),
         cwd=CHECKOUT,
-        env={**os.environ, "PYTHONPATH": found_on},
+        env={**os.environ, "PYTHONPATH": found_on, "SYNCD_PAYLOADS": str(payloads)},
         stdout=PIPE,
     )
     told, _ = await process.communicate()
+    return process.returncode or 0, told.decode()
 
-    assert process.returncode == 0, told.decode()
-    counted = re.search(r"(\d+) passed", told.decode())
+
+async def test_conformance_suite_covers_a_new_platform_and_its_standin_unasked(
+    tmp_path: Path,
+) -> None:
+    code, told = await asked_of_it(tmp_path, DROPPED / "platforms", tmp_path, "conformance")
+
+    assert code == 0, told
+    counted = re.search(r"(\d+) passed", told)
     assert counted is not None
     assert int(counted[1]) > 50
+
+
+async def test_folder_of_recorded_answers_is_played_without_a_line_about_it(tmp_path: Path) -> None:
+    code, told = await asked_of_it(
+        tmp_path, DROPPED / "platforms", DROPPED / "payloads", *OVER_RECORDED
+    )
+
+    assert code == 0, told
+    assert "recorded answers of trivia: 3 of 3 ran, no lines yet" in told
+
+
+async def test_number_that_stands_in_no_recorded_answer_is_noticed_without_a_line(
+    tmp_path: Path,
+) -> None:
+    text = (DROPPED / "platforms" / "trivia.py").read_text()
+    (tmp_path / "platforms").mkdir()
+    (tmp_path / "platforms" / "trivia.py").write_text(
+        text.replace('player.needed_count("solved")', '41 + player.needed_count("solved")')
+    )
+
+    code, told = await asked_of_it(
+        tmp_path, tmp_path / "platforms", DROPPED / "payloads", OVER_RECORDED[0]
+    )
+
+    assert code == 1, told
+    assert "stored solved 48, which does not stand in trivia/player_ada_200.json" in told
+
+
+async def test_platform_without_recorded_answers_is_passed_over_by_name(tmp_path: Path) -> None:
+    (tmp_path / "INDEX.json").write_text("[]")
+
+    code, told = await asked_of_it(tmp_path, DROPPED / "platforms", tmp_path, *OVER_RECORDED)
+
+    assert code == 0, told
+    assert told.count("no recorded answers of trivia") == 2

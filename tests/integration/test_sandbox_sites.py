@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
@@ -11,9 +12,11 @@ from typing import Any
 import aiohttp
 import pytest
 from fakes.clock import FakeClock
+from fakes.coding_sites import SITES
 from fakes.payloads import find_recorded
 from fakes.platform_worlds import STANDINS
 
+from syncd.sandbox import control
 from syncd.sandbox.codeforces import CodeforcesStandIn
 from syncd.sandbox.leetcode import LeetCodeStandIn
 from syncd.sandbox.server import serve
@@ -197,6 +200,19 @@ async def test_every_standin_runs_as_a_process_of_its_own_and_is_steered(name: s
     assert (after[3], after[:3]) == ("newname", handles[:3])
     assert {each.status for each in odd} <= {200}
     assert unknown.status == 400
+
+
+@pytest.mark.parametrize("name", SITES)
+async def test_examples_of_the_control_work_as_they_are_written(name: str) -> None:
+    written = re.findall(r"POST (/_sandbox/\w+) (\{.*\})", control.__doc__ or "")
+    standin = STANDINS[name].make(7, 20)
+
+    async with serve(control.Controlled(standin)) as url, aiohttp.ClientSession(url) as session:
+        answers = [await session.post(path, data=example) for path, example in written]
+        told = [await answer.text() for answer in answers]
+
+    assert [answer.status for answer in answers] == [200] * 2, told
+    assert standin.handle_of(7) == "ada-new"
 
 
 def renamed(name: str) -> dict[str, str]:

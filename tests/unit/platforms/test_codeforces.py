@@ -14,6 +14,7 @@ from syncd.errors import (
     BadPayload,
     ItemError,
     PlatformBlocked,
+    PlatformDown,
     RateLimited,
     SyncdError,
 )
@@ -217,6 +218,50 @@ async def test_name_of_another_without_a_witness_is_the_wrong_account() -> None:
 
     assert await asked(service, "Ada", "Bo", "Chi") == ["WrongAccount", "Bo", "WrongAccount"]
     assert service.paged == ["Ada"]
+
+
+@pytest.mark.parametrize("page", [BLOCKED, "/enter?back=%2Fprofile%2FAda", answer(302)])
+async def test_place_among_the_others_tells_who_was_renamed_while_pages_are_kept_from_us(
+    page: Any,
+) -> None:
+    service = Service("Bo", "Di", pages={"Ada": page, "Chi": page})
+    service.rows |= {"ada": {"handle": "AdaNew"}, "chi": {"handle": "ChiNew"}}
+
+    assert await asked(service, "Ada", "Bo", "Chi", "Di") == ["AdaNew", "Bo", "ChiNew", "Di"]
+    assert service.paged == ["Ada"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        (["Eve", "Chi", "Bo"], ["WrongAccount", "Bo", "Chi"]),
+        (["Bo", "Bo", "Chi"], ["WrongAccount", "Bo", "Chi"]),
+        (["Eve", "eve", "Chi"], ["WrongAccount", "WrongAccount", "Chi"]),
+        (["Eve", None, "Chi"], ["Eve", "BadPayload", "Chi"]),
+    ],
+    ids=["out of order", "one of the others", "one for two", "one that tells nothing"],
+)
+async def test_place_is_believed_only_where_all_others_stand_in_theirs(
+    rows: list[str | None], found: list[str]
+) -> None:
+    service = Service(pages={"Ada": BLOCKED, "Bo": BLOCKED})
+    handles = ("ada", "bo", "chi")
+    service.rows = {key: {"handle": row} for key, row in zip(handles, rows, strict=True)}
+
+    assert await asked(service, "Ada", "Bo", "Chi") == found
+
+
+@pytest.mark.parametrize("others", [(), ("Bo",)])
+async def test_new_name_with_nobody_to_know_the_order_by_is_a_failure_that_may_pass(
+    others: tuple[str, ...],
+) -> None:
+    service = Service(pages=dict.fromkeys(("Ada", "Bo"), BLOCKED))
+    service.rows |= {"ada": {"handle": "AdaNew"}, "bo": {"handle": "BoNew"}}
+
+    with pytest.raises(PlatformDown, match="whether 'Ada' is called 'AdaNew' now") as raised:
+        await asked(service, "Ada", *others)
+
+    assert raised.value.until is None
 
 
 async def test_error_of_one_is_raised_where_one_is_asked_for(account: Account) -> None:

@@ -12,6 +12,7 @@ from syncd.outbound.credentials import Credential
 from syncd.outbound.gate import Limits
 from syncd.platforms.geeksforgeeks import GeeksForGeeks, judge, moved_to, read_answer, to_profile
 
+BASE = "http://127.0.0.1:8080"
 DATA = {"name": "Ada", "total_problems_solved": 342, "institute_rank": "7", "score": 850}
 
 
@@ -78,13 +79,15 @@ def test_any_other_failure_makes_nobody_unknown(account: Account, response: Resp
         answer(307, Location="/api-get/user-profile-info/?handle=bo"),
         answer(307, Location="https://www.geeksforgeeks.org/user/bo/"),
         answer(308, Location="https://www.geeksforgeeks.org/profile/bo?tab=activity"),
+        answer(308, Location="https://auth.geeksforgeeks.org/user/bo"),
+        answer(307, Location="http://127.0.0.1:8080/user/bo/"),
         answer(200, {"pageProps": {
             "__N_REDIRECT": "https://www.geeksforgeeks.org/user/bo/", "__N_REDIRECT_STATUS": 307,
         }}),
     ],
 )  # fmt: skip
 def test_redirect_tells_the_new_handle(account: Account, response: Response) -> None:
-    assert moved_to(response, account) == "bo"
+    assert moved_to(response, account, BASE) == "bo"
 
 
 @pytest.mark.parametrize(
@@ -93,6 +96,10 @@ def test_redirect_tells_the_new_handle(account: Account, response: Response) -> 
         answer(307),
         answer(307, Location="https://www.geeksforgeeks.org/"),
         answer(307, Location="http://["),
+        answer(307, Location="https://elsewhere.example/user/bo/"),
+        answer(307, Location="//elsewhere.example/api-get/user-profile-info/?handle=bo"),
+        answer(307, Location="https://notgeeksforgeeks.org/user/bo/"),
+        answer(200, {"pageProps": {"__N_REDIRECT": "https://elsewhere.example/user/bo/"}}),
         answer(307, Location="/?handle=a%2Fb"),
         answer(200, {"pageProps": {}}),
         answer(200, {"pageProps": {"__N_REDIRECT": 7}}),
@@ -100,7 +107,7 @@ def test_redirect_tells_the_new_handle(account: Account, response: Response) -> 
 )
 def test_redirect_to_no_user_is_an_error(account: Account, response: Response) -> None:
     with pytest.raises(BadPayload):
-        moved_to(response, account)
+        moved_to(response, account, BASE)
 
 
 @pytest.mark.parametrize(
