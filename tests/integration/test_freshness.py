@@ -362,12 +362,12 @@ async def test_the_commands_show_it_readably(
         ["ok", "ada", "github", login],
     ]
     assert lines[2] == "state   followed"
-    assert (
-        lines[3]
-        == f"fresh   2026-01-01 00:00 by run {run}, 0.0 s old, younger than the 13 h 0 m promised"
-    )
-    assert lines[5] == f"next    asked again with the run at {NEXT} (in 1 h 0 m)"
-    assert lines[7].split() == ["2026-01-01", "00:00", str(run), "sync", "manual", "created", "-"]
+    assert lines[3:5] == [
+        f"fresh   2026-01-01 00:00 by run {run}, 0.0 s old, younger than the 13 h 0 m",
+        "          promised",
+    ]
+    assert lines[6] == f"next    asked again with the run at {NEXT} (in 1 h 0 m)"
+    assert lines[8].split() == ["2026-01-01", "00:00", str(run), "sync", "manual", "created", "-"]
 
 
 async def test_stale_ends_with_4_when_something_is_older_than_promised(
