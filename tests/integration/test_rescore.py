@@ -199,6 +199,19 @@ async def test_why_of_who_has_no_score_invents_none(
     assert "no part: no good answer so far" in written
 
 
+async def test_why_of_a_gone_account_says_that_it_is_gone_and_nothing_else(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await world.fetch("UPDATE accounts SET state = 'gone', state_since = now() RETURNING id")
+    await world.syncd("rescore")
+    capsys.readouterr()
+
+    await world.syncd("why", "ada", "--json")
+
+    [account] = json.loads(capsys.readouterr().out)["accounts"]
+    assert account["score"]["arithmetic"] == ["no part: the account is gone"]
+
+
 async def test_a_reload_with_other_parameters_computes_everybody_again_without_a_fetch(
     world: World, standin: GitHubStandIn
 ) -> None:
