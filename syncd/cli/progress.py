@@ -100,8 +100,8 @@ class _Lines:
 
     def _is_worth_a_line(self, platform: str, told: Told) -> bool:
         since = self._clock.monotonic() - self._written_at.get(platform, float("-inf"))
-        has_ended = told["done"] >= told["total"]
-        return since >= _EVERY_SECONDS or has_ended or self._waits[platform] != _wait(told)
+        is_news = _has_ended(told) or self._waits.get(platform) != _wait(told)
+        return is_news or since >= _EVERY_SECONDS
 
     def close(self) -> None:
         """Write what is left to be told."""
@@ -111,10 +111,11 @@ class _Lines:
 
     def _say(self, platform: str, told: Told) -> None:
         """Write a line, unless it is the platform's last one again."""
-        line = _line(told)
-        if self._last.get(platform) != line:
-            self._last[platform] = line
-            self._console.say(line)
+        # Of a platform that is done the rate falls by itself, which is no news.
+        news = _line({**told, "rate": 0} if _has_ended(told) else told)
+        if self._last.get(platform) != news:
+            self._last[platform] = news
+            self._console.say(_line(told))
 
 
 class _Bars:
@@ -153,6 +154,10 @@ class _Bars:
     def close(self) -> None:
         """Stop drawing."""
         self._progress.stop()
+
+
+def _has_ended(told: Told) -> bool:
+    return bool(told["done"] >= told["total"])
 
 
 def _wait(told: Told) -> str:

@@ -72,6 +72,7 @@ async def test_a_platform_that_is_done_says_so_while_others_go_on(
         view.update(told(10, platform="codechef"))
         view.update(told(10))
         view.update(told(1000, eta_seconds=None))
+        view.update(told(1000, eta_seconds=None, rate=9.8))
         written = capsys.readouterr().err.splitlines()
 
     assert written[2:] == ["github  1,000/1,000  failed 3  10.2/s"]
