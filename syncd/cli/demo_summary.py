@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from syncd.cli.words import counted, in_words, listed
+from syncd.cli.words import counted, in_words, listed, wrapped
 from syncd.model.run import Report
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from syncd.daemon.findings import Scores
     from syncd.daemon.stage import Stage
 
-_WIDTH = 79
 _COUNTS = ("seen", "created", "updated", "unchanged", "failed", "calls")
 _HEADING = ("users", "created", "updated", "unchanged", "failed", "requests", "refused")
 _HIGHEST = 5
@@ -57,11 +55,6 @@ def summary(report: DemoReport) -> Iterator[str]:
     if not report.mismatches:
         yield "Both sides' numbers add up."
     yield f"Logs: {report.stage.log_dir}"
-
-
-def wrapped(text: str, indent: str) -> list[str]:
-    """Break a text into lines that fit, the later ones indented."""
-    return textwrap.wrap(text, _WIDTH, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _pass_table(played: Pass) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from types import TracebackType
@@ -15,7 +16,9 @@ from syncd.telemetry.render import escape
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-_EVERY_SECONDS = 1.0
+_EVERY_SECONDS = 10.0
+# What a run under way waits for all the time, one after the other: its own limits.
+_ORDINARY_WAITS = (" bucket: ", " slots: ")
 
 Told = Mapping[str, Any]
 """What `run.progressed` tells: `platform done total report rate eta_seconds waits_for`."""
@@ -73,7 +76,10 @@ def summary(run: Mapping[str, Any]) -> str:
 
 
 class _Lines:
-    """Plain lines: at most one a second and platform, and the last one in any case."""
+    """Plain lines: one each ten seconds and platform at most.
+
+    The last one is written in any case, and at once what is new about what a platform waits for.
+    """
 
     def __init__(self, console: Console, clock: Clock) -> None:
         self._console = console
@@ -81,14 +87,21 @@ class _Lines:
         self._written_at: dict[str, float] = {}
         self._latest: dict[str, Told] = {}
         self._last: dict[str, str] = {}
+        self._waits: dict[str, str] = {}
 
     def update(self, told: Told) -> None:
         """Write a line, or keep it for later."""
-        platform, now = str(told["platform"]), self._clock.monotonic()
+        platform = str(told["platform"])
         self._latest[platform] = told
-        if now - self._written_at.get(platform, -_EVERY_SECONDS) >= _EVERY_SECONDS:
-            self._written_at[platform] = now
+        if self._is_worth_a_line(platform, told):
+            self._written_at[platform] = self._clock.monotonic()
+            self._waits[platform] = _wait(told)
             self._say(platform, self._latest.pop(platform))
+
+    def _is_worth_a_line(self, platform: str, told: Told) -> bool:
+        since = self._clock.monotonic() - self._written_at.get(platform, float("-inf"))
+        is_news = _has_ended(told) or self._waits.get(platform) != _wait(told)
+        return is_news or since >= _EVERY_SECONDS
 
     def close(self) -> None:
         """Write what is left to be told."""
@@ -98,10 +111,11 @@ class _Lines:
 
     def _say(self, platform: str, told: Told) -> None:
         """Write a line, unless it is the platform's last one again."""
-        line = _line(told)
-        if self._last.get(platform) != line:
-            self._last[platform] = line
-            self._console.say(line)
+        # Of a platform that is done the rate falls by itself, which is no news.
+        news = _line({**told, "rate": 0} if _has_ended(told) else told)
+        if self._last.get(platform) != news:
+            self._last[platform] = news
+            self._console.say(_line(told))
 
 
 class _Bars:
@@ -140,6 +154,17 @@ class _Bars:
     def close(self) -> None:
         """Stop drawing."""
         self._progress.stop()
+
+
+def _has_ended(told: Told) -> bool:
+    return bool(told["done"] >= told["total"])
+
+
+def _wait(told: Told) -> str:
+    """Return what a platform waits for, the same as long as only numbers in it change."""
+    words = str(told["waits_for"])
+    is_ordinary = any(ordinary in words for ordinary in _ORDINARY_WAITS)
+    return "" if is_ordinary else re.sub(r"[\d.,:]+", "#", words)
 
 
 def _line(told: Told) -> str:

@@ -1,4 +1,4 @@
-"""What a run came to on each platform, as a table."""
+"""What a run came to on each platform, as a table that fits on 80 columns."""
 
 from __future__ import annotations
 
@@ -6,21 +6,35 @@ from collections.abc import Mapping
 from typing import Any
 
 from syncd.cli.console import Console
-from syncd.cli.words import NONE, in_words, listed, share_in_words
+from syncd.cli.words import NONE, in_words, listed, share_in_words, wrapped
 
-_HEADING = (
-    *("PLATFORM", "USERS", "PROFILES", "CREATED", "UPDATED", "UNCHANGED", "FAILURES", "SUCCESS"),
-    *("MEAN", "CALLS", "CAUSES"),
-)
-_COUNTS = ("users", "profiles", "created", "updated", "unchanged", "failed")
+_HEADING = (*("PLATFORM", "USERS", "NEW", "UPDATED", "SAME", "FAILED", "SUCCESS", "MEAN", "CALLS"),)
+Shares = Mapping[str, Mapping[str, Any]]
+_COUNTS = ("users", "created", "updated", "unchanged", "failed")
 
 
 def show_shares(console: Console, run: Mapping[str, Any]) -> None:
-    """Show the table below what was shown before; nothing where no platform was asked."""
-    shares: Mapping[str, Mapping[str, Any]] = run.get("platforms") or {}
+    """Show the table below what was shown before; nothing where no platform was asked.
+
+    Why accounts failed stands below it, cause by cause.
+    """
+    shares: Shares = run.get("platforms") or {}
     if shares:
         console.show("")
         console.show_table([_HEADING, *(_row(name, share) for name, share in shares.items())])
+        for cause, counts in _causes(shares).items():
+            console.show(*wrapped(f"{cause}: {listed(counts)}", "  "))
+
+
+def _causes(shares: Shares) -> Mapping[str, Mapping[str, int]]:
+    """Return how often accounts failed for each cause, by platform; then who was left out."""
+    causes = sorted({cause for share in shares.values() for cause in share["failures"]})
+    found = {
+        cause: {name: share["failures"].get(cause, 0) for name, share in shares.items()}
+        for cause in causes
+    }
+    skipped = {name: share["skipped"] for name, share in shares.items()}
+    return found | {"skipped": skipped} if any(skipped.values()) else found
 
 
 def _row(name: str, share: Mapping[str, Any]) -> tuple[str, ...]:
@@ -30,7 +44,6 @@ def _row(name: str, share: Mapping[str, Any]) -> tuple[str, ...]:
         share_in_words(share["success_rate"]),
         _mean(share["mean_seconds"]),
         f"{share['calls']:,}",
-        listed(share["failures"]) or NONE,
     )
 
 

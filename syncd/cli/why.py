@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +11,7 @@ import click
 from syncd.cli.base import Command, Exit
 from syncd.cli.console import Console
 from syncd.cli.reach import connect
-from syncd.cli.words import NONE, distance, in_words, instant
+from syncd.cli.words import NONE, distance, in_words, instant, wrapped
 from syncd.web.client import Json, api_path
 
 
@@ -43,7 +43,7 @@ class Why(Command):
         if answer["score"]["total"] is not None or any(
             each["score"] for each in answer["accounts"]
         ):
-            console.show(f"score  {_score_in_words(answer['score'])}")
+            console.show(*wrapped(f"score  {_score_in_words(answer['score'])}", " " * 7))
         now = instant(answer["at"])
         assert now is not None  # the contract of the control port
         for account in answer["accounts"]:
@@ -55,10 +55,19 @@ class Why(Command):
 
 def _show(console: Console, account: Json, now: datetime) -> None:
     console.show("")
-    console.show_table(list(_facts(account, now)))
+    console.show_table(list(_in_lines(list(_facts(account, now)))))
     if account["attempts"]:
         header = ("AT", "RUN", "JOB", "CAUSE", "OUTCOME", "ERROR")
         console.show_table([header, *map(_attempt, account["attempts"])])
+
+
+def _in_lines(facts: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Break what is long into lines that fit; the label stands beside the first."""
+    taken = max(len(label) for label, _ in facts) + 2
+    for label, text in facts:
+        first, *rest = wrapped(text, "  ", taken)
+        yield label, first
+        yield from (("", line) for line in rest)
 
 
 def _facts(account: Json, now: datetime) -> Iterator[tuple[str, str]]:

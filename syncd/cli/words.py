@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
@@ -10,6 +11,7 @@ from zoneinfo import ZoneInfo
 NONE = "-"
 """What stands where nothing is known."""
 
+_WIDTH = 79
 _TALLIED = ("created", "updated", "unchanged", "deleted", "skipped", "failed")
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
@@ -108,6 +110,17 @@ def progress_in_words(parts: Iterable[Mapping[str, Any]]) -> str:
     words += [f"eta {in_words(max(etas))}"] if etas and len(etas) == len(under_way) else []
     words += [f"waits for {part['waits_for']}" for part in told if part.get("waits_for")]
     return "  ".join(word for word in words if word)
+
+
+def wrapped(text: str, indent: str, taken: int = 0) -> list[str]:
+    """Break a text into lines that fit on 80 columns, some of them taken; later ones indented."""
+    return textwrap.wrap(
+        text,
+        _WIDTH - taken,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def difference_in_words(difference: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from syncd.model.score import SKILL, VOLUME, Reason
 
 _Part = Mapping[str, Any]
 _Scale = Mapping[str, Any]
+_Account = Mapping[str, Any]
 
 
 def score_answer(score: Json | None) -> Json:
@@ -28,12 +29,14 @@ def score_answer(score: Json | None) -> Json:
     }
 
 
-def part_answer(score: Json | None, platform: str, *, counts: bool) -> Json | None:
-    """Return what a platform gives to a score, and how; None where it does not count."""
+def part_answer(score: Json | None, account: _Account, *, counts: bool) -> Json | None:
+    """Return what an account gives to a score, and how; None where its platform does not count."""
+    platform = account["platform"]
     part = ((score or {}).get("parts") or {}).get(platform)
     if part is None or score is None:
         is_due = bool(score and score["is_due"])
-        return {"score": None, "arithmetic": [_missing_in_words(is_due)]} if counts else None
+        missing = _missing_in_words(account, is_due=is_due)
+        return {"score": None, "arithmetic": [missing]} if counts else None
     scale = score["parameters"][platform]
     return {**part, "arithmetic": part_in_words(part, scale, is_due=score["is_due"])}
 
@@ -87,10 +90,17 @@ def _weighed_in_words(part: _Part, scale: _Scale) -> str:
     return f", {_number(part['measure'])} = {' + '.join(terms)}"
 
 
-def _missing_in_words(is_due: bool) -> str:
+def _missing_in_words(account: _Account, *, is_due: bool) -> str:
+    """Say why there is no part, what computing again would not change before what it would."""
+    if account["state"] == "gone":
+        return "no part: the account is gone"
+    if not account["has_answer"]:
+        return "no part: no good answer so far"
+    if account["state"] == "opted_out":
+        return "no part: nothing is computed of who opted out"
     if is_due:
         return "no part yet: is about to be computed"
-    return "no part: no good answer so far, gone, or without a number that counts"
+    return "no part: the answer holds no number that counts"
 
 
 def _total_in_words(score: Json) -> str:

@@ -63,9 +63,7 @@ class Inquiry:
             "accounts": [
                 {
                     **_account_answer(finder, row),
-                    "score": part_answer(
-                        score, row["platform"], counts=scores.counts(row["platform"])
-                    ),
+                    "score": part_answer(score, row, counts=scores.counts(row["platform"])),
                     "dead_letter": _letter_answer(letters.get((row["id"], row["kind"]))),
                     "attempts": _attempts_answer(row, recorded)[:attempts],
                 }

@@ -105,7 +105,9 @@ def holds(facts: Facts, now: datetime) -> list[str]:
     pauses = dict.fromkeys(reader.pause for reader in facts.readers if reader.pause is not None)
     found += [_pause_in_words(pause) for pause in pauses]
     if facts.state == "active" and facts.due_at is not None and facts.due_at > now:
-        found.append(f"no retry before {_instant(facts.due_at)}{_rest_in_words(facts)}")
+        # Only retries rest: a run at a fire time, or of a person, asks all the same.
+        others = "" if facts.retry_run is not None else "; other runs do not"
+        found.append(f"retries wait until {_instant(facts.due_at)}{_rest_in_words(facts)}{others}")
     return found
 
 

@@ -19,7 +19,7 @@ from syncd.jobs.fanout import Fanout
 from syncd.jobs.judgement import CONFIRM_APART
 from syncd.jobs.passes import pass_after_pass
 from syncd.jobs.progress import Progress
-from syncd.jobs.scoring import compute_scores
+from syncd.jobs.scoring import compute_meanwhile, compute_scores, computing_meanwhile
 from syncd.jobs.stop import StopReason
 from syncd.jobs.work import Budget, Work
 from syncd.model.run import Cause, Ending, Outcome, PlatformReport
@@ -107,8 +107,9 @@ class Profiles(JobKind[ProfilesOptions]):
             due=await accounts.count_due(selection),
             budget=Budget(None if limit is None else max(0, limit - seen)),
         )
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._sync(shared, name)) for name in selection.platforms]
+        names = selection.platforms
+        async with computing_meanwhile(context, names), asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._sync(shared, name)) for name in names]
         if context.stop.reason is not StopReason.DRAIN and (seen or shared.due):
             await _tell_shares(context)
         if not context.run.options.dry_run:
@@ -166,6 +167,8 @@ class Profiles(JobKind[ProfilesOptions]):
                 tasks = [
                     group.create_task(self._sync_as(shared, one, progress)) for one in platforms
                 ]
+            # Others may take hours yet.
+            await compute_meanwhile(context, [name])
         except* StoreUnavailable:
             progress.tell("PostgreSQL")
             raise

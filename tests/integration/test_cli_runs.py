@@ -41,16 +41,16 @@ SHARE = {
 
 def table_of(share: Mapping[str, Any]) -> list[str]:
     """What is shown of a run that asked GitHub alone."""
-    heading = "PLATFORM USERS PROFILES CREATED UPDATED UNCHANGED FAILURES SUCCESS"
-    counts = ["users", "profiles", "created", "updated", "unchanged", "failed"]
-    cells = [str(share[count]) for count in counts]
-    row = ["github", *cells, "66.7 %", "118 ms", str(share["calls"]), "not_found 1"]
-    words = [*heading.split(), "MEAN", "CALLS", "CAUSES"]
+    heading = "PLATFORM USERS NEW UPDATED SAME FAILED SUCCESS MEAN CALLS"
+    cells = [str(share[count]) for count in ("users", "created", "updated", "unchanged", "failed")]
+    row = ["github", *cells, "66.7 %", "118 ms", str(share["calls"])]
+    words = heading.split()
     widths = [max(map(len, column)) for column in zip(words, row, strict=True)]
-    return [
+    table = [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in (words, row)
     ]
+    return [*table, "not_found: github 1"]
 
 
 @pytest.fixture
@@ -249,6 +249,26 @@ async def test_one_run_is_shown_with_how_it_was_narrowed(
     assert rows["narrowed to"].strip() == "only ada; limit 5; full"
     assert rows["error"].strip() == "no token"
     assert rows["attempt"].strip() == "1, resumed 1 time"
+
+
+async def test_what_a_run_came_to_on_six_platforms_fits_on_80_columns(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["github", "atcoder", "codechef", "codeforces", "geeksforgeeks", "hackerrank"]
+    failures = {"not_found": 1_024, "schema_error": 17, "blocked": 3}
+    share = {**SHARE, "users": 100_000, "unchanged": 98_956, "failures": failures, "skipped": 2}
+    share |= {"failed": 1_044, "success_rate": 0.98956, "calls": 100_017}
+    daemon.service.started = {7: ended("partial", 7, platforms=dict.fromkeys(names, share))}
+
+    await daemon.syncd("show", "7")
+
+    lines = capsys.readouterr().out.splitlines()
+    table = lines[lines.index("") :]
+    assert max(map(len, table)) < 80
+    assert [line.split()[0] for line in table[2:8]] == names
+    shown = " ".join(" ".join(table).split())
+    assert "not_found: github 1,024, atcoder 1,024, codechef 1,024" in shown
+    assert "skipped: github 2, atcoder 2" in shown
 
 
 @pytest.mark.parametrize("command", ["show", "cancel"])

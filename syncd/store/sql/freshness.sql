@@ -55,7 +55,9 @@ SELECT users.key AS user_key, accounts.id, accounts.platform, accounts.handle, a
     sync_state.succeeded_at, NULLIF(sync_state.attempted_at, '-infinity') AS attempted_at,
     sync_state.due_at, sync_state.retry_run, COALESCE(sync_state.fail_streak, 0) AS fail_streak,
     COALESCE(sync_state.outcome, '') AS outcome, COALESCE(sync_state.error, '') AS error,
-    sync_state.credential, COALESCE(sync_state.succeeded_job, '') AS succeeded_job, fresh.id AS fresh_run, fresh.job AS fresh_job, fresh.cause AS fresh_cause
+    sync_state.credential, COALESCE(sync_state.succeeded_job, '') AS succeeded_job, fresh.id AS fresh_run,
+    fresh.job AS fresh_job, fresh.cause AS fresh_cause,
+    EXISTS (SELECT 1 FROM profiles WHERE profiles.account_id = accounts.id) AS has_answer
 FROM users
 JOIN accounts ON accounts.user_id = users.id
 LEFT JOIN unnest($2::text[], $3::text[]) AS wanted (kind, platform) ON wanted.platform = accounts.platform

@@ -206,7 +206,10 @@ def test_everything_that_holds_an_account_back_is_named_with_who_and_why() -> No
         "github asked syncd to wait until 2026-01-01 01:00 UTC (secondary limit)",
         "github-profiles is off",
         "github-profiles is paused until resumed by admin: moving house",
-        "no retry before 2026-01-01 01:00 UTC (2nd failure in a row rests 1 h)",
+        (
+            "retries wait until 2026-01-01 01:00 UTC (2nd failure in a row rests 1 h); "
+            "other runs do not"
+        ),
     ]
 
 
