@@ -62,10 +62,13 @@ def _show(console: Console, account: Json, now: datetime) -> None:
 
 
 def _in_lines(facts: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Break what is long into lines that fit; the label stands beside the first."""
+    """Break what is long into lines that fit; the label stands beside the first.
+
+    What names a command stays whole: somebody will copy it.
+    """
     taken = max(len(label) for label, _ in facts) + 2
     for label, text in facts:
-        first, *rest = wrapped(text, "  ", taken)
+        first, *rest = [text] if "`" in text else wrapped(text, "  ", taken)
         yield label, first
         yield from (("", line) for line in rest)
 
