@@ -232,7 +232,11 @@ def test_every_method_of_the_ledger_is_known_as_a_write_or_as_a_read() -> None:
     assert public_methods(AccountStore) == (
         ACCOUNT_WRITES.keys() | (READS & public_methods(AccountStore)) | {"claim"}
     )
-    assert public_methods(ScoreStore) == SCORE_WRITES.keys() | {"read", "find_failing"}
+    assert public_methods(ScoreStore) == SCORE_WRITES.keys() | {
+        "read",
+        "highest",
+        "find_failing",
+    }
 
 
 @pytest.mark.parametrize("name", WRITES)

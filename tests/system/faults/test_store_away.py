@@ -152,7 +152,11 @@ async def test_fire_at_which_the_database_was_down_has_its_row_when_it_is_back(
         daemon = world.daemon
         daemon.patience_seconds = every + down + 60
         await world.link()
-        told = (await daemon.get(f"/api/jobs/{JOB}"))["next_fire_time"]
+
+        async def next_fire_time() -> str | None:
+            return (await daemon.get(f"/api/jobs/{JOB}"))["next_fire_time"]
+
+        told = await until(next_fire_time, what="the scheduler to know when it fires")
         fire_time = datetime.fromisoformat(told)
         await line.cut()
 
