@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
+
+_TRIES = 5
 
 
 def faked_clock(start: str) -> dict[str, str]:
@@ -11,11 +14,19 @@ def faked_clock(start: str) -> dict[str, str]:
     The command itself would stand between us and the daemon, and keep its signals. Durations are
     as they are.
     """
-    shown = subprocess.run(
-        ["faketime", "-f", start, "printenv", "LD_PRELOAD"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    library = shown.stdout.strip()
-    return {"LD_PRELOAD": library, "FAKETIME": start, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    return {"LD_PRELOAD": _library(), "FAKETIME": start, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+
+@functools.cache
+def _library() -> str:
+    """Return what the command preloads.
+
+    It names shared memory by its process number and fails where one that was killed under that
+    number left some behind: the next has another number.
+    """
+    command = ["faketime", "-f", "+0", "printenv", "LD_PRELOAD"]
+    for _ in range(_TRIES):
+        shown = subprocess.run(command, capture_output=True, text=True, check=False)
+        if shown.returncode == 0:
+            return shown.stdout.strip()
+    raise AssertionError(f"faketime does not start: {shown.stderr.strip()}")

@@ -74,7 +74,8 @@ async def test_blocked_loop_is_told_with_its_stack_and_counted_and_pings_stop(
 async def test_stall_that_keeps_the_interpreter_is_counted_and_stands_on_standard_error(
     external_daemon: Start,
 ) -> None:
-    tables = mischief("keep_the_lock", seconds=25.0)
+    # A lease that ends meanwhile would let the run go on afterwards, and keep the lock again.
+    tables = {**mischief("keep_the_lock", seconds=12.0), "daemon": {"lease": "5m"}}
     async with external_daemon(None, tables, environ=with_mischief()) as daemon:
         await begin_mischief(daemon)
         await daemon.told("loop.stalled")
