@@ -122,7 +122,8 @@ class Codeforces(Platform):
 
     async def _look_after(self, batch: Batch, handle: str) -> None:
         """Ask for somebody under the handle they have now, or for nobody in their place."""
-        now = await self._page_of(handle)
+        now = None if batch.is_kept_from_pages else await self._page_of(handle)
+        batch.is_kept_from_pages = now is None
         if not now:
             batch.drop(handle, AccountNotFound("does not exist on codeforces"))
         elif is_same_handle(now, handle):

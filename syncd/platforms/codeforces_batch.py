@@ -21,6 +21,8 @@ class Batch:
     """
 
     def __init__(self, accounts: Sequence[Account]) -> None:
+        # Once a page was kept from us, no other is asked for.
+        self.is_kept_from_pages = False
         self.found: dict[AccountId, Found] = {}
         self.asked: dict[str, list[Account]] = {}
         self._written: dict[str, str] = {}

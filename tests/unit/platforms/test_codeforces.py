@@ -149,6 +149,14 @@ async def test_page_that_says_nothing_leaves_it_at_the_words_of_the_api(page: An
     assert await asked(service, "gone", "Ada") == ["AccountNotFound", "Ada"]
 
 
+async def test_pages_that_are_a_challenge_are_not_asked_for_again_and_again() -> None:
+    pages = dict.fromkeys(("Bo", "Cy", "Di"), BLOCKED)
+    service = Service("Ada", pages=pages)
+
+    assert await asked(service, "Bo", "Cy", "Di", "Ada") == [*["AccountNotFound"] * 3, "Ada"]
+    assert service.paged == ["Bo"]
+
+
 async def test_who_has_a_page_is_not_declared_gone() -> None:
     service = Service("Ada", pages={"odd": answer(body=PAGE)})
 
