@@ -71,6 +71,7 @@ async def test_every_fire_of_a_year_has_the_verdict_that_the_model_gives(seed: i
 
 
 @pytest.mark.full
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", range(201, 204))
 async def test_a_thousand_jobs_have_the_verdicts_that_the_model_gives(seed: int) -> None:
     assert await simulate(seed, jobs=1_000, days=3) > 20_000
