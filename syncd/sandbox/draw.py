@@ -33,3 +33,13 @@ class Draw:
     def pick(self, choices: Sequence[T]) -> T:
         """Choose one of `choices`, all equally likely."""
         return choices[self.below(len(choices))]
+
+
+def choose_some(size: int, share: float, *place: object) -> list[int]:
+    """Choose `share` (0 to 1) of the numbers below `size`; return them in order."""
+    chosen: set[int] = set()
+    wanted, tries = round(size * min(1.0, share)), 0
+    while len(chosen) < wanted:
+        chosen.add(Draw(*place, tries).below(size))
+        tries += 1
+    return sorted(chosen)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from syncd.errors import BadInput, NotKnown
-from syncd.sandbox.draw import Draw
+from syncd.sandbox.draw import Draw, choose_some
 from syncd.sandbox.person import BIOS, FIRST, NAMES
 
 NATURAL_INDEX = re.compile(r"([0-9]{1,9})$")
@@ -156,15 +156,10 @@ class Players:
 
     def change_some(self, share: float) -> list[int]:
         """Change `share` (0 to 1) of all; return whom, in order."""
-        wanted = round(self.size * min(1.0, share))
-        chosen: set[int] = set()
-        tries = 0
-        while len(chosen) < wanted:
-            chosen.add(Draw(self.seed, "some", len(self._changes), tries).below(self.size))
-            tries += 1
+        chosen = choose_some(self.size, share, self.seed, "some", len(self._changes))
         for index in chosen:
             self.change(index)
-        return sorted(chosen)
+        return chosen
 
     def rename(self, index: int, handle: str) -> None:
         """Give somebody another handle; the old one is free, and remembered as theirs.

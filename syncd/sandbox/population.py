@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from syncd.errors import BadInput, NotKnown
-from syncd.sandbox.draw import Draw
+from syncd.sandbox.draw import Draw, choose_some
 from syncd.sandbox.person import AccountType, Document, Person, natural_login, natural_type
 
 # A prime: multiplication by anything but 0 shuffles the ids below it without collisions, so that
@@ -121,15 +121,10 @@ class Population:
 
     def change_some(self, share: float) -> list[int]:
         """Move the followers of `share` (0 to 1) of the first `size`; return whose, in order."""
-        wanted = round(self.size * min(1.0, share))
-        chosen: set[int] = set()
-        tries = 0
-        while len(chosen) < wanted:
-            chosen.add(Draw(self.seed, "some", len(self._changes), tries).below(self.size))
-            tries += 1
+        chosen = choose_some(self.size, share, self.seed, "some", len(self._changes))
         for index in chosen:
             self.change(index)
-        return sorted(chosen)
+        return chosen
 
     def edit(self, index: int, fields: Mapping[str, Any]) -> None:
         """Overwrite or add keys of the profile; any JSON value, also an unlikely one."""
