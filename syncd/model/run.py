@@ -57,6 +57,9 @@ class RunOptions:
     `only` holds user keys, empty means all; `platform` empty means every platform of the job;
     `limit` caps the items; `full` asks again even where nothing seems due; a dry run calls the
     platforms and writes nothing.
+
+    `act` is what else than its usual work a job is asked to do ("rehydrate", "undo", "restore"),
+    `of` the run or the backup that this is about.
     """
 
     only: tuple[str, ...] = ()
@@ -64,6 +67,8 @@ class RunOptions:
     limit: int | None = None
     full: bool = False
     dry_run: bool = False
+    act: str = ""
+    of: int | None = None
 
 
 class Fire(NamedTuple):

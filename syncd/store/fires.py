@@ -184,4 +184,6 @@ def options_to_json(options: RunOptions) -> dict[str, Any]:
         "limit": options.limit,
         "full": options.full,
         "dry_run": options.dry_run,
+        "act": options.act,
+        "of": options.of,
     }

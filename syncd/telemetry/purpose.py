@@ -20,6 +20,7 @@ class Purpose(StrEnum):
     CRON = "cron"
     PROFILE_UPDATE = "profile-update"
     GITHUB = "github"
+    LEADERBOARD = "leaderboard"
     HTTP = "http"
     AUDIT = "audit"
 

@@ -141,8 +141,8 @@ LIMIT $3;
 
 -- name: last_runs
 -- The newest run of each job that was about everybody and did something (skipped fires are not work).
--- With $2 only those that tell how the job is: ended by themselves, no dry run, and not narrowed to a
--- platform or by a limit that was reached, unless every run of the job has that limit ($3).
+-- With $2 only those that tell how the job is: ended by themselves, no dry run and no other act than
+-- the job's own, and not narrowed to a platform or by a limit that was reached, unless every run of the job has that limit ($3).
 SELECT latest.id, latest.job, latest.kind, latest.cause, latest.outcome, latest.fire_time,
     latest.due_at, latest.fires_since, latest.origin, latest.retryable, latest.skip_reason, latest.options, latest.attempt, latest.resumed, latest.claimed_at,
     latest.started_at, latest.finished_at, latest.created, latest.updated, latest.unchanged,
@@ -155,6 +155,7 @@ CROSS JOIN LATERAL (
         AND jsonb_array_length(runs.options -> 'only') = 0
         AND (NOT $2 OR (runs.outcome IN ('succeeded', 'partial', 'failed', 'held', 'abandoned')
             AND NOT (runs.options ->> 'dry_run')::boolean AND runs.options ->> 'platform' = ''
+            AND COALESCE(runs.options ->> 'act', '') = ''
             AND (runs.options ->> 'limit' IS NULL OR (runs.options ->> 'limit')::bigint >= wanted.most
                 OR runs.seen < (runs.options ->> 'limit')::bigint)))
     ORDER BY runs.id DESC
