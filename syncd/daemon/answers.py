@@ -51,6 +51,7 @@ def run_answer(run: Run, progress: dict[str, RunProgressed], now: datetime) -> J
         "failures": dict(report.failures),
         "error": run.error,
         "hint": run.hint,
+        "retryable": run.retryable,
         "progress": {name: _progress(told) for name, told in progress.items()},
     }
 

@@ -102,6 +102,38 @@ class Service(Protocol):
     async def cancel(self, run_id: int) -> Json:
         """Ask a run to stop at its next item; cancelling a finished run changes nothing."""
 
+    async def ended_run(self, run_id: int, seconds: float) -> Json:
+        """Return a run once it has ended, or after so many seconds as it is then."""
+
+    def first_leaderboard(self) -> str:
+        """Name the first job of kind leaderboard.
+
+        Raises:
+            NotKnown: there is none.
+        """
+
+    async def leaderboard_service(self) -> Json:
+        """Return how the first leaderboard job stands, whatever does not answer.
+
+        Its keys are `job`, `enabled`, `is_stopped` (somebody paused the job, without an end),
+        `is_running` (it is on, not paused, and syncd fires) or else `why` not, `is_alive` (it runs,
+        and a syncd leads that fires it), `redis_connected`, `postgres_connected`, `synced_at`
+        (None: never, or not known) and `next_fire_time`.
+        """
+
+    async def leaderboard_counts(self) -> Json:
+        """Return how many users the first leaderboard job's table and boards have now.
+
+        `postgres_users` is a number, `boards` a number by board; None where one cannot be asked.
+        """
+
+    async def check_cache(self) -> None:
+        """Refuse what needs Redis while that does not answer.
+
+        Raises:
+            CacheUnavailable: saying why.
+        """
+
     async def platforms(self) -> list[Json]:
         """Return every platform with its limits and pauses."""
 

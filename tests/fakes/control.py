@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 from fakes.clock import FakeClock
+from fakes.memory_leaderboard import MemoryLeaderboard
 
 from syncd.errors import AlreadyRunning, ConsentWithdrawn, NotKnown, NotLeading, StoreUnavailable
 from syncd.model.account import UserEntry
@@ -27,10 +28,13 @@ TOKEN = "control-token-of-forty-three-characters-xyz"
 JOB = "github-profiles"
 
 
-class MemoryService:
+class MemoryService(MemoryLeaderboard):
     """Knows one job; every order it takes is written down in `orders`."""
 
+    leaderboard = JOB
+
     def __init__(self) -> None:
+        super().__init__()
         self.orders: list[tuple[Any, ...]] = []
         self.ready = (True, "")
         self.entries: dict[str, UserEntry] = {}
