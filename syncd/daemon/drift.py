@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 from syncd.daemon.answers import Json
-from syncd.model.leaderboard import Drift, PlanState
+from syncd.model.leaderboard import Drift, Plan, PlanState
 from syncd.store.drift import Followed
 from syncd.telemetry.readings import BoardReading, Values
 
@@ -15,21 +15,24 @@ KIND = "leaderboard"
 """The kind of the jobs that this is about, and where their answers tell of it."""
 
 
-def drift_answer(followed: Followed | None) -> Json | None:
-    """Describe how a table follows its boards; None before its job has run."""
+_OF_A_PLAN = (
+    *("id", "state", "deletes", "updates", "holds_updates", "base", "reasons", "is_hard"),
+    *("digest", "expires_at"),
+)
+
+
+def drift_answer(followed: Followed | None, plan: Plan | None) -> Json | None:
+    """Describe how a table follows its boards, and its open plan; None before its job has run."""
     if followed is None:
         return None
-    drift: Json = {} if followed.drift is None else asdict(followed.drift)
-    plan = None if followed.plan is None else asdict(followed.plan)
+    drift = {} if followed.drift is None else asdict(followed.drift)
     return {
         **drift,
         "is_measured": followed.drift is not None,
         "at": followed.at,
         "run": followed.run_id,
-        "reasons": followed.reasons,
-        "is_hard": followed.is_hard,
         "seconds": dict(followed.seconds),
-        "plan": plan,
+        "plan": None if plan is None else {name: getattr(plan, name) for name in _OF_A_PLAN},
     }
 
 

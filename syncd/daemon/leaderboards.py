@@ -20,6 +20,7 @@ from syncd.model.pause import PauseScope
 from syncd.model.run import Outcome
 from syncd.runs.job import Job
 from syncd.store.drift import DriftStore
+from syncd.store.plans import PlanStore
 from syncd.telemetry.events import Event, RunFinished
 
 _PATIENCE_SECONDS = 2.0
@@ -156,10 +157,12 @@ class LeaderboardDesk(ABC):
     async def tell_drift(self, *jobs: Json) -> None:
         """Put into jobs how their tables follow their boards; None where they have none."""
         names = [job["name"] for job in jobs if job["kind"] == KIND]
-        now = self._core.clock.now()
-        followed = await self._drift.followed(names, now) if names else {}
+        followed = await self._drift.followed(names) if names else {}
+        plans, now = PlanStore(self._core.database), self._core.clock.now()
+        open_plans = {name: await plans.open(name, now) for name in followed}
         for job in jobs:
-            job[KIND] = drift_answer(followed.get(job["name"]))
+            name = job["name"]
+            job[KIND] = drift_answer(followed.get(name), open_plans.get(name))
 
     @abstractmethod
     def is_ready(self) -> tuple[bool, str]:

@@ -136,14 +136,14 @@ class Scraper:
             fresh_shares=await self._store.fresh_shares(synced),
             last_successes=await self._store.last_successes(names),
             last_completed=await self._store.last_completed(names),
-            boards=await self._boards(now),
+            boards=await self._boards(),
         )
 
-    async def _boards(self, now: datetime) -> BoardReading:
+    async def _boards(self) -> BoardReading:
         """Measure the leaderboards; a board that its job does not have any more is left out."""
         jobs = [each.job for each in self._core.scheduler.schedules()]
         boards = {job.name: job.work.options.boards for job in jobs if job.kind == KIND}
-        found = await self._drift.followed(list(boards), now) if boards else {}
+        found = await self._drift.followed(list(boards)) if boards else {}
         return board_reading(found, boards)
 
     async def _letters(self, synced: Sequence[Synced]) -> Values:

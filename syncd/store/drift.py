@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from syncd.model.leaderboard import BoardDrift, Drift, PlanId, PlanState, Target
+from syncd.model.leaderboard import BoardDrift, Drift, Target
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Database, Row
 
@@ -15,34 +15,16 @@ _ANY_TABLE = "pomo_leaderboard"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenPlan:
-    """Deletions, and updates where `holds_updates`, that wait: for a person, or the next run."""
-
-    id: PlanId
-    state: PlanState
-    deletes: int
-    updates: int
-    holds_updates: bool
-    base: int
-    reasons: tuple[str, ...]
-    is_hard: bool
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Followed:
-    """A table and its boards; `drift` is as of `at`, by run `run_id`, None before the first one.
+    """A table and its boards; `drift` is as of `at`, by run `run_id`, None before there is any.
 
-    `reasons` and `is_hard` are the verdict of the newest run, `seconds` what its phases took.
+    `seconds` is what the phases of the newest run took.
     """
 
-    run_id: int | None
-    at: datetime | None
-    drift: Drift | None
-    reasons: tuple[str, ...] = ()
-    is_hard: bool = False
+    run_id: int | None = None
+    at: datetime | None = None
+    drift: Drift | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
-    plan: OpenPlan | None = None
 
 
 class DriftStore:
@@ -52,10 +34,10 @@ class DriftStore:
         self._database = database
         self._sql = load_blocks("drift")
 
-    async def followed(self, jobs: Sequence[str], now: datetime) -> dict[str, Followed]:
+    async def followed(self, jobs: Sequence[str]) -> dict[str, Followed]:
         """Return how things stand by job; one that never ran is left out."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(self._sql["followed"], list(jobs), now)
+            rows = await connection.fetch(self._sql["followed"], list(jobs))
         return {row["job"]: _followed(row) for row in rows}
 
     async def last_synced(self, job: str) -> datetime | None:
@@ -80,33 +62,14 @@ def _quoted(name: str) -> str:
 
 
 def _followed(row: Row) -> Followed:
-    numbers: Mapping[str, Any] = row["numbers"]
-    verdict = numbers.get("verdict") or {}
     return Followed(
         run_id=row["run_id"],
         at=row["at"],
         drift=None if row["drift"] is None else _drift(row["drift"]),
-        reasons=tuple(verdict.get("reasons", ())),
-        is_hard=bool(verdict.get("is_hard")),
-        seconds=numbers.get("seconds") or {},
-        plan=None if row["plan_id"] is None else _plan(row),
+        seconds=row["seconds"] or {},
     )
 
 
 def _drift(told: Mapping[str, Any]) -> Drift:
     boards = {name: BoardDrift(**board) for name, board in (told.get("boards") or {}).items()}
     return Drift(**{**told, "boards": boards})
-
-
-def _plan(row: Row) -> OpenPlan:
-    return OpenPlan(
-        id=PlanId(row["plan_id"]),
-        state=PlanState(row["state"]),
-        deletes=row["deletes"],
-        updates=row["updates"],
-        holds_updates=row["holds_updates"],
-        base=row["base"],
-        reasons=tuple(row["reasons"]),
-        is_hard=row["is_hard"],
-        expires_at=row["expires_at"],
-    )

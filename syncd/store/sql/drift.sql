@@ -1,10 +1,7 @@
 -- name: followed
--- How the table of each job ($1) follows its boards: what its newest run that was no dry run said,
--- what the newest one that compared both sides found, and the plan that waits at $2. A job that has
--- not run has no row.
-SELECT wanted.job, latest.numbers, measured.run_id, measured.at, measured.drift, plans.id AS plan_id,
-    plans.state, plans.deletes, plans.updates, plans.holds_updates, plans.base, plans.reasons,
-    plans.is_hard, plans.expires_at
+-- How the table of each job ($1) follows its boards: what its newest run that was no dry run said, and
+-- what the newest one that compared both sides found. A job that has not run has no row.
+SELECT wanted.job, latest.numbers -> 'seconds' AS seconds, measured.run_id, measured.at, measured.drift
 FROM unnest($1::text[]) AS wanted (job)
 CROSS JOIN LATERAL (
     SELECT numbers FROM reconciliations
@@ -17,9 +14,7 @@ LEFT JOIN LATERAL (
     WHERE reconciliations.job = wanted.job AND NOT is_dry AND drift IS NOT NULL
     ORDER BY run_id DESC
     LIMIT 1
-) AS measured ON true
-LEFT JOIN plans ON plans.job = wanted.job
-    AND (plans.state = 'approved' OR (plans.state = 'held' AND plans.expires_at > $2::timestamptz));
+) AS measured ON true;
 
 -- name: last_synced
 -- When the newest run ended that wrote what Redis says, all of it or its safe part.

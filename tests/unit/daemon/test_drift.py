@@ -12,8 +12,8 @@ from syncd.daemon.drift import (
     leaderboard_notes,
     leaderboard_problems,
 )
-from syncd.model.leaderboard import BoardDrift, Drift, PlanId, PlanState
-from syncd.store.drift import Followed, OpenPlan
+from syncd.model.leaderboard import BoardDrift, Drift, Plan, PlanId, PlanState
+from syncd.store.drift import Followed
 
 AT = datetime(2026, 11, 22, 6, 30, tzinfo=UTC)
 BOARDS = {
@@ -22,9 +22,14 @@ BOARDS = {
 }
 
 
-def plan(**changes: Any) -> OpenPlan:
+def plan(**changes: Any) -> Plan:
     values: dict[str, Any] = {
         "id": PlanId(7),
+        "job": "boards",
+        "run_id": 12,
+        "digest": "d1",
+        "sample": (),
+        "created_at": AT,
         "state": PlanState.HELD,
         "deletes": 212,
         "updates": 0,
@@ -34,18 +39,18 @@ def plan(**changes: Any) -> OpenPlan:
         "is_hard": False,
         "expires_at": AT,
     }
-    return OpenPlan(**(values | changes))
+    return Plan(**(values | changes))
 
 
-def followed(rows: int = 0, waits: OpenPlan | None = None) -> Followed:
+def followed(rows: int = 0) -> Followed:
     drift = Drift(
         redis_users=968, postgres_users=1_180, rows=rows, held=212, waiting=3, boards=BOARDS
     )
-    return Followed(run_id=12, at=AT, drift=drift, seconds={"stage": 0.5}, plan=waits)
+    return Followed(run_id=12, at=AT, drift=drift, seconds={"stage": 0.5})
 
 
-def job(found: Followed | None, state: str = "ok") -> dict[str, Any]:
-    return {"name": "boards", "state": state, "leaderboard": drift_answer(found)}
+def job(found: Followed | None, waits: Plan | None = None, state: str = "ok") -> dict[str, Any]:
+    return {"name": "boards", "state": state, "leaderboard": drift_answer(found, waits)}
 
 
 @pytest.mark.parametrize(
@@ -69,9 +74,9 @@ def job(found: Followed | None, state: str = "ok") -> dict[str, Any]:
     ],
 )
 def test_what_is_held_is_a_problem_with_the_orders_that_decide(
-    waits: OpenPlan, what: str, orders: str
+    waits: Plan, what: str, orders: str
 ) -> None:
-    (problem,) = leaderboard_problems([job(followed(waits=waits))])
+    (problem,) = leaderboard_problems([job(followed(), waits)])
 
     assert problem == {
         "what": f"boards holds {what}: 212 users are missing at once; so is the canary",
@@ -80,7 +85,7 @@ def test_what_is_held_is_a_problem_with_the_orders_that_decide(
 
 
 def test_an_approved_plan_is_no_problem_and_told_as_what_comes_next() -> None:
-    jobs = [job(followed(waits=plan(state=PlanState.APPROVED)))]
+    jobs = [job(followed(), plan(state=PlanState.APPROVED))]
 
     (note,) = leaderboard_notes(jobs)
 
@@ -101,7 +106,7 @@ def test_rows_that_nothing_holds_are_a_note(rows: int, words: str) -> None:
 
 @pytest.mark.parametrize(
     "each",
-    [job(followed()), job(None), job(followed(17, plan()), state="off")],
+    [job(followed()), job(None), job(followed(17), plan(), state="off")],
     ids=["in order", "never ran", "off"],
 )
 def test_there_is_nothing_to_say_otherwise(each: dict[str, Any]) -> None:
@@ -110,7 +115,7 @@ def test_there_is_nothing_to_say_otherwise(each: dict[str, Any]) -> None:
 
 
 def test_metrics_tell_of_both_sides_and_of_no_board_that_config_toml_does_not_have() -> None:
-    never = Followed(run_id=None, at=None, drift=None)
+    never = Followed()
 
     found = board_reading(
         {"boards": followed(17), "new": never}, {"boards": ("daily", "weekly"), "new": ("daily",)}
