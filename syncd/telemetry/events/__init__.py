@@ -12,6 +12,7 @@ from syncd.telemetry.events.changes import (
     ConfigReloaded,
     JobChanged,
     PauseChanged,
+    PlanDecided,
 )
 from syncd.telemetry.events.daemon import (
     ClockJumped,
@@ -84,6 +85,7 @@ __all__ = [
     "Level",
     "LoopStalled",
     "PauseChanged",
+    "PlanDecided",
     "PlatformFinished",
     "PlatformRecovered",
     "PlatformThrottled",
