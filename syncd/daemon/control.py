@@ -26,6 +26,7 @@ from syncd.daemon.leaderboards import LeaderboardDesk
 from syncd.daemon.letters import LetterDesk, letter_problems
 from syncd.daemon.metrics import Scraper
 from syncd.daemon.orders import OrderDesk
+from syncd.daemon.plans import PlanDesk
 from syncd.daemon.platform_answers import platform_answer
 from syncd.daemon.problems import (
     database_problems,
@@ -48,7 +49,7 @@ from syncd.store.drift import DriftStore
 from syncd.telemetry.events import Event, ItemsCommitted, RunFinished, RunHeldUp, RunProgressed
 
 
-class Control(UserDesk, LetterDesk, OrderDesk, Standing, LeaderboardDesk):
+class Control(UserDesk, LetterDesk, PlanDesk, OrderDesk, Standing, LeaderboardDesk):
     """The daemon's side of `web.service.Service`; some subjects have desks of their own.
 
     It listens to the bus for how far runs are; everything else it asks the parts.

@@ -26,6 +26,7 @@ from syncd.web.letters import DeadLetters
 from syncd.web.metrics import METRICS_PATH, MetricsPage
 from syncd.web.openapi import describe
 from syncd.web.periodic_sync import PeriodicSync
+from syncd.web.plans import Plans
 from syncd.web.probes import Probes
 from syncd.web.routes import Call, Nothing, Route, Routes
 from syncd.web.runs import Runs
@@ -189,6 +190,7 @@ def all_routes(service: Service, clock: Clock, *, metrics_public: bool = False) 
         *Users(service).routes(),
         *Freshness(service).routes(),
         *DeadLetters(service).routes(),
+        *Plans(service, triggers).routes(),
         *Changes(service).routes(),
         *Scores(service).routes(),
         *PeriodicSync(service, clock, triggers).routes(),

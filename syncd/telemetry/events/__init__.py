@@ -12,6 +12,7 @@ from syncd.telemetry.events.changes import (
     ConfigReloaded,
     JobChanged,
     PauseChanged,
+    PlanDecided,
 )
 from syncd.telemetry.events.daemon import (
     ClockJumped,
@@ -86,6 +87,7 @@ __all__ = [
     "LoopStalled",
     "PauseChanged",
     "PhaseFinished",
+    "PlanDecided",
     "PlatformFinished",
     "PlatformRecovered",
     "PlatformThrottled",
