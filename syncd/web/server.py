@@ -16,6 +16,7 @@ from syncd.clock import Clock
 from syncd.errors import ConfigError, PortTaken, StartError
 from syncd.telemetry.bus import Bus
 from syncd.telemetry.events import ConditionNoticed
+from syncd.web.alerts import Alerts
 from syncd.web.changes import Changes
 from syncd.web.connections import Doorman
 from syncd.web.dispatch import Dispatcher, add_headers
@@ -189,6 +190,7 @@ def all_routes(service: Service, clock: Clock, *, metrics_public: bool = False) 
         *DeadLetters(service).routes(),
         *Changes(service).routes(),
         *Scores(service).routes(),
+        *Alerts(service).routes(),
     )
 
     async def openapi(_call: Call[Nothing]) -> Json:
