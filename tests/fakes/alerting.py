@@ -23,7 +23,7 @@ from syncd.schedule.roster import Schedule
 from syncd.store.alerts import AlertStore
 from syncd.telemetry.events import RunFinished
 
-STEP_SECONDS = 5.0
+STEP_SECONDS = 15.0
 
 
 class Alerting:
