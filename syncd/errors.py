@@ -239,6 +239,16 @@ class WrongAccount(BadPayload):
     """The answer is about somebody else than was asked for: a person should know of it."""
 
 
+class DeliveryError(SyncdError):
+    """Reaches one delivery: it did not arrive; `permanent`: another attempt would not either."""
+
+    def __init__(
+        self, message: str, *, permanent: bool, retry_after: timedelta | None = None, hint: str = ""
+    ) -> None:
+        super().__init__(message, retry_after=retry_after, hint=hint or None)
+        self.permanent = permanent
+
+
 class BadInput(SyncdError):
     """Something a person gave us (request body, import file, argument) cannot be used.
 

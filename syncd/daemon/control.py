@@ -124,6 +124,7 @@ class Control(UserDesk, LetterDesk, PlanDesk, OrderDesk, Standing, LeaderboardDe
                 *leaderboard_problems(jobs),
                 *pause_problems(self._around.admission.pauses()),
                 *letter_problems(letters),
+                *self._core.alerts.problems(),
             ],
             "notes": self._notes(jobs),
             "log_dir": None if log_dir is None else str(log_dir),
@@ -270,6 +271,10 @@ class Control(UserDesk, LetterDesk, PlanDesk, OrderDesk, Standing, LeaderboardDe
             self._core.scheduler.withdraw(run_id)
             await self._runs.abandon(run.id, self._core.clock.now(), "cancelled by a person")
         return await self.run(run_id)
+
+    async def test_alert(self) -> Json:
+        """Try the webhook of [alerts] and return what came back."""
+        return await self._core.alerts.test()
 
     async def platforms(self) -> list[Json]:
         """Return the platforms that jobs read, that accounts are linked to or that are paused."""

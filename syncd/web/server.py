@@ -16,6 +16,7 @@ from syncd.clock import Clock
 from syncd.errors import ConfigError, PortTaken, StartError
 from syncd.telemetry.bus import Bus
 from syncd.telemetry.events import ConditionNoticed
+from syncd.web.alerts import Alerts
 from syncd.web.changes import Changes
 from syncd.web.connections import Doorman
 from syncd.web.dispatch import Dispatcher, add_headers
@@ -194,6 +195,7 @@ def all_routes(service: Service, clock: Clock, *, metrics_public: bool = False) 
         *Changes(service).routes(),
         *Scores(service).routes(),
         *PeriodicSync(service, clock, triggers).routes(),
+        *Alerts(service).routes(),
     )
 
     async def openapi(_call: Call[Nothing]) -> Json:

@@ -150,6 +150,13 @@ class Service(Protocol):
     async def rescoring(self) -> Json:
         """Return how far the computing of scores is, or what the last one came to."""
 
+    async def test_alert(self) -> Json:
+        """Send a test to where alerts go, and return what came back, good or bad.
+
+        Raises:
+            BadInput: alerts go nowhere.
+        """
+
     async def stale(self, platform: str, limit: int) -> Json:
         """Return the followed accounts without a good answer for longest."""
 

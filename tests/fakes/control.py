@@ -54,6 +54,7 @@ class MemoryService(MemoryLeaderboard):
         self.leads_elsewhere: NotLeading | None = None
         self.store_error = ""
         self.scored: list[Json] = [{"running": False}]
+        self.tested: Json = {"delivered": True, "status": 200, "answer": "ok", "error": ""}
 
     def is_ready(self) -> tuple[bool, str]:
         return self.ready
@@ -75,6 +76,10 @@ class MemoryService(MemoryLeaderboard):
 
     async def rescoring(self) -> Json:
         return self.scored.pop(0) if len(self.scored) > 1 else self.scored[0]
+
+    async def test_alert(self) -> Json:
+        self.orders.append(("test_alert",))
+        return self.tested
 
     async def status(self) -> Json:
         if self.failure is not None:

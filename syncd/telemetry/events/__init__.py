@@ -3,6 +3,11 @@
 One file a subject; everybody else imports the classes from here.
 """
 
+from syncd.telemetry.events.alerts import (
+    AlertDropped,
+    AlertSent,
+    LargeChange,
+)
 from syncd.telemetry.events.base import (
     Event,
     Level,
@@ -63,6 +68,8 @@ from syncd.telemetry.events.runs import (
 
 __all__ = [
     "AccountChanged",
+    "AlertDropped",
+    "AlertSent",
     "ClockJumped",
     "ConditionNoticed",
     "ConfigRefused",
@@ -81,6 +88,7 @@ __all__ = [
     "ItemsCommitted",
     "JobChanged",
     "JobRegistered",
+    "LargeChange",
     "LeadLost",
     "LeadTaken",
     "Level",

@@ -15,6 +15,8 @@ from prometheus_client import (
 
 from syncd.model.run import Cause, Outcome, Report, Run, SkipReason
 from syncd.telemetry.events import (
+    AlertDropped,
+    AlertSent,
     Event,
     FireClaimed,
     FireSkipped,
@@ -63,6 +65,11 @@ class Counted:
         self._stalls = counter(
             "syncd_loop_stalls_total",
             "Times that code blocked the event loop for more than five seconds.",
+        )
+        self._alerts = counter(
+            "syncd_alerts_total",
+            "Alerts that the webhook took (sent), or did not take however often (dropped).",
+            ("event", "outcome"),
         )
         self._registry = registry
         self.know(jobs)
@@ -131,6 +138,13 @@ class Counted:
                 self._crashes.labels(event.job).inc()
             case LoopStalled():
                 self._stalls.inc()
+            case _:
+                self._note_alert(event)
+
+    def _note_alert(self, event: Event) -> None:
+        if isinstance(event, AlertSent | AlertDropped):
+            outcome = "sent" if isinstance(event, AlertSent) else "dropped"
+            self._alerts.labels(event.alert, outcome).inc()
 
     def _note_run(self, run: Run, seconds: float) -> None:
         self._runs.labels(run.job, run.outcome, run.cause).inc()
