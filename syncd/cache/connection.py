@@ -7,8 +7,6 @@ off, and every question ends after `timeout_seconds`.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from typing import Self
 
 from redis.asyncio import Redis
@@ -30,7 +28,18 @@ class Cache:
         self.address = address
         self._clock = clock
         self._timeout_seconds = timeout_seconds
-        self._redis = open_client(address, timeout_seconds)
+        self._redis = Redis(
+            host=address.host,
+            port=address.port,
+            unix_socket_path=address.socket or None,
+            username=address.username or None,
+            password=address.password or None,
+            db=address.database,
+            ssl=address.tls,
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=timeout_seconds,
+            socket_connect_timeout=timeout_seconds,
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -45,35 +54,12 @@ class Cache:
             CacheUnavailable: no answer in time.
         """
         begun = self._clock.monotonic()
-        async with asking(self.address, self._timeout_seconds):
-            await self._redis.ping()
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await self._redis.ping()
+        except (RedisError, OSError, TimeoutError) as error:
+            raise CacheUnavailable(
+                f"cannot use Redis {self.address}: {type(error).__name__}",
+                hint="check that the server runs and that [redis] names it rightly",
+            ) from error
         return self._clock.monotonic() - begun
-
-
-def open_client(address: RedisAddress, timeout_seconds: float) -> Redis:
-    """Return a client that tries once; it connects when it is first asked."""
-    return Redis(
-        host=address.host,
-        port=address.port,
-        unix_socket_path=address.socket or None,
-        username=address.username or None,
-        password=address.password or None,
-        db=address.database,
-        ssl=address.tls,
-        retry=Retry(NoBackoff(), 0),
-        socket_timeout=timeout_seconds,
-        socket_connect_timeout=timeout_seconds,
-    )
-
-
-@contextlib.asynccontextmanager
-async def asking(address: RedisAddress, timeout_seconds: float) -> AsyncIterator[None]:
-    """Let what is asked inside end after a while, and its errors leave as `CacheUnavailable`."""
-    try:
-        async with asyncio.timeout(timeout_seconds):
-            yield
-    except (RedisError, OSError, TimeoutError) as error:
-        raise CacheUnavailable(
-            f"cannot use Redis {address}: {type(error).__name__}",
-            hint="check that the server runs and that [redis] names it rightly",
-        ) from error
