@@ -63,21 +63,22 @@ class Approve(Command):
         return self._finish(console, client, answer)
 
     def _finish(self, console: Console, client: ControlClient, answer: Json) -> Exit:
-        run, plan = answer["run"], answer["plan"]
+        """Tell what was decided, and what the run that it started comes to."""
+        plan, note = answer["plan"], answer["note"]
         if not console.is_json:
             console.show(f"plan {plan['id']} is {plan['state']}")
-        if answer["note"]:
-            console.say(f"  {answer['note']}")
+        if note:
+            console.say(f"  {note}", f"  hint: syncd trigger {plan['job']} --full --follow")
+        run = None if note else answer["run"]
         ended = pursue(console, client, run) if run and self.follow else None
         if console.is_json:
-            console.show_json({**answer, "run": ended or run})
+            console.show_json({**answer, "run": ended or answer["run"]})
         elif ended:
             show_end(console, ended)
             if ended["deleted"]:
                 console.say(f"  hint: `syncd undo {ended['id']}` takes the deletions back")
         elif run:
-            console.show(f"run {run['id']} of {run['job']} started")
-            console.say(f"  hint: syncd show {run['id']}")
+            console.say(f"run {run['id']} applies it", f"  hint: syncd show {run['id']}")
         return exit_of(ended) if ended else Exit.OK
 
 

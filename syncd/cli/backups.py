@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 import click
@@ -28,10 +29,8 @@ class Backups(Command):
     def run(self, console: Console) -> Exit:
         """Ask the daemon."""
         client = connect(console)
-        if self.job:
-            with known_job(client, self.job):
-                client.get(api_path("jobs", self.job))
-        found = client.get(api_path("backups"), {"job": self.job})["backups"]
+        with known_job(client, self.job) if self.job else contextlib.nullcontext():
+            found = client.get(api_path("backups"), {"job": self.job})["backups"]
         if console.is_json:
             console.show_json(found)
         elif found:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
+
 from syncd.cli.reach import known_job
 from syncd.cli.words import part_in_words
 from syncd.errors import NotKnown
@@ -19,8 +22,6 @@ def find_plan(client: ControlClient, which: str) -> Json:
     """
     if which.isascii() and which.isdecimal():
         return client.get(api_path("plans", int(which)))
-    with known_job(client, which):
-        client.get(api_path("jobs", which))
     plan = open_plan(client, which)
     if plan is None:
         raise NotKnown(
@@ -31,13 +32,25 @@ def find_plan(client: ControlClient, which: str) -> Json:
 
 
 def open_plan(client: ControlClient, job: str) -> Json | None:
-    """Return the plan of a job that is held, or approved and not applied yet."""
+    """Return the plan of a job that is held, or approved and not applied yet.
+
+    Raises:
+        BadInput: there is no such job, or it makes no plans.
+    """
     for state in _OPEN:
-        query: Query = {"job": job, "state": state, "limit": 1}
-        for plan in client.get(api_path("plans"), query)["plans"]:
-            found: Json = plan
-            return found
+        for plan in list_plans(client, job, state, 1):
+            return plan
     return None
+
+
+def list_plans(
+    client: ControlClient, job: str | None, state: str | None, limit: int
+) -> Sequence[Json]:
+    """Return plans, newest first, of one job and state or of all; raises like `open_plan`."""
+    with known_job(client, job) if job else contextlib.nullcontext():
+        query: Query = {"job": job, "state": state, "limit": limit}
+        plans: Sequence[Json] = client.get(api_path("plans"), query)["plans"]
+        return plans
 
 
 def weight(plan: Json) -> str:

@@ -9,10 +9,10 @@ import click
 
 from syncd.cli.base import Command, Exit
 from syncd.cli.console import Console
-from syncd.cli.held import weight
-from syncd.cli.reach import connect, known_job
+from syncd.cli.held import list_plans, weight
+from syncd.cli.reach import connect
 from syncd.cli.words import NONE, minute, part_in_words
-from syncd.web.client import ControlClient, Json, api_path
+from syncd.web.client import Json, api_path
 
 _STATES = ("held", "approved", "rejected", "applied", "expired", "replaced", "all")
 _HEADER = ("PLAN", "STATE", "JOB", "RUN", "DELETES", "UPDATES", "OF", "SHARE", "HARD", "EXPIRES")
@@ -40,7 +40,8 @@ class Plans(Command):
         client = connect(console)
         if self.which and self.which.isascii() and self.which.isdecimal():
             return _show_one(console, client.get(api_path("plans", int(self.which))))
-        found = self._list(client)
+        state = None if self.state == "all" else self.state
+        found = list_plans(client, self.which, state, self.limit)
         if console.is_json:
             console.show_json(found)
         elif found:
@@ -48,15 +49,6 @@ class Plans(Command):
         else:
             console.say("no plans" if self.state == "all" else f"no {self.state} plans")
         return Exit.OK
-
-    def _list(self, client: ControlClient) -> list[Json]:
-        state = None if self.state == "all" else self.state
-        if self.which:
-            with known_job(client, self.which):
-                client.get(api_path("jobs", self.which))
-        query = {"job": self.which, "state": state, "limit": self.limit}
-        found: list[Json] = client.get(api_path("plans"), query)["plans"]
-        return found
 
 
 def _row(plan: Json) -> tuple[str, ...]:

@@ -141,12 +141,12 @@ class PlanDesk:
         path = request.path.removeprefix("/api/").split("/")
         if request.path == "/api/events":
             return web.Response(text=": open\n\n", content_type="text/event-stream")
-        if request.method == "POST":
+        if request.method == "POST" and not (path[0] == "jobs" and path[1] != JOB):
             self.orders.append(("/".join(path), await request.json()))
             return web.json_response(self._ordered(path))
         found = self._found(path, request.query)
         if found is None:
-            return web.json_response({"error": f"{path[1]!r} is not known"}, status=404)
+            return web.json_response({"error": f"{request.path} is not known"}, status=404)
         return web.json_response(found)
 
     def _ordered(self, path: list[str]) -> dict[str, Any]:
@@ -154,7 +154,7 @@ class PlanDesk:
             return {**self.ending, "outcome": "running"}
         state = {"approve": "approved", "reject": "rejected"}[path[2]]
         decided = self._plan(path[1]) | {"state": state}
-        run = None if self.note else {**self.ending, "outcome": "running"}
+        run = {**self.ending, "outcome": "running"}
         if state == "rejected":
             return {"plan": decided}
         return {"plan": decided, "run": run, "note": self.note}
@@ -169,7 +169,7 @@ class PlanDesk:
                 found = {"name": name, "kind": kinds[name]}
             case ["runs", _]:
                 found = self.ending
-            case ["plans"]:
+            case ["plans"] if query.get("job") in {None, JOB}:
                 chosen = [
                     each for each in self.plans if query.get("state") in {None, each["state"]}
                 ]
@@ -177,7 +177,7 @@ class PlanDesk:
             case ["plans", number] if self._plan(number):
                 plan = self._plan(number)
                 found = {**plan, "rows": plan["sample"], "run": None}
-            case ["backups"]:
+            case ["backups"] if query.get("job") in {None, JOB}:
                 found = {"backups": self.backups}
         return found
 

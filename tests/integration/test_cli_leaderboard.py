@@ -18,6 +18,7 @@ from fakes.plan_desk import (
 )
 from fakes.terminal import on_terminal
 
+TYPO = "leaderbord"
 LOOK = {"only": [], "platform": "", "limit": None, "full": False, "dry_run": True}
 
 
@@ -100,7 +101,7 @@ async def test_a_plan_as_json_is_the_run_with_what_it_compared(
 async def test_a_job_that_compares_nothing_is_not_started_for_a_plan(
     desk: PlanDesk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    codes = [await desk.syncd("plan", "github-profiles"), await desk.syncd("plan", "leaderbord")]
+    codes = [await desk.syncd("plan", "github-profiles"), await desk.syncd("plan", TYPO)]
 
     err = capsys.readouterr().err
     assert (codes, desk.orders) == ([2, 2], [])
@@ -168,15 +169,18 @@ async def test_nobody_is_asked_who_said_yes_before(desk: PlanDesk) -> None:
     assert (said.code, len(desk.orders), "[y/N]" in said.out) == (0, 1, False)
 
 
-async def test_an_approval_that_no_run_follows_says_why(
+async def test_a_run_that_was_under_way_before_the_approval_is_not_taken_for_its_own(
     desk: PlanDesk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    desk.plans, desk.note = [plan()], "run 43 is under way: the next one applies it"
+    desk.plans, desk.note = [plan()], "run 42 goes on: the next full run applies the plan"
+    desk.ending = board_run("failed", None, error="cancelled")
 
-    code = await desk.syncd("approve", "7", "--follow", "--json")
+    code = await desk.syncd("approve", "7", "--follow")
 
-    told = json.loads(capsys.readouterr().out)
-    assert (code, told["run"], told["note"]) == (0, None, desk.note)
+    out, err = capsys.readouterr()
+    assert (code, out) == (0, "plan 7 is approved\n")
+    assert desk.note in err
+    assert f"hint: syncd trigger {JOB} --full --follow" in err
 
 
 async def test_a_plan_beyond_a_hard_stop_takes_the_number_typed(
@@ -203,6 +207,16 @@ async def test_without_a_plan_there_is_nothing_to_approve(
 
     assert (code, desk.orders) == (2, [])
     assert f"no plan of {JOB} waits for a person" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("typed", ["plans", "approve", "reject", "backups", "rehydrate"])
+async def test_a_job_that_is_not_known_is_answered_with_the_one_meant(
+    desk: PlanDesk, typed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = await desk.syncd(typed, TYPO)
+
+    assert (code, desk.orders) == (2, [])
+    assert f'did you mean "{JOB}"?' in capsys.readouterr().err
 
 
 async def test_a_plan_is_rejected_with_a_reason(
