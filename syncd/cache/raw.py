@@ -107,7 +107,12 @@ class RawConnection:
             # Reads the system's certificates from disk.
             await asyncio.to_thread(connection.ssl_context.get)
         async with self._bounded("a connection"):
-            await connection.connect()  # type: ignore[no-untyped-call] # redis-py has no types here
+            try:
+                await connection.connect()  # type: ignore[no-untyped-call] # redis-py has no types here
+            except ResponseError:
+                # Refused in the greeting: nothing else can be asked on it.
+                await self.drop()
+                raise
 
     @contextlib.asynccontextmanager
     async def _bounded(self, question: str) -> AsyncIterator[AbstractConnection]:

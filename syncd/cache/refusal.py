@@ -11,6 +11,7 @@ from redis.exceptions import (
     MovedError,
     NoPermissionError,
     ReadOnlyError,
+    RedisError,
     ResponseError,
     TryAgainError,
 )
@@ -32,7 +33,10 @@ def broken_off(address: RedisAddress, question: str, why: str) -> CacheUnavailab
 
 def refused(address: RedisAddress, question: str, error: Exception) -> SyncdError:
     """Return what redis-py's error means: wait, mend the server, or mend the configuration."""
-    said = str(error)[:LONGEST_SAYING]
+    # Of a Unix socket's greeting, redis-py wraps every error into one of the connection.
+    if isinstance(error.__cause__, RedisError):
+        error = error.__cause__
+    said = str(error)[:LONGEST_SAYING].rstrip(".")
     if isinstance(error, BusyLoadingError):
         return CacheLoading(f"Redis {address} still loads its data")
     if isinstance(error, AuthenticationError):
@@ -63,4 +67,4 @@ def _mend(address: RedisAddress, question: str, error: ResponseError, said: str)
         return f"use Redis 6.2 or newer, or Valkey, and do not rename {command}"
     if said.startswith("WRONGTYPE"):
         return "name another key, or remove what is there"
-    return "look into the server's log"
+    return "mend what it says, on the server or in [redis]"

@@ -44,6 +44,7 @@ from syncd.store.letters import LetterStore
 from syncd.store.mirror import MirrorStore
 from syncd.store.overrides import OverrideStore
 from syncd.store.pauses import PauseStore
+from syncd.store.plans import PlanStore
 from syncd.store.runs import RunStore
 from syncd.store.scores import ScoreStore
 from syncd.store.sync import SyncStore
@@ -69,6 +70,7 @@ class Core:
     gates: GateKeeper
     freshness: FreshnessStore
     letters: LetterStore
+    plans: PlanStore
     around: Surroundings
     outlets: Outlets
     engine: LocalEngine
@@ -159,6 +161,7 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
         gates=gates,
         freshness=FreshnessStore(database),
         letters=LetterStore(database, fence),
+        plans=PlanStore(database, fence),
         around=around,
         outlets=outlets,
         engine=engine,

@@ -11,9 +11,18 @@ from typing import Any
 
 import aiohttp
 from fakes.clock import FakeClock
+from fakes.memory_leaderboard import MemoryLeaderboard
 
-from syncd.errors import AlreadyRunning, ConsentWithdrawn, NotKnown, NotLeading, StoreUnavailable
+from syncd.errors import (
+    AlreadyRunning,
+    BadInput,
+    ConsentWithdrawn,
+    NotKnown,
+    NotLeading,
+    StoreUnavailable,
+)
 from syncd.model.account import UserEntry
+from syncd.model.leaderboard import PlanState
 from syncd.model.letter import Decision, Letters
 from syncd.model.override import JobChange
 from syncd.model.pause import PauseScope
@@ -25,12 +34,16 @@ from syncd.web.service import Json
 
 TOKEN = "control-token-of-forty-three-characters-xyz"
 JOB = "github-profiles"
+HOSTILE_USER = "\x1b[31m</script>\u202e"
 
 
-class MemoryService:
+class MemoryService(MemoryLeaderboard):
     """Knows one job; every order it takes is written down in `orders`."""
 
+    leaderboard = JOB
+
     def __init__(self) -> None:
+        super().__init__()
         self.orders: list[tuple[Any, ...]] = []
         self.ready = (True, "")
         self.entries: dict[str, UserEntry] = {}
@@ -161,6 +174,36 @@ class MemoryService:
     async def decide_letters(self, decision: Decision, chosen: Letters, *, actor: str) -> int:
         self.orders.append(("decide_letters", decision, chosen, actor))
         return len(self.letters)
+
+    async def plans(self, job: str | None, state: PlanState | None, limit: int) -> list[Json]:
+        return [{"id": 3, "job": job or JOB, "state": state or "held"}][:limit]
+
+    async def plan(self, plan_id: int) -> Json:
+        return {"id": plan_id, "rows": [HOSTILE_USER], "run": None}
+
+    async def approve_plan(
+        self, plan_id: int, digest: str, deletes: int | None, *, actor: str
+    ) -> Json:
+        self.orders.append(("approve_plan", plan_id, digest, deletes, actor))
+        return {"plan": {"id": plan_id}, "run": None, "note": ""}
+
+    async def reject_plan(self, plan_id: int, *, why: str, actor: str) -> Json:
+        self.orders.append(("reject_plan", plan_id, why, actor))
+        return {"plan": {"id": plan_id}}
+
+    def check_leaderboard(self, job: str) -> None:
+        if job != JOB:
+            raise BadInput(f"job {job} is of another kind")
+
+    async def job_to_undo(self, run_id: int) -> str:
+        await self.run(run_id)
+        return JOB
+
+    async def backups(self, job: str | None) -> list[Json]:
+        return [{"id": 5, "job": job or JOB}]
+
+    async def job_to_restore(self, backup_id: int) -> str:
+        return JOB
 
     async def put_user(self, entry: UserEntry) -> Json:
         self.orders.append(("put_user", entry))

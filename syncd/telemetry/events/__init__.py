@@ -12,6 +12,7 @@ from syncd.telemetry.events.changes import (
     ConfigReloaded,
     JobChanged,
     PauseChanged,
+    PlanDecided,
 )
 from syncd.telemetry.events.daemon import (
     ClockJumped,
@@ -46,6 +47,7 @@ from syncd.telemetry.events.runs import (
     ItemFailed,
     ItemsCommitted,
     JobRegistered,
+    PhaseFinished,
     PlatformFinished,
     RunCrashed,
     RunFinished,
@@ -84,6 +86,8 @@ __all__ = [
     "Level",
     "LoopStalled",
     "PauseChanged",
+    "PhaseFinished",
+    "PlanDecided",
     "PlatformFinished",
     "PlatformRecovered",
     "PlatformThrottled",

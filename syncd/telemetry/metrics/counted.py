@@ -78,6 +78,11 @@ class Counted:
             "Items that runs are through with and whose data is committed.",
             ("job", "platform", "outcome"),
         )
+        self._conflicts = counter(
+            "syncd_leaderboard_conflicts_total",
+            "Rows of a leaderboard's table that somebody else wrote during a run, and that won.",
+            ("job",),
+        )
         self._crashes = counter(
             "syncd_run_crashes_total",
             "Failures of runs that nobody foresaw; the log has their stacks.",
@@ -130,6 +135,8 @@ class Counted:
     def _note_run(self, run: Run, seconds: float) -> None:
         self._runs.labels(run.job, run.outcome, run.cause).inc()
         self._durations.labels(run.job).observe(seconds)
+        if run.kind == "leaderboard":
+            self._conflicts.labels(run.job).inc(run.report.failures.get("conflict", 0))
 
     def _note_items(self, job: str, platform: str, report: Report) -> None:
         for outcome in _ITEM_OUTCOMES:
