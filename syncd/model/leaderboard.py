@@ -242,6 +242,7 @@ class Drift:
 class Reconciliation:
     """What a run came to, besides the counts that every run has.
 
+    `missing` rows of the table were on no board, `allowance` of them could go unasked.
     `mode` is "full" or "incremental", `seconds` how long each phase took; `source` the facts that
     Redis told before.
     """
@@ -260,6 +261,8 @@ class Reconciliation:
     deleted: int = 0
     held: int = 0
     waiting: int = 0
+    missing: int = 0
+    allowance: int = 0
     conflicts: int = 0
     errors: int = 0
     unreadable_details: int = 0
