@@ -223,7 +223,7 @@ async def test_a_decision_does_not_go_over_one_that_was_not_seen(
     number = await hold(desk)
     await desk.control.reject_plan(number, why="", actor="boss", seen=PlanState.HELD)
 
-    with pytest.raises(WrongState, match="was rejected by boss at .*: it was seen otherwise"):
+    with pytest.raises(WrongState, match=r"was rejected by boss at .*: it was seen otherwise"):
         await desk.control.approve_plan(number, DIGEST, None, actor="ops", seen=PlanState.HELD)
 
     assert (await desk.control.plan(number))["state"] == "rejected"
