@@ -10,6 +10,7 @@ from syncd.daemon.core import Core
 from syncd.errors import AlreadyRunning, BadInput, NotKnown, SyncdError, WrongState
 from syncd.model.leaderboard import Plan, PlanState
 from syncd.model.run import Run, RunOptions
+from syncd.store.plans import Ruling
 from syncd.telemetry.events import PlanDecided
 
 KIND = "leaderboard"
@@ -42,13 +43,20 @@ class PlanDesk(ABC):
         }
 
     async def approve_plan(
-        self, plan_id: int, digest: str, deletes: int | None, *, actor: str
+        self,
+        plan_id: int,
+        digest: str,
+        deletes: int | None,
+        *,
+        actor: str,
+        seen: PlanState | None = None,
     ) -> Json:
         """Let the next full run do what a plan says, and start it where nothing forbids that."""
         self._check_ready()
         now = self._core.clock.now()
         self.check_leaderboard((await self._core.plans.read(plan_id, now)).job)
-        plan = await self._core.plans.approve(plan_id, digest, deletes, actor, now)
+        ruling = Ruling(actor=actor, at=now, seen=seen)
+        plan = await self._core.plans.approve(plan_id, digest, deletes, ruling)
         self._tell_decision(plan, "")
         run, note = await self._apply_soon(plan)
         answer = None if run is None else self._run_answer(run)
@@ -64,18 +72,20 @@ class PlanDesk(ABC):
         except SyncdError as error:  # the plan is approved all the same
             return None, f"no run was started, the next full one applies the plan: {error}"
 
-    async def reject_plan(self, plan_id: int, *, why: str, actor: str) -> Json:
+    async def reject_plan(
+        self, plan_id: int, *, why: str, actor: str, seen: PlanState | None = None
+    ) -> Json:
         """Keep the rows of a plan, and return it."""
         now = self._core.clock.now()
-        seen = await self._core.plans.read(plan_id, now)
-        self.check_leaderboard(seen.job)
-        active = self._core.engine.find_active(seen.job)
-        if seen.state is PlanState.APPROVED and active is not None:
+        plan = await self._core.plans.read(plan_id, now)
+        self.check_leaderboard(plan.job)
+        active = self._core.engine.find_active(plan.job)
+        if plan.state is PlanState.APPROVED and seen is not PlanState.HELD and active is not None:
             raise WrongState(
                 f"plan {plan_id} is approved, and run {active.id} may be applying it",
                 hint=f"`syncd cancel {active.id}` first; nothing was changed",
             )
-        plan = await self._core.plans.reject(plan_id, actor, now)
+        plan = await self._core.plans.reject(plan_id, Ruling(actor=actor, at=now, seen=seen))
         self._tell_decision(plan, why)
         return {"plan": plan_answer(plan)}
 

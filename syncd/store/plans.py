@@ -45,6 +45,15 @@ class PlanDraft:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """Who decides, and when; `seen` is how the plan stood when they looked, None: however."""
+
+    actor: str
+    at: datetime
+    seen: PlanState | None = None
+
+
 class PlanStore:
     """Owns `plans` and `plan_rows`, and in `leaderboard_missing` who is kept by a rejection.
 
@@ -129,9 +138,7 @@ class PlanStore:
             found = await connection.fetch(self._sql["plan_rows"], plan_id, limit)
         return [row["user_id"] for row in found]
 
-    async def approve(
-        self, plan_id: int, digest: str, deletes: int | None, actor: str, at: datetime
-    ) -> Plan:
+    async def approve(self, plan_id: int, digest: str, deletes: int | None, ruling: Ruling) -> Plan:
         """Let the next full run do what a held or rejected plan says.
 
         `deletes` is the number as the person typed it; a hard plan needs it.
@@ -140,7 +147,7 @@ class PlanStore:
             NotKnown: there is no such plan.
             WrongState: it was not this that they saw, or it does not wait for a decision.
         """
-        seen = await self.read(plan_id, at)
+        seen = await self._seen(plan_id, ruling)
         if seen.state not in _APPROVABLE:
             raise _settled(seen, PlanState.APPROVED)
         if digest != seen.digest:
@@ -154,19 +161,19 @@ class PlanStore:
                 f"given with the approval, {'none' if deletes is None else deletes} was",
                 hint=f"syncd approve {plan_id} --deletes NUMBER; nothing was changed",
             )
-        return await self._decide(seen, PlanState.APPROVED, actor, at)
+        return await self._decide(seen, PlanState.APPROVED, ruling)
 
-    async def reject(self, plan_id: int, actor: str, at: datetime) -> Plan:
+    async def reject(self, plan_id: int, ruling: Ruling) -> Plan:
         """Keep the rows of a plan until their users are on a board again.
 
         Raises:
             NotKnown: there is no such plan.
-            WrongState: it does not wait for anything.
+            WrongState: it does not wait for anything, or not as they saw it.
         """
-        seen = await self.read(plan_id, at)
+        seen = await self._seen(plan_id, ruling)
         if seen.state not in _OPEN:
             raise _settled(seen, PlanState.REJECTED)
-        return await self._decide(seen, PlanState.REJECTED, actor, at)
+        return await self._decide(seen, PlanState.REJECTED, ruling)
 
     async def expire(self, at: datetime) -> None:
         """Write down which held plans nobody decided about in time, and drop rows of no more use.
@@ -209,12 +216,21 @@ class PlanStore:
             )
         return dict(row)
 
-    async def _decide(self, seen: Plan, state: PlanState, actor: str, at: datetime) -> Plan:
+    async def _seen(self, plan_id: int, ruling: Ruling) -> Plan:
+        """Return a plan that stands as who decides about it has seen it."""
+        plan = await self.read(plan_id, ruling.at)
+        if ruling.seen not in {None, plan.state}:
+            raise _settled(plan, None)
+        return plan
+
+    async def _decide(self, seen: Plan, state: PlanState, ruling: Ruling) -> Plan:
+        at = ruling.at
+
         async def decide() -> bool:
             async with self._fence.transaction(self._database) as connection:
                 await connection.execute(self._sql["expire_plans"], at)
                 is_ours = await connection.fetchval(
-                    self._sql["decide_plan"], seen.id, seen.state, state, actor, at
+                    self._sql["decide_plan"], seen.id, seen.state, state, ruling.actor, at
                 )
                 if is_ours is None:
                     return False
@@ -261,8 +277,8 @@ def _to_plan(row: dict[str, Any]) -> Plan:
     return Plan(**{**row, **lists, "state": PlanState(row["state"])})
 
 
-def _settled(plan: Plan, wanted: PlanState) -> WrongState:
-    """Say why a plan that stands like this cannot be decided about in that way."""
+def _settled(plan: Plan, wanted: PlanState | None) -> WrongState:
+    """Say why a plan that stands like this cannot be `wanted`; None: it was seen otherwise."""
     at = "" if plan.decided_at is None else f" at {plan.decided_at:%Y-%m-%d %H:%M:%S} UTC"
     how = {
         PlanState.APPROVED: f"was approved by {plan.decided_by}{at}",
@@ -272,4 +288,5 @@ def _settled(plan: Plan, wanted: PlanState) -> WrongState:
         PlanState.REPLACED: "was replaced: a later run found others missing",
         PlanState.HELD: "waits for a decision",
     }[plan.state]
-    return WrongState(f"plan {plan.id} {how}: it cannot be {wanted}", hint=_HINT)
+    why = "it was seen otherwise" if wanted is None else f"it cannot be {wanted}"
+    return WrongState(f"plan {plan.id} {how}: {why}", hint=_HINT)

@@ -25,16 +25,21 @@ class PlansQuery(Input):
 
 
 class ApproveInput(Input):
-    """What was looked at: its digest, and for a hard plan the number of its deletions, typed."""
+    """What was looked at: its digest, and for a hard plan the number of its deletions, typed.
+
+    With `state`, how it stood then, it is refused where somebody else has decided meanwhile.
+    """
 
     digest: Annotated[Text, Field(min_length=1, max_length=128)]
     deletes: Annotated[int | None, Field(ge=0, le=LARGEST_ID)] = None
+    state: PlanState | None = None
 
 
 class RejectInput(Input):
-    """Why, for the audit log."""
+    """Why, for the audit log, and how the plan stood that was looked at."""
 
     why: Annotated[Text, Field(max_length=500)] = ""
+    state: PlanState | None = None
 
 
 class RehydrateInput(Input):
@@ -145,12 +150,14 @@ class Plans:
     async def _approve(self, call: Call[ApproveInput]) -> Json:
         given = call.given
         return await self._service.approve_plan(
-            call.number("id"), given.digest, given.deletes, actor=call.actor
+            call.number("id"), given.digest, given.deletes, actor=call.actor, seen=given.state
         )
 
     async def _reject(self, call: Call[RejectInput]) -> Json:
-        why = call.given.why
-        return await self._service.reject_plan(call.number("id"), why=why, actor=call.actor)
+        given = call.given
+        return await self._service.reject_plan(
+            call.number("id"), why=given.why, actor=call.actor, seen=given.state
+        )
 
     async def _rehydrate(self, call: Call[RehydrateInput]) -> Json:
         job = call.name("job")

@@ -186,17 +186,27 @@ class Service(Protocol):
         """Return one plan with its first rows and the run that held it."""
 
     async def approve_plan(
-        self, plan_id: int, digest: str, deletes: int | None, *, actor: str
+        self,
+        plan_id: int,
+        digest: str,
+        deletes: int | None,
+        *,
+        actor: str,
+        seen: PlanState | None = None,
     ) -> Json:
         """Let the next full run do what a plan says, and start that run where nothing forbids it.
 
         Returns `plan`, `run` (None where none was started) and `note`, which says why not.
 
+        `seen` is how the plan stood when they looked, None: however.
+
         Raises:
             WrongState: it was another plan that they saw, or it does not wait for an approval.
         """
 
-    async def reject_plan(self, plan_id: int, *, why: str, actor: str) -> Json:
+    async def reject_plan(
+        self, plan_id: int, *, why: str, actor: str, seen: PlanState | None = None
+    ) -> Json:
         """Keep the rows of a plan, and return it.
 
         Raises:

@@ -187,13 +187,21 @@ class MemoryService(MemoryLeaderboard):
         return {"id": plan_id, "rows": [HOSTILE_USER], "run": None}
 
     async def approve_plan(
-        self, plan_id: int, digest: str, deletes: int | None, *, actor: str
+        self,
+        plan_id: int,
+        digest: str,
+        deletes: int | None,
+        *,
+        actor: str,
+        seen: PlanState | None = None,
     ) -> Json:
-        self.orders.append(("approve_plan", plan_id, digest, deletes, actor))
+        self.orders.append(("approve_plan", plan_id, digest, deletes, actor, seen))
         return {"plan": {"id": plan_id}, "run": None, "note": ""}
 
-    async def reject_plan(self, plan_id: int, *, why: str, actor: str) -> Json:
-        self.orders.append(("reject_plan", plan_id, why, actor))
+    async def reject_plan(
+        self, plan_id: int, *, why: str, actor: str, seen: PlanState | None = None
+    ) -> Json:
+        self.orders.append(("reject_plan", plan_id, why, actor, seen))
         return {"plan": {"id": plan_id}}
 
     def check_leaderboard(self, job: str) -> None:

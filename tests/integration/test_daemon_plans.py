@@ -15,6 +15,7 @@ from pydantic_core import to_json
 
 from syncd.errors import BadInput, NotKnown, StoreUnavailable, WrongState
 from syncd.jobs.base import RunContext
+from syncd.model.leaderboard import PlanState
 from syncd.model.pause import PauseScope
 from syncd.model.run import Ending, Outcome, RunOptions
 from syncd.runs.job import Job
@@ -214,6 +215,19 @@ async def test_an_approval_is_not_taken_back_under_a_run_that_may_be_applying_it
     assert (await desk.control.reject_plan(number, why="", actor="ops"))["plan"][
         "state"
     ] == "rejected"
+
+
+async def test_a_decision_does_not_go_over_one_that_was_not_seen(
+    desk: Desk, boards: Boards
+) -> None:
+    number = await hold(desk)
+    await desk.control.reject_plan(number, why="", actor="boss", seen=PlanState.HELD)
+
+    with pytest.raises(WrongState, match=r"was rejected by boss at .*: it was seen otherwise"):
+        await desk.control.approve_plan(number, DIGEST, None, actor="ops", seen=PlanState.HELD)
+
+    assert (await desk.control.plan(number))["state"] == "rejected"
+    assert boards.asked == []
 
 
 async def test_a_plan_is_shown_with_its_rows_and_the_run_that_held_it(

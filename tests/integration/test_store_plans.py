@@ -15,7 +15,7 @@ from syncd.model.leaderboard import Plan, PlanId, PlanState
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Database
 from syncd.store.fence import Fence
-from syncd.store.plans import PlanDraft, PlanStore
+from syncd.store.plans import PlanDraft, PlanStore, Ruling
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(hours=24)
@@ -52,6 +52,24 @@ async def hold(database: Database, users: Sequence[str] = USERS, **changes: Any)
         records = [(user,) for user in users]
         await connection.copy_records_to_table("lb_missing", records=records)
         return await PlanStore(database).hold(connection, draft(users, **changes))
+
+
+def ruling(actor: str = "ops", at: datetime = AT, seen: PlanState | None = None) -> Ruling:
+    return Ruling(actor=actor, at=at, seen=seen)
+
+
+async def approve(
+    plans: PlanStore,
+    number: int,
+    digest: str = "ada-bob-cyd",
+    deletes: int | None = None,
+    **by: Any,
+) -> Plan:
+    return await plans.approve(number, digest, deletes, ruling(**by))
+
+
+async def reject(plans: PlanStore, number: int, **by: Any) -> Plan:
+    return await plans.reject(number, ruling(**by))
 
 
 async def apply(database: Database, number: PlanId) -> None:
@@ -125,7 +143,7 @@ async def test_a_run_that_finds_something_else_replaces_the_open_plan(
 ) -> None:
     first = await hold(database)
     if approves:
-        await plans.approve(first, "ada-bob-cyd", None, "ops", AT)
+        await approve(plans, first)
 
     second = await hold(database, users, **changes)
 
@@ -136,7 +154,7 @@ async def test_a_run_that_applied_a_plan_may_hold_the_next_one(
     database: Database, plans: PlanStore
 ) -> None:
     first = await hold(database)
-    await plans.approve(first, "ada-bob-cyd", None, "ops", AT)
+    await approve(plans, first)
     pending = await plans.pending(JOB, AT)
 
     await apply(database, first)
@@ -164,8 +182,8 @@ async def test_of_two_who_decide_at_once_one_wins_and_the_other_reads_who_did(
     number = await hold(database)
 
     told = await asyncio.gather(
-        *(plans.approve(number, "ada-bob-cyd", None, f"a{n}", AT) for n in range(4)),
-        *(plans.reject(number, f"r{n}", AT) for n in range(4)),
+        *(approve(plans, number, actor=f"a{n}", seen=PlanState.HELD) for n in range(4)),
+        *(reject(plans, number, actor=f"r{n}", seen=PlanState.HELD) for n in range(4)),
         return_exceptions=True,
     )
 
@@ -192,7 +210,7 @@ async def test_an_approval_of_something_else_is_refused(
     number = await hold(database, is_hard=is_hard)
 
     with pytest.raises(WrongState, match=why):
-        await plans.approve(number, digest, deletes, "ops", AT)
+        await approve(plans, number, digest, deletes)
 
     assert (await plans.read(number, AT)).state is PlanState.HELD
 
@@ -200,7 +218,7 @@ async def test_an_approval_of_something_else_is_refused(
 async def test_the_typed_number_lets_a_hard_plan_pass(database: Database, plans: PlanStore) -> None:
     number = await hold(database, is_hard=True)
 
-    plan = await plans.approve(number, "ada-bob-cyd", 3, "ops", AT)
+    plan = await approve(plans, number, deletes=3)
 
     assert (plan.state, plan.decided_by, plan.decided_at) == (PlanState.APPROVED, "ops", AT)
 
@@ -218,9 +236,9 @@ async def test_a_rejection_keeps_the_rows_and_an_approval_after_all_lets_them_go
     )
     number = await hold(database)
 
-    await plans.reject(number, "ops", AT + DAY / 2)
+    await reject(plans, number, at=AT + DAY / 2)
     after_rejection = await kept(database)
-    await plans.approve(number, "ada-bob-cyd", None, "boss", AT + 2 * DAY)
+    await approve(plans, number, actor="boss", at=AT + 2 * DAY)
 
     assert after_rejection == [
         ("ada", 5, earlier, number),
@@ -236,9 +254,9 @@ async def test_an_approval_can_be_taken_back_until_a_run_applied_it(
     database: Database, plans: PlanStore
 ) -> None:
     number = await hold(database)
-    await plans.approve(number, "ada-bob-cyd", None, "ops", AT)
+    await approve(plans, number)
 
-    await plans.reject(number, "boss", AT)
+    await reject(plans, number, actor="boss")
 
     with pytest.raises(RunError, match="was decided about again while this run applied it"):
         await apply(database, number)
@@ -249,11 +267,11 @@ async def test_a_rejected_plan_is_not_taken_up_beside_an_open_one(
     database: Database, plans: PlanStore
 ) -> None:
     first = await hold(database)
-    await plans.reject(first, "ops", AT)
+    await reject(plans, first)
     second = await hold(database, ("dan",))
 
     with pytest.raises(WrongState, match=f"another one of job {JOB} is open: plan {second}, held"):
-        await plans.approve(first, "ada-bob-cyd", None, "ops", AT)
+        await approve(plans, first)
 
     assert await states(plans) == {first: PlanState.REJECTED, second: PlanState.HELD}
     assert [row[3] for row in await kept(database)] == [first, first, first]
@@ -263,19 +281,19 @@ async def test_what_is_settled_cannot_be_decided_about(
     database: Database, plans: PlanStore
 ) -> None:
     applied = await hold(database)
-    await plans.approve(applied, "ada-bob-cyd", None, "ops", AT)
+    await approve(plans, applied)
     await apply(database, applied)
     replaced = await hold(database, ("dan",))
     await hold(database, ("eve",))
 
     for number, digest in ((applied, "ada-bob-cyd"), (replaced, "dan")):
         with pytest.raises(WrongState, match="cannot be approved"):
-            await plans.approve(number, digest, None, "ops", AT)
+            await approve(plans, number, digest)
         with pytest.raises(WrongState, match="cannot be rejected"):
-            await plans.reject(number, "ops", AT)
+            await reject(plans, number)
     assert await kept(database) == []
     with pytest.raises(NotKnown, match="there is no plan 4711"):
-        await plans.approve(4711, "x", None, "ops", AT)
+        await approve(plans, 4711)
 
 
 async def test_a_plan_nobody_decides_about_expires_whether_or_not_that_is_written(
@@ -290,7 +308,7 @@ async def test_a_plan_nobody_decides_about_expires_whether_or_not_that_is_writte
     assert await plans.open(JOB, later) is None
     assert await rows(database, stored) == [("held",)]
     with pytest.raises(WrongState, match="expired at 2026-03-02 12:00:00 UTC"):
-        await plans.approve(number, "ada-bob-cyd", None, "ops", later)
+        await approve(plans, number, at=later)
 
     await plans.expire(later)
 
@@ -312,9 +330,9 @@ async def test_only_rows_that_nobody_needs_are_dropped(
     database: Database, plans: PlanStore
 ) -> None:
     rejected = await hold(database)
-    await plans.reject(rejected, "ops", AT)
+    await reject(plans, rejected)
     applied = await hold(database)
-    await plans.approve(applied, "ada-bob-cyd", None, "ops", AT)
+    await approve(plans, applied)
     await apply(database, applied)
     replaced = await hold(database, ("dan",))
     held = await hold(database, ("eve",), expires_at=AT + 365 * DAY)
@@ -345,8 +363,8 @@ async def test_who_does_not_lead_decides_nothing(database: Database) -> None:
     plans = PlanStore(database, fence)
 
     for decision in (
-        plans.approve(number, "ada-bob-cyd", None, "ops", AT),
-        plans.reject(number, "ops", AT),
+        approve(plans, number),
+        reject(plans, number),
         plans.expire(AT + DAY),
     ):
         with pytest.raises(LeaseLost):
@@ -378,7 +396,7 @@ async def test_a_decision_and_a_run_that_writes_markers_do_not_lock_each_other_o
     async with asyncio.TaskGroup() as group:
         group.create_task(books())
         await holds.wait()
-        decision = group.create_task(plans.reject(number, "ops", AT))
+        decision = group.create_task(reject(plans, number))
         waits = "SELECT 1 FROM pg_locks WHERE NOT granted"
         await until(lambda: rows(database, waits), what="the decision to wait")
         may_go_on.set()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fakes.control import HOSTILE_USER, JOB, ControlPort, control_port
 
+from syncd.model.leaderboard import PlanState
 from syncd.model.run import RunOptions
 
 LARGEST = 2**63 - 1
@@ -20,7 +21,7 @@ async def port() -> AsyncIterator[ControlPort]:
 
 
 async def test_decisions_reach_the_daemon_with_who_decided(port: ControlPort) -> None:
-    given = {"digest": "d1", "deletes": 12}
+    given = {"digest": "d1", "deletes": 12, "state": "rejected"}
 
     approved = await port.ask("POST", "/api/plans/3/approve", given)
     rejected = await port.ask("POST", "/api/plans/4/reject", {"why": "they are only late"})
@@ -28,8 +29,8 @@ async def test_decisions_reach_the_daemon_with_who_decided(port: ControlPort) ->
     assert approved == (200, {"plan": {"id": 3}, "run": None, "note": ""})
     assert rejected == (200, {"plan": {"id": 4}})
     assert port.service.orders == [
-        ("approve_plan", 3, "d1", 12, "token"),
-        ("reject_plan", 4, "they are only late", "token"),
+        ("approve_plan", 3, "d1", 12, "token", PlanState.REJECTED),
+        ("reject_plan", 4, "they are only late", "token", None),
     ]
 
 
@@ -113,6 +114,7 @@ async def test_what_starts_runs_counts_as_triggers_and_decisions_do_not(port: Co
         ("POST", "/api/plans/3/approve", {"digest": "d", "deletes": "12"}),
         ("POST", "/api/plans/3/approve", {"digest": "d", "deletes": True}),
         ("POST", "/api/plans/3/approve", {"digest": "d", "force": True}),
+        ("POST", "/api/plans/3/approve", {"digest": "d", "state": "open"}),
         ("POST", "/api/plans/3/reject", {"why": "a\x1b[31m"}),
         ("POST", "/api/plans/3/reject", {"why": "x" * 501}),
         ("POST", f"/api/jobs/{JOB}/rehydrate", {"dry_run": "yes"}),
