@@ -11,6 +11,7 @@ from syncd.alerts.watch import Watch
 from syncd.clock import Clock
 from syncd.errors import DeliveryError
 from syncd.model.alert import AlertState, Condition
+from syncd.model.run import Run
 from syncd.outbound.hook import Hook
 from syncd.store.alerts import AlertStore
 from syncd.store.runs import RunStore
@@ -59,27 +60,39 @@ class Courier:
         """How long the receiver is left alone; not positive: it may be asked."""
         return self._not_before - self._clock.monotonic()
 
-    async def carry(self, due: Sequence[AlertState]) -> bool:
-        """Deliver the first of what is due; tell whether the next may follow at once.
+    def resume(self) -> None:
+        """Leave the receiver alone no longer: it took something."""
+        self.trouble, self._not_before = None, -math.inf
+
+    async def carry(self, due: Sequence[AlertState]) -> str:
+        """Deliver the first of what is due, and return its job; empty: nothing more for now.
 
         Raises:
             StoreUnavailable, LeaseLost: it is delivered again.
         """
         hook = self.hook
-        if hook is None or not due or self.wait_seconds > 0:
-            return False
-        state = due[0]
-        body = await self._body(state)
-        if body is None:
-            await self._watch.drop(state)
-            return True
+        if hook is None or self.wait_seconds > 0:
+            return ""
+        for state in due:
+            run = await self._runs.read(state.run_id)
+            if run is None:  # not on record any more
+                await self._watch.drop(state)
+                return state.job
+            if run.outcome.is_final:
+                return await self._deliver(hook, state, run, due)
+        return ""
+
+    async def _deliver(
+        self, hook: Hook, state: AlertState, run: Run, due: Sequence[AlertState]
+    ) -> str:
+        body = await self._body(state, run)
         try:
             answer = await hook.post(body, self._clock)
         except DeliveryError as error:
             self.trouble = error
-            await self._fail(due, error)
-            return error.permanent
-        self.trouble = None
+            await self._fail([state, *(other for other in due if other is not state)], error)
+            return state.job if error.permanent else ""
+        self.resume()
         attempts = self._attempts.pop(_key(state), 0) + 1
         await self._watch.told(replace(state, told_at=self._clock.now()))
         self._bus.emit(
@@ -91,13 +104,9 @@ class Courier:
                 status=answer.status,
             )
         )
-        return True
+        return state.job
 
-    async def _body(self, state: AlertState) -> Body | None:
-        """Return what is posted; None where the run is not on record any more."""
-        run = await self._runs.read(state.run_id)
-        if run is None:
-            return None
+    async def _body(self, state: AlertState, run: Run) -> Body:
         plan, bad_runs = None, 0
         if state.condition is Condition.HELD and state.plan_id is not None:
             plan = (await self._store.newest_plans([state.job])).get(state.job)

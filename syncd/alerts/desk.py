@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from syncd.alerts.courier import Courier
@@ -13,6 +14,7 @@ from syncd.alerts.watch import Watch
 from syncd.clock import Clock
 from syncd.config.models import Alerts as AlertSettings
 from syncd.errors import BadInput, DeliveryError, LeaseLost, SyncdError
+from syncd.model.alert import AlertState
 from syncd.outbound.hook import Hook
 from syncd.telemetry.events import Event, LargeChange, RunFinished
 
@@ -41,11 +43,13 @@ class AlertDesk:
         self._is_leading = is_leading
         self._clock = clock
         self._asked = asyncio.Event()
+        self._ended: set[str] = set()
+        self._all_at = -math.inf
 
     def adopt(self, settings: AlertSettings) -> None:
         """Deliver as config.toml says from now on."""
         self._courier.use(to_hook(settings))
-        self._asked.set()
+        self._look_at_all()
 
     def note(self, event: Event) -> None:
         """Look soon, when a run has ended; a bus subscriber."""
@@ -53,7 +57,9 @@ class AlertDesk:
             return
         if isinstance(event, LargeChange):
             self._watch.note(event)
-        if isinstance(event, LargeChange | RunFinished):
+            self._asked.set()
+        if isinstance(event, RunFinished):
+            self._ended.add(event.run.job)
             self._asked.set()
 
     async def look(self) -> None:
@@ -64,7 +70,11 @@ class AlertDesk:
         if self._courier.hook is not None:
             with contextlib.suppress(SyncdError):
                 await self._watch.look()
-            self._asked.set()
+            self._look_at_all()
+
+    def _look_at_all(self) -> None:
+        self._all_at = -math.inf
+        self._asked.set()
 
     async def keep(self) -> None:
         """Watch and deliver for ever."""
@@ -79,14 +89,24 @@ class AlertDesk:
         if self._courier.hook is None or not self._is_leading():
             return _LOOK_EVERY_SECONDS
         try:
-            while await self._courier.carry(await self._watch.look()):
-                pass
+            while job := await self._courier.carry(await self._due()):
+                self._ended.add(job)  # it may have changed while it was told
         except LeaseLost:  # told where the lease is kept; who leads next looks by itself
             return _LOOK_EVERY_SECONDS
         except SyncdError:  # of PostgreSQL, told where its health is looked at
+            self._all_at = -math.inf
             return _STORE_RETRY_SECONDS
         wait = self._courier.wait_seconds
         return min(wait, _LOOK_EVERY_SECONDS) if wait > 0 else _LOOK_EVERY_SECONDS
+
+    async def _due(self) -> Sequence[AlertState]:
+        """Look at the jobs of which runs have ended, once a minute at all."""
+        if (now := self._clock.monotonic()) >= self._all_at:
+            self._all_at, jobs = now + _LOOK_EVERY_SECONDS, None
+        else:
+            jobs = self._ended
+        self._ended = set()
+        return await self._watch.look(jobs)
 
     async def _rest(self, seconds: float) -> None:
         """Wait so long, or until somebody asks."""
@@ -102,7 +122,11 @@ class AlertDesk:
         Raises:
             BadInput: no webhook is configured.
         """
-        return await deliver_test(self._courier.hook, self._clock)
+        came = await deliver_test(self._courier.hook, self._clock)
+        if came["delivered"]:
+            self._courier.resume()
+            self._asked.set()
+        return came
 
     def problems(self) -> list[dict[str, Any]]:
         """Say that alerts do not arrive."""

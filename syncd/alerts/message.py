@@ -100,7 +100,8 @@ def _title(facts: Facts) -> str:
 
 
 def _did(run: Run) -> str:
-    return "failed" if run.outcome is Outcome.FAILED else f"was {run.outcome}"
+    is_verb = run.outcome in {Outcome.SUCCEEDED, Outcome.FAILED}
+    return run.outcome.value if is_verb else f"was {run.outcome}"
 
 
 def _lines(facts: Facts) -> list[str]:
@@ -108,7 +109,7 @@ def _lines(facts: Facts) -> list[str]:
     match facts.state.condition:
         case Condition.WELL:
             bad, since = _runs(facts.bad_runs), _clock(facts.state.since)
-            ended = f"Run {run.id} {run.outcome}, after {bad} that ended badly since {since}."
+            ended = f"Run {run.id} {_did(run)}, after {bad} that ended badly since {since}."
             return [ended, _counts(run.report)]
         case Condition.CHANGED:
             return [_change(facts), _counts(run.report)]

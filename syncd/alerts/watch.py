@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from syncd.alerts.conditions import decide
 from syncd.clock import Clock
@@ -14,6 +14,11 @@ from syncd.schedule.roster import Roster
 from syncd.store.alerts import AlertStore
 from syncd.store.runs import RunStore
 from syncd.telemetry.events import LargeChange
+
+# Of thousands of jobs, so many are read and judged without letting others work.
+_JOBS_AT_ONCE = 200
+
+_Known = Mapping[tuple[str, Topic], AlertState]
 
 
 class Watch:
@@ -40,8 +45,11 @@ class Watch:
         """Take note of a large change; of several of one job the newest is told."""
         self._changes[change.job] = change
 
-    async def look(self) -> Sequence[AlertState]:
+    async def look(self, jobs: Collection[str] | None = None) -> Sequence[AlertState]:
         """Return what is to be told now, in the order of the runs that say so.
+
+        Args:
+            jobs: of which a run has ended; None looks at all.
 
         Raises:
             StoreUnavailable, LeaseLost: what was not written down is found again.
@@ -49,14 +57,18 @@ class Watch:
         async with self._turn:
             known = {(state.job, state.topic): state for state in await self._store.read()}
             changes = dict(self._changes)
-            found = [*await self._trouble(known), *map(self._large, changes.values())]
+            watched = self._watched()
+            asked = [job for job in watched if jobs is None or job in jobs]
+            found = [self._large(change) for job, change in changes.items() if job in watched]
+            for start in range(0, len(asked), _JOBS_AT_ONCE):
+                page = {job: watched[job] for job in asked[start : start + _JOBS_AT_ONCE]}
+                found += await self._trouble(page, known)
             for state in found:
                 await self._store.keep(state)
                 known[state.job, state.topic] = state
             for job, change in changes.items():
                 if self._changes.get(job) is change:
                     del self._changes[job]
-        watched = self._watched()
         due = [s for s in known.values() if s.told_at is None and s.job in watched]
         return sorted(due, key=lambda state: state.run_id)
 
@@ -74,8 +86,8 @@ class Watch:
         jobs = [schedule.job for schedule in self._roster.schedules()]
         return {job.name: job.limit for job in jobs if job.enabled and job.alerts}
 
-    async def _trouble(self, known: dict[tuple[str, Topic], AlertState]) -> list[AlertState]:
-        verdicts = await self._runs.verdicts(self._watched())
+    async def _trouble(self, limits: Mapping[str, int | None], known: _Known) -> list[AlertState]:
+        verdicts = await self._runs.verdicts(limits)
         held = [job for job, run in verdicts.items() if run.outcome is Outcome.HELD]
         plans = await self._store.newest_plans(held) if held else {}
         now, found = self._clock.now(), []

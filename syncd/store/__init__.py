@@ -3,7 +3,7 @@
 `database` owns the pool, its deadlines and the translation of asyncpg's errors; `blocks` hands out
 the named SQL blocks of `sql/`; `migrate` brings the schema up to date. `fires` is the side of
 `runs` that the scheduler writes, before anything begins. Each subject (`runs`,
-`users`, `accounts`, `sync`, `letters`, `pauses`, `overrides`, `gates`) owns its tables, `metrics`
+`users`, `accounts`, `sync`, `letters`, `pauses`, `overrides`, `gates`, `alerts`) owns its tables, `metrics`
 and `freshness` only read them; `plans` is what leaderboards let wait for a person. SQL lies in
 `sql/<subject>.sql`, Python holds none. `source` reads
 the platform's own database, `mirror` makes `users` what it says. `leases` says who leads, and

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,10 +11,10 @@ import pytest
 from fakes.alerting import Alerting, alerting, settings
 from fakes.clock import FakeClock
 from fakes.receiver import SECRET, Receiver, Says, receiver
-from fakes.running import JOB, Running, running, to_job
+from fakes.running import JOB, Running, draft, running, to_job
 
 from syncd.errors import BadInput
-from syncd.model.run import Outcome, RunOptions
+from syncd.model.run import Ending, Outcome, RunOptions
 from syncd.schedule.roster import Schedule
 from syncd.store.database import Database
 from syncd.telemetry.events import AlertDropped, AlertSent, LargeChange
@@ -129,6 +130,20 @@ async def test_a_large_change_is_told(alerts: Alerting, world: Running, end: Rec
     assert told["change"] == {"changed": 4000, "base": 10_000, "backup": 2}
 
 
+async def test_a_large_change_of_a_run_that_goes_on_is_told_when_it_has_ended(
+    alerts: Alerting, world: Running, clock: FakeClock, end: Receiver
+) -> None:
+    run_id = await world.start_nothing()
+    await world.runs.begin(run_id, clock.now())
+    world.bus.emit(LargeChange(run_id=run_id, job=JOB, changed=4000, base=10_000))
+    await alerts.tells(end)
+    await world.runs.finish(run_id, Ending(outcome=Outcome.SUCCEEDED), clock.now())
+
+    told = await alerts.tells(end, "run.changed_much")
+
+    assert told["outcome"] == "succeeded"
+
+
 @pytest.mark.parametrize(
     "job", [to_job(alerts=False), to_job(enabled=False)], ids=["alerts off", "job off"]
 )
@@ -191,6 +206,7 @@ async def test_the_next_run_that_fails_is_told_where_the_last_could_not_be(
 
     await alerts.tells(end, "run.failed", "run.failed")
 
+    assert problems[0]["hint"]
     assert problems[0]["what"].startswith("alerts do not arrive: ")
     assert "HTTP 404: no_service" in problems[0]["what"]
     assert alerts.desk.problems() == []
@@ -270,6 +286,46 @@ async def test_without_a_webhook_nothing_is_written_and_a_test_says_so(
             await alerts.desk.test()
 
     assert await world.rows("SELECT * FROM alert_states") == []
+
+
+async def test_a_test_that_arrives_lets_what_waits_follow_at_once(
+    alerts: Alerting, end: Receiver
+) -> None:
+    end.says.append(Says(status=429, headers={"Retry-After": "86400"}))
+    await alerts.ends(Outcome.FAILED)
+    await alerts.passes_until(lambda: bool(alerts.desk.problems()), "the refusal")
+    await alerts.desk.test()
+
+    took = await alerts.passes_until(lambda: len(end.got) == 3, "what waited")
+
+    assert end.events() == ["run.failed", "alert.tested", "run.failed"]
+    assert took < 60
+    assert alerts.desk.problems() == []
+
+
+async def test_a_database_that_is_away_for_a_while_loses_no_alert(
+    alerts: Alerting, world: Running, end: Receiver
+) -> None:
+    await world.rows("ALTER TABLE alert_states RENAME TO elsewhere")
+    await alerts.ends(Outcome.FAILED)
+    await alerts.tells(end)
+    await alerts.desk.look()
+    await world.rows("ALTER TABLE elsewhere RENAME TO alert_states")
+
+    await alerts.tells(end, "run.failed")
+
+
+async def test_of_many_jobs_each_is_told(world: Running, clock: FakeClock, end: Receiver) -> None:
+    names = [f"job-{number:03}" for number in range(450)]
+    schedules = [Schedule(job=replace(to_job(), name=name)) for name in names]
+    for name in names[::90]:
+        run_id = await world.runs.create(draft(clock, job=name))
+        await world.runs.begin(run_id, clock.now())
+        await world.runs.finish(run_id, Ending(outcome=Outcome.FAILED), clock.now())
+    async with alerting(world, clock, end, *schedules) as alerts:
+        await alerts.tells(end, *["run.failed"] * 5)
+
+    assert [body["job"] for body in end.got] == names[::90]
 
 
 async def test_a_test_tells_what_came_back(alerts: Alerting, end: Receiver) -> None:

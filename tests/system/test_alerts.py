@@ -64,7 +64,9 @@ async def test_an_alert_that_was_due_before_a_kill_is_sent_after_it(
 async def test_the_address_shows_nowhere(external_daemon: Start) -> None:
     port = free_port()
     levels = {"logging": {"level": "debug"}}
-    async with external_daemon(None, {**BROKEN, **to(port), **levels}) as daemon:
+    async with external_daemon(None, {**BROKEN, **levels}) as daemon:
+        daemon.configure(to(port))
+        reloaded = await daemon.command("reload")
         await failing(daemon)
         await until(lambda: decided(daemon), what="the decision")
 
@@ -76,6 +78,7 @@ async def test_the_address_shows_nowhere(external_daemon: Start) -> None:
         tried = await daemon.command("alerts", "test")
         said = [
             tried.err + tried.out,
+            reloaded.err + reloaded.out,
             (await daemon.command("status")).out,
             (await daemon.command("config", "show")).out,
             (await daemon.command("reload", "--dry-run")).out,
@@ -95,5 +98,5 @@ async def test_the_address_shows_nowhere(external_daemon: Start) -> None:
     assert (tried.code, "cannot connect" in tried.err) == (1, True)
     assert (passed.code, json.loads(passed.out)["status"]) == (0, 200)
     assert refused.code == 5
-    assert 'webhook_url = "***"' in said[2]
+    assert 'webhook_url = "***"' in said[3]
     assert [text for text in said if SECRET in text or SECRET.lower() in text] == []

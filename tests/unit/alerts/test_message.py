@@ -98,7 +98,10 @@ def test_a_recovery_says_how_often_it_failed_and_since_when() -> None:
 
     assert told["event"] == "job.recovered"
     assert told["title"] == "syncd: board is well again"
-    assert "after 5 runs that ended badly since 2026-11-22 07:00 UTC." in told["content"]
+    assert (
+        "Run 12 succeeded, after 5 runs that ended badly since 2026-11-22 07:00 UTC."
+        in told["content"]
+    )
 
 
 def test_a_large_change_says_how_much_and_how_to_go_back() -> None:

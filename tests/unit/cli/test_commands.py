@@ -10,6 +10,7 @@ from syncd.cli import main
 from syncd.cli.commands import CommandFolder
 
 COMMANDS = [
+    "alerts",
     "approve",
     "backups",
     "cancel",

@@ -12,6 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from syncd.model.run import Cause, Outcome, Report, Run, RunId, RunOptions, SkipReason
 from syncd.telemetry.events import (
     AccountChanged,
+    AlertDropped,
+    AlertSent,
     FireClaimed,
     FireSkipped,
     ItemFailed,
@@ -98,6 +100,21 @@ def test_runs_are_counted_by_how_and_why_they_were(metrics: Metrics) -> None:
 
     assert found[key("syncd_runs_total", job=JOB, outcome="partial", cause="schedule")] == 1
     assert found[key("syncd_runs_total", job=JOB, outcome="succeeded", cause="manual")] == 2
+
+
+def test_alerts_are_counted_by_what_they_told_and_whether_they_arrived(metrics: Metrics) -> None:
+    sent = AlertSent(alert="run.failed", job=HOSTILE, run_id=1, attempts=2, status=200)
+    dropped = AlertDropped(
+        alert="run.held", job=HOSTILE, run_id=1, attempts=5, error=HOSTILE, hint=HOSTILE
+    )
+    for event in (sent, sent, dropped):
+        metrics.note(event)
+
+    found = series(metrics)
+
+    assert found[key("syncd_alerts_total", event="run.failed", outcome="sent")] == 2
+    assert found[key("syncd_alerts_total", event="run.held", outcome="dropped")] == 1
+    assert "evil" not in str(found)
 
 
 def test_durations_fall_into_their_bucket(metrics: Metrics) -> None:
