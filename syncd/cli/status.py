@@ -121,14 +121,14 @@ def _job_rows(jobs: list[_Json], now: datetime) -> list[tuple[str, ...]]:
             job["name"],
             job["state"].upper() if job["state"] in _LOUD else job["state"],
             _run_in_words(job, now),
-            _fresh_in_words(job),
+            fresh_in_words(job),
             _next_in_words(job, now, has_zones=has_zones),
         )
         for job in jobs
     ]
 
 
-def _fresh_in_words(job: _Json) -> str:
+def fresh_in_words(job: _Json) -> str:
     """Write how fresh a job's accounts are, or how its table follows Redis: `9 rows, 0 off`."""
     told = job.get("leaderboard")
     if told is None:
