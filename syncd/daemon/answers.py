@@ -53,9 +53,7 @@ def run_answer(run: Run, progress: dict[str, RunProgressed], now: datetime) -> J
         "calls": report.calls,
         "saved": report.saved,
         "failures": dict(report.failures),
-        "error": run.error,
-        "hint": run.hint,
-        "retryable": run.retryable,
+        **_error_answer(run),
         "progress": {name: _progress(told) for name, told in progress.items()},
     }
 
@@ -91,6 +89,11 @@ def _why_answer(run: Run) -> Json:
         "fires_since": run.fires_since,
         "origin": run.origin,
     }
+
+
+def _error_answer(run: Run) -> Json:
+    """Say what went wrong, what to do, and whether it may pass by itself."""
+    return {"error": run.error, "hint": run.hint, "retryable": run.retryable}
 
 
 def _progress(told: RunProgressed) -> Json:

@@ -6,19 +6,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import asdict
 from datetime import datetime
 
-from syncd.daemon.answers import Json
+from syncd.daemon.answers import Json, plan_answer
 from syncd.model.leaderboard import Drift, Plan, PlanState
 from syncd.store.drift import Followed
 from syncd.telemetry.readings import BoardReading, Values
 
 KIND = "leaderboard"
 """The kind of the jobs that this is about, and where their answers tell of it."""
-
-
-_OF_A_PLAN = (
-    *("id", "state", "deletes", "updates", "holds_updates", "base", "reasons", "is_hard"),
-    *("digest", "expires_at"),
-)
 
 
 def drift_answer(followed: Followed | None, plan: Plan | None) -> Json | None:
@@ -32,7 +26,7 @@ def drift_answer(followed: Followed | None, plan: Plan | None) -> Json | None:
         "at": followed.at,
         "run": followed.run_id,
         "seconds": dict(followed.seconds),
-        "plan": None if plan is None else {name: getattr(plan, name) for name in _OF_A_PLAN},
+        "plan": None if plan is None else plan_answer(plan),
     }
 
 

@@ -20,7 +20,6 @@ from syncd.model.pause import PauseScope
 from syncd.model.run import Outcome
 from syncd.runs.job import Job
 from syncd.store.drift import DriftStore
-from syncd.store.plans import PlanStore
 from syncd.telemetry.events import Event, RunFinished
 
 _PATIENCE_SECONDS = 2.0
@@ -158,8 +157,8 @@ class LeaderboardDesk(ABC):
         """Put into jobs how their tables follow their boards; None where they have none."""
         names = [job["name"] for job in jobs if job["kind"] == KIND]
         followed = await self._drift.followed(names) if names else {}
-        plans, now = PlanStore(self._core.database), self._core.clock.now()
-        open_plans = {name: await plans.open(name, now) for name in followed}
+        now = self._core.clock.now()
+        open_plans = {name: await self._core.plans.open(name, now) for name in followed}
         for job in jobs:
             name = job["name"]
             job[KIND] = drift_answer(followed.get(name), open_plans.get(name))

@@ -7,13 +7,13 @@ from abc import ABC, abstractmethod
 from syncd.daemon import manual
 from syncd.daemon.answers import Json, plan_answer
 from syncd.daemon.core import Core
+from syncd.daemon.drift import KIND
 from syncd.errors import AlreadyRunning, BadInput, NotKnown, SyncdError, WrongState
 from syncd.model.leaderboard import Plan, PlanState
 from syncd.model.run import Run, RunOptions
 from syncd.store.plans import Ruling
 from syncd.telemetry.events import PlanDecided
 
-KIND = "leaderboard"
 _ROWS_SHOWN = 1_000
 _BACKUPS_SHOWN = 1_000
 

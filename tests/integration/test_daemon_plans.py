@@ -15,6 +15,7 @@ from pydantic_core import to_json
 
 from syncd.errors import BadInput, NotKnown, StoreUnavailable, WrongState
 from syncd.jobs.base import RunContext
+from syncd.jobs.boards import LeaderboardOptions
 from syncd.model.leaderboard import PlanState
 from syncd.model.pause import PauseScope
 from syncd.model.run import Ending, Outcome, RunOptions
@@ -53,7 +54,9 @@ class Boards:
 @pytest.fixture
 async def boards(desk: Desk) -> AsyncIterator[Boards]:
     boards = Boards()
-    job = Job(name=JOB, kind="leaderboard", work=Unhurried(boards.work))
+    work = Unhurried(boards.work)
+    work.options = LeaderboardOptions()
+    job = Job(name=JOB, kind="leaderboard", work=work)
     desk.core.scheduler.replace([*desk.core.scheduler.schedules(), Schedule(job=job)])
     yield boards
     boards.may_end.set()
