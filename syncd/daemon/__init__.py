@@ -12,8 +12,8 @@ port, with `answers` and `platform_answers` (the JSON shapes), `problems` (what 
 should look at), `orders` (pauses, changes of jobs, reload), `users` and `people` (users in and out,
 `records` reads their files), `inquiry` (what is stale, and why: `facts` gathers what the parts know
 of an account, `why` makes sentences of it), `letters` (what used up its attempts and waits for a
-person), `plans` (what leaderboard jobs held, and what can be taken back) and `metrics` (what a
-scrape measures). `health` knows whether PostgreSQL answers, `gates` lets pauses and open breakers
+person), `plans` (what leaderboard jobs held, and what can be taken back), `leaderboards` and
+`drift` (how their tables follow Redis) and `metrics` (what a scrape measures). `health` knows whether PostgreSQL answers, `gates` lets pauses and open breakers
 outlive the process,
 `credentials` asks at the start whether they are accepted, `servers` holds the embedded servers,
 `instance` keeps a second syncd off the state directory, `leadership` decides which of several on

@@ -93,7 +93,7 @@ class PlatformFinished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseFinished(Event):
-    """A run that goes step by step is through with one of them; `rows` went through it."""
+    """A run that goes step by step is through with one of them."""
 
     name: ClassVar[str] = "run.phase_finished"
     level: ClassVar[Level] = Level.DEBUG
@@ -101,7 +101,6 @@ class PhaseFinished(Event):
     job: str
     phase: str
     duration_seconds: float
-    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
