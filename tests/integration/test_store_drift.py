@@ -46,13 +46,18 @@ async def add_run(database: Database, minutes: int, outcome: str, **changes: Any
 
 
 async def reconcile(
-    database: Database, run_id: int, drift: Drift | None, *, is_dry: bool = False
+    database: Database,
+    run_id: int,
+    drift: Drift | None,
+    *,
+    is_dry: bool = False,
+    is_complete: bool = True,
 ) -> None:
     async with database.connection() as connection:
         await connection.execute(
             """
             INSERT INTO reconciliations (run_id, job, mode, is_complete, is_dry, at, numbers, drift)
-            VALUES ($1, $2, 'full', true, $3, $4, $5, $6)
+            VALUES ($1, $2, 'full', $7, $3, $4, $5, $6)
             """,
             run_id,
             JOB,
@@ -60,17 +65,20 @@ async def reconcile(
             AT,
             {"seconds": {"stage": float(run_id)}},
             None if drift is None else asdict(drift),
+            is_complete,
         )
 
 
 async def test_the_newest_comparison_and_the_newest_times_are_told(
     database: Database, store: DriftStore
 ) -> None:
-    older, compared, later, dry = [
-        await add_run(database, minutes, "succeeded") for minutes in range(4)
+    older, compared, cut, later, dry = [
+        await add_run(database, minutes, "succeeded") for minutes in range(5)
     ]
     await reconcile(database, older, Drift(redis_users=0, postgres_users=0, rows=9))
     await reconcile(database, compared, DRIFT)
+    part = Drift(redis_users=1, postgres_users=1, rows=0)
+    await reconcile(database, cut, part, is_complete=False)
     await reconcile(database, later, None)
     await reconcile(database, dry, Drift(redis_users=7, postgres_users=7, rows=7), is_dry=True)
 

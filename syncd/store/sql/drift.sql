@@ -1,6 +1,6 @@
 -- name: followed
 -- How the table of each job ($1) follows its boards: what its newest run that was no dry run said, and
--- what the newest one that compared both sides found. A job that has not run has no row.
+-- what the newest one that compared the whole of both sides found. A job that has not run has no row.
 SELECT wanted.job, latest.numbers -> 'seconds' AS seconds, measured.run_id, measured.at, measured.drift
 FROM unnest($1::text[]) AS wanted (job)
 CROSS JOIN LATERAL (
@@ -11,7 +11,7 @@ CROSS JOIN LATERAL (
 ) AS latest
 LEFT JOIN LATERAL (
     SELECT run_id, at, drift FROM reconciliations
-    WHERE reconciliations.job = wanted.job AND NOT is_dry AND drift IS NOT NULL
+    WHERE reconciliations.job = wanted.job AND NOT is_dry AND is_complete AND drift IS NOT NULL
     ORDER BY run_id DESC
     LIMIT 1
 ) AS measured ON true;
