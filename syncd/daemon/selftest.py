@@ -12,11 +12,11 @@ import contextlib
 import os
 import signal
 import tempfile
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from syncd.cache.scratch import ScratchBoards
 from syncd.clock import SystemClock
@@ -88,17 +88,7 @@ def run_selftest(config: Config, audience: Audience) -> Trial | None:
         StoreUnavailable, LeaseLost: the database went away in the middle.
     """
     with asyncio.Runner() as runner:
-        return runner.run(_until_signal(_SelfTest(config, audience).play()))
-
-
-async def _until_signal(work: Coroutine[Any, Any, Trial]) -> Trial | None:
-    """Do the work, or end it at the first signal; further ones do not disturb the cleaning up."""
-    play = asyncio.create_task(work, name="selftest")
-    once = iter([play.cancel])
-    for number in _SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, lambda: [cancel() for cancel in once])
-    await asyncio.wait([play])
-    return None if play.cancelled() else play.result()
+        return runner.run(_SelfTest(config, audience).run())
 
 
 class _SelfTest:
@@ -109,8 +99,23 @@ class _SelfTest:
         self._audience = audience
         self._clock = SystemClock()
         self._bus = Bus()
+        self._is_leaving = False
 
-    async def play(self) -> Trial:
+    async def run(self) -> Trial | None:
+        """Play to the end, or to the first signal."""
+        play = asyncio.create_task(self._play(), name="selftest")
+        for number in _SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, self._on_signal, play)
+        await asyncio.wait([play])
+        return None if play.cancelled() else play.result()
+
+    def _on_signal(self, play: asyncio.Task[Trial]) -> None:
+        """End the play; who cleans up is not disturbed."""
+        if not self._is_leaving:
+            self._is_leaving = True
+            play.cancel()
+
+    async def _play(self) -> Trial:
         with tempfile.TemporaryDirectory(prefix="syncd-selftest-") as folder:
             scratch = set_scratch(self._config, Path(folder), self._bus, self._clock)
             self._audience.begin(scratch)
@@ -127,6 +132,7 @@ class _SelfTest:
                     with self._in_silence(scratch.config):
                         await self._perform(acts, scratch)
                 finally:
+                    self._is_leaving = True
                     await acts.clean_up()
         return acts.trial
 
