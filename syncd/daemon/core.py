@@ -145,16 +145,15 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     """Build every part of syncd but the control port; nothing is connected or started yet."""
     own_postgres = EmbeddedPostgres(config.daemon.state_dir, bus, clock)
     own_valkey = EmbeddedValkey(config.daemon.state_dir, bus, clock)
-    redis = config.redis.address() or own_valkey.address
     postgres = config.database.address() or own_postgres.address
     database = Database(to_database(config, postgres), clock)
     fence, outlets = Fence(), Outlets(config.platforms, clock, bus)
     users = UserStore(database, fence)
+    redis = config.redis.address() or own_valkey.address
     stores = _stores(config, database, fence, users, clock)
     around = _surroundings(outlets, clock, bus, stores, redis)
     gates = GateKeeper(clients_of(around), GateStore(database, fence), clock, bus)
-    health = StoreHealth(database, clock, bus, at_first=gates.restore)
-    gates.may_write = lambda: not health.error
+    health = _health(database, clock, bus, gates)
     engine, lease_database = LocalEngine(Runner(around)), _lease_database(database, clock)
     leadership = _leadership(config, around, engine, LeaseStore(lease_database))
     leadership.before_release = gates.flush
@@ -182,6 +181,13 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
         alerts=_alerts(config, around, scheduler, leadership),
         stack=contextlib.AsyncExitStack(),
     )
+
+
+def _health(database: Database, clock: Clock, bus: Bus, gates: GateKeeper) -> StoreHealth:
+    """Watch PostgreSQL; while it is away, gates keep what they would write."""
+    health = StoreHealth(database, clock, bus, at_first=gates.restore)
+    gates.may_write = lambda: not health.error
+    return health
 
 
 def _servers(config: Config, postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> Servers:
