@@ -76,7 +76,8 @@ class Bookkeeper:
         plan = await self._plan(books) if books.is_complete else None
         if books.is_complete and found.verdict.marks:
             await self._do.execute("forget_present", found.job)
-            await self._do.execute("note_missing", found.job, found.at, found.guard.runs)
+            if found.comparison.missing:
+                await self._do.execute("note_missing", found.job, found.at, found.guard.runs)
             if books.source is not None:
                 source = source_to_json(books.source)
                 await self._do.execute("note_source", found.job, found.run_id, found.at, source)
@@ -104,8 +105,9 @@ class Bookkeeper:
         if not found.verdict.is_held:
             await self._plans.withdraw(self._do.connection, found.job)
             return None
+        await self._do.execute("stage_missing")
         deletes = await self._do.execute("fill_missing")
-        row = await self._do.row("digest_absent")
+        digest, sample = await self._planned()
         draft = PlanDraft(
             job=found.job,
             run_id=found.run_id,
@@ -115,8 +117,8 @@ class Bookkeeper:
             base=found.comparison.base,
             reasons=found.verdict.reasons,
             is_hard=found.verdict.is_hard,
-            digest=row["digest"],
-            sample=tuple(row["sample"]),
+            digest=digest,
+            sample=sample,
             created_at=found.at,
             expires_at=found.at + books.plan_expires,
         )
@@ -133,12 +135,18 @@ class Bookkeeper:
         """Bring the counts of the run to what they are, and note its reconciliation."""
         aside = Aside(*await self._do.row("count_poisoned"))
         so_far = to_report(await self._do.row("counted", self._found.run_id))
-        rows = self._found.comparison.base + before.created - before.deleted
+        rows = self._found.rows + before.created - before.deleted
         missing = missing_from(so_far, last, rows, leftover, aside)
         await self._report(missing)
         report = so_far + missing
         await self._note(report, leftover, books, plan)
         return Applied(report=report, leftover=leftover, plan=plan)
+
+    async def _planned(self) -> tuple[str, tuple[str, ...]]:
+        if not (self._found.comparison.missing or self._found.verdict.is_held):
+            return "", ()
+        row = await self._do.row("digest_absent")
+        return row["digest"], tuple(row["sample"])
 
     async def _report(self, report: Report) -> None:
         run_id, at = self._found.run_id, self._found.at
@@ -148,7 +156,7 @@ class Bookkeeper:
         self, report: Report, leftover: Leftover, books: Books, plan: PlanId | None
     ) -> None:
         found, counts = self._found, self._found.comparison
-        digest = await self._do.row("digest_absent")
+        digest, sample = await self._planned()
         reconciliation = Reconciliation(
             run_id=found.run_id,
             job=found.job,
@@ -169,8 +177,8 @@ class Bookkeeper:
             unreadable_details=books.unreadable_details,
             inexact=counts.inexact,
             verdict=found.verdict,
-            digest=digest["digest"],
-            sample=tuple(digest["sample"]),
+            digest=digest,
+            sample=sample,
             seconds=books.seconds,
             notes=books.notes,
             source=books.source,

@@ -36,6 +36,9 @@ _COUNTED = {
     "set_back": "updated",
 }
 
+# What to do instead where somebody else came first.
+_CAUTIOUS = {"create_rows": "create_others"}
+
 _Place = tuple[int, int]
 _T = TypeVar("_T")
 
@@ -130,10 +133,19 @@ class Changes:
         planned = stroke.planned
         values = (stroke.first, stroke.end, planned.acts, *planned.values)
         try:
-            async with atomic(self._do.connection):
-                return await self._do.execute(planned.block, *values, **self._holes)
+            return await self._try(planned.block, *values)
         except _REFUSED as exc:
             return await self._halve(stroke, exc)
+
+    async def _try(self, block: str, *values: Any) -> int:
+        try:
+            async with atomic(self._do.connection):
+                return await self._do.execute(block, *values, **self._holes)
+        except asyncpg.UniqueViolationError:
+            if block not in _CAUTIOUS:
+                raise
+        async with atomic(self._do.connection):
+            return await self._do.execute(_CAUTIOUS[block], *values, **self._holes)
 
     async def _halve(self, stroke: _Stroke, exc: asyncpg.PostgresError) -> int:
         planned = stroke.planned

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.errors import RunError
 from syncd.model.leaderboard import Reconciliation, SourceFacts, Target
 from syncd.store.bench import Bench
-from syncd.store.blocks import load_blocks
+from syncd.store.blocks import fill, load_blocks
 from syncd.store.database import Database
 from syncd.store.journal import source_from_json, to_reconciliation
 from syncd.store.plans import PlanStore
@@ -19,6 +19,8 @@ from syncd.store.statements import Statements
 
 # One hash of the boards of a million users fits into twice this, which is what hashes may take.
 _WORK_MEMORY = "128MB"
+
+_AT_ONCE = 20_000
 
 
 class LeaderboardStore:
@@ -65,6 +67,26 @@ class LeaderboardStore:
         if row is None:
             return None
         return row["run_id"], row["at"], source_from_json(row["source"])
+
+    async def expire(self, job: str, at: datetime, tombstones: timedelta) -> None:
+        """Drop a job's copies whose time is over, and its tombstones older than that.
+
+        Safe to repeat; a run calls it at its end.
+        """
+        async with self._database.connection() as connection:
+            old = await connection.fetch(self._sql["old_backups"], job, at)
+        for row in old:
+            drop = fill(self._sql["drop_backup"], {"backup": row["backup"]}, [])
+            async with self._runs.fence.transaction(self._database) as connection:
+                await connection.execute(drop)
+                await connection.execute(self._sql["forget_backup"], row["id"])
+        forgotten = _AT_ONCE
+        while forgotten == _AT_ONCE:
+            async with self._runs.fence.transaction(self._database) as connection:
+                rows = await connection.fetch(
+                    self._sql["forget_tombstones"], job, at - tombstones, _AT_ONCE
+                )
+            forgotten = len(rows)
 
     async def _begin(self, do: Statements) -> None:
         is_pooled = self._database.is_pooled
