@@ -29,9 +29,9 @@ from syncd.store.statements import Statements
 class Bench(Recall):
     """Steps in order: check, stage, compare, candidates, apply or rehearse, drift."""
 
-    def __init__(self, job: str, statements: Statements, runs: RunStore, plans: PlanStore) -> None:
-        super().__init__(job, statements, runs)
-        self._plans = plans
+    def __init__(self, job: str, statements: Statements, runs: RunStore, batch: int) -> None:
+        super().__init__(job, statements, runs, batch)
+        self._plans = PlanStore(statements.database, runs.fence)
         self._found: Findings | None = None
         self._applied: Applied | None = None
 
@@ -61,7 +61,9 @@ class Bench(Recall):
             return await keeper.close(before, last, books)
 
         base = found.comparison.base
-        self._applied = await Changes(self._do).carry_out(planned, base, keeper.count, close)
+        self._applied = await Changes(self._do, self._batch).carry_out(
+            planned, base, keeper.count, close
+        )
         return self._applied
 
     async def rehearse(

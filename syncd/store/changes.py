@@ -22,8 +22,6 @@ _REFUSED = (
     asyncpg.WithCheckOptionViolationError,
     asyncpg.ProgramLimitExceededError,
 )
-# Changes of more than this, and of more than a tenth of the table, are several transactions.
-_BATCH = 50_000
 _LARGE_SHARE = 0.1
 # If it refuses more than that, it is not the users who are at fault.
 _MOST_REFUSED = 1_000
@@ -66,10 +64,14 @@ class _Stroke:
 
 
 class Changes:
-    """Writes rows of temporary tables; `holes` are those of its statements."""
+    """Writes rows of temporary tables, `batch` at most in one transaction where they are many.
 
-    def __init__(self, statements: Statements, **holes: str) -> None:
+    `holes` are those of its statements.
+    """
+
+    def __init__(self, statements: Statements, batch: int, **holes: str) -> None:
         self._do = statements
+        self._batch = batch
         self._holes = holes
         self._refused = 0
 
@@ -105,7 +107,7 @@ class Changes:
     async def _batches(self, planned: Sequence[Planned], base: int) -> list[list[_Stroke]]:
         """Return what to write in each transaction; there is always a last one."""
         total = sum(each.number for each in planned)
-        is_large = total > _BATCH and total > base * _LARGE_SHARE
+        is_large = total > self._batch and total > base * _LARGE_SHARE
         strokes: list[_Stroke] = []
         for each in planned:
             if each.number:
@@ -116,7 +118,7 @@ class Changes:
         size = await self._do.row("count_blocks", planned.rows, rows=planned.rows)
         blocks = size["blocks"]
         # Rows are addressed by block: steps of whole blocks come close to a batch.
-        step = max(1, blocks * _BATCH // size["rows"]) if is_large else blocks
+        step = max(1, blocks * self._batch // size["rows"]) if is_large else blocks
         return [
             _Stroke(planned=planned, first=(start, 0), end=(start + step, 0))
             for start in range(0, blocks, step)

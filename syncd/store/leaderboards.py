@@ -13,23 +13,23 @@ from syncd.store.bench import Bench
 from syncd.store.blocks import fill, load_blocks
 from syncd.store.database import Database
 from syncd.store.journal import source_from_json, to_reconciliation
-from syncd.store.plans import PlanStore
 from syncd.store.runs import RunStore
 from syncd.store.statements import Statements
 
 # One hash of the boards of a million users fits into twice this, which is what hashes may take.
 _WORK_MEMORY = "128MB"
-
+# Changes of more rows than this, and of more than a tenth of the table, are several transactions.
+_BATCH = 50_000
 _AT_ONCE = 20_000
 
 
 class LeaderboardStore:
     """Owns the tables `leaderboard_*` and `reconciliations`, and writes the tables that follow."""
 
-    def __init__(self, database: Database, runs: RunStore) -> None:
+    def __init__(self, database: Database, runs: RunStore, *, batch: int = _BATCH) -> None:
         self._database = database
+        self._batch = batch
         self._runs = runs
-        self._plans = PlanStore(database, runs.fence)
         self._sql = load_blocks("leaderboard")
 
     @contextlib.asynccontextmanager
@@ -43,7 +43,7 @@ class LeaderboardStore:
             do = Statements(connection, self._database, self._runs.fence, target)
             try:
                 await self._begin(do)
-                yield Bench(job, do, self._runs, self._plans)
+                yield Bench(job, do, self._runs, self._batch)
                 await do.execute("drop_stage")
                 if not self._database.is_pooled:
                     await do.execute("unlock_target", do.place)
@@ -80,13 +80,12 @@ class LeaderboardStore:
             async with self._runs.fence.transaction(self._database) as connection:
                 await connection.execute(drop)
                 await connection.execute(self._sql["forget_backup"], row["id"])
-        forgotten = _AT_ONCE
-        while forgotten == _AT_ONCE:
+        done = f"DELETE {_AT_ONCE}"
+        while done == f"DELETE {_AT_ONCE}":
             async with self._runs.fence.transaction(self._database) as connection:
-                rows = await connection.fetch(
+                done = await connection.execute(
                     self._sql["forget_tombstones"], job, at - tombstones, _AT_ONCE
                 )
-            forgotten = len(rows)
 
     async def _begin(self, do: Statements) -> None:
         is_pooled = self._database.is_pooled

@@ -12,8 +12,7 @@ SELECT run_id, at, source FROM leaderboard_sources WHERE job = $1;
 -- name: forget_tombstones
 -- Some of job $1 that were written before $2.
 DELETE FROM leaderboard_tombstones
-WHERE ctid = ANY (ARRAY(SELECT ctid FROM leaderboard_tombstones WHERE job = $1 AND deleted_at < $2 LIMIT $3))
-RETURNING 1;
+WHERE ctid = ANY (ARRAY(SELECT ctid FROM leaderboard_tombstones WHERE job = $1 AND deleted_at < $2 LIMIT $3));
 
 -- name: old_backups
 SELECT id, format('%I.%I', current_schema, table_name) AS backup

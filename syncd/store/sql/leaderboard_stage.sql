@@ -46,7 +46,7 @@ DROP TABLE IF EXISTS pg_temp.lb_staged, pg_temp.lb_poisoned, pg_temp.lb_changes,
 
 -- name: set_aside
 INSERT INTO lb_poisoned (user_id, shown, reason)
-SELECT user_id, shown, reason FROM unnest($1::text[], $2::text[], $3::text[]) AS poisoned (user_id, shown, reason);
+SELECT user_id, shown, reason FROM unnest($1::text[], $2::text[], $3::text[]) AS poisoned (shown, reason, user_id);
 
 -- name: drop_poisoned
 -- Who is set aside is not synced, even if another page had nothing against him.
@@ -235,7 +235,7 @@ INSERT INTO lb_missing (user_id) SELECT user_id FROM lb_changes WHERE act IN ('w
 -- Users with a score on each board, and the sum of these; more than 1e290 could not be summed up. `most` is
 -- the greatest score.
 SELECT count(*) AS users,
-    count(*) FILTER (WHERE {score} > 0) AS {score}_users, COALESCE(sum(LEAST({score}, 1e290)), 0) AS {score}_sum,
+    count(*) FILTER (WHERE {score} > 0) AS {score}_users, COALESCE(sum(LEAST({score}, 1e290)) FILTER (WHERE {score} > 0), 0) AS {score}_sum,
     max(GREATEST(
         {score},
         0
