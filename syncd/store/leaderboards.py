@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.errors import RunError
 from syncd.model.leaderboard import Reconciliation, SourceFacts, Target
 from syncd.store.bench import Bench
-from syncd.store.blocks import load_blocks
+from syncd.store.blocks import fill, load_blocks
 from syncd.store.database import Database
 from syncd.store.journal import source_from_json, to_reconciliation
-from syncd.store.plans import PlanStore
 from syncd.store.runs import RunStore
 from syncd.store.statements import Statements
 
 # One hash of the boards of a million users fits into twice this, which is what hashes may take.
 _WORK_MEMORY = "128MB"
+# Changes of more rows than this, and of more than a tenth of the table, are several transactions.
+_BATCH = 50_000
+_AT_ONCE = 20_000
 
 
 class LeaderboardStore:
     """Owns the tables `leaderboard_*` and `reconciliations`, and writes the tables that follow."""
 
-    def __init__(self, database: Database, runs: RunStore) -> None:
+    def __init__(self, database: Database, runs: RunStore, *, batch: int = _BATCH) -> None:
         self._database = database
+        self._batch = batch
         self._runs = runs
-        self._plans = PlanStore(database, runs.fence)
         self._sql = load_blocks("leaderboard")
 
     @contextlib.asynccontextmanager
@@ -41,7 +43,7 @@ class LeaderboardStore:
             do = Statements(connection, self._database, self._runs.fence, target)
             try:
                 await self._begin(do)
-                yield Bench(job, do, self._runs, self._plans)
+                yield Bench(job, do, self._runs, self._batch)
                 await do.execute("drop_stage")
                 if not self._database.is_pooled:
                     await do.execute("unlock_target", do.place)
@@ -65,6 +67,25 @@ class LeaderboardStore:
         if row is None:
             return None
         return row["run_id"], row["at"], source_from_json(row["source"])
+
+    async def expire(self, job: str, at: datetime, tombstones: timedelta) -> None:
+        """Drop a job's copies whose time is over, and its tombstones older than that.
+
+        Safe to repeat; a run calls it at its end.
+        """
+        async with self._database.connection() as connection:
+            old = await connection.fetch(self._sql["old_backups"], job, at)
+        for row in old:
+            drop = fill(self._sql["drop_backup"], {"backup": row["backup"]}, [])
+            async with self._runs.fence.transaction(self._database) as connection:
+                await connection.execute(drop)
+                await connection.execute(self._sql["forget_backup"], row["id"])
+        done = f"DELETE {_AT_ONCE}"
+        while done == f"DELETE {_AT_ONCE}":
+            async with self._runs.fence.transaction(self._database) as connection:
+                done = await connection.execute(
+                    self._sql["forget_tombstones"], job, at - tombstones, _AT_ONCE
+                )
 
     async def _begin(self, do: Statements) -> None:
         is_pooled = self._database.is_pooled

@@ -15,6 +15,7 @@ from syncd.model.leaderboard import (
     Drift,
     Guard,
     Page,
+    PlanId,
     Poisoned,
     Target,
     Verdict,
@@ -84,6 +85,7 @@ class World:
     at: datetime = AT
     guard: Guard = PROMPT
     verdict: Verdict = field(default_factory=Verdict)
+    applies: PlanId | None = None
 
     @classmethod
     def over(cls, database: Database, **changes: Any) -> World:
@@ -120,7 +122,8 @@ class World:
         return Passed(comparison=comparison, applied=applied, drift=drift, run_id=run_id)
 
     def books(self, partial: bool = False) -> Books:
-        return Books(mode="incremental" if partial else "full", is_complete=not partial)
+        mode = "incremental" if partial else "full"
+        return Books(mode=mode, is_complete=not partial, applies=self.applies)
 
     async def report(self, run_id: int) -> Report:
         run = await self.runs.read(run_id)
