@@ -153,9 +153,8 @@ def show_costs(several: Sequence[Figure]) -> None:
     def middle(field: str) -> float:
         return median(getattr(figure, field) for figure in several)
 
-    print(
-        f"{middle('cpu') * 1e3:9,.1f}{middle('memory'):7.1f}{middle('block') * 1e3:10.1f}", end=""
-    )
+    print(f"{middle('cpu') * 1e3:9,.1f}{middle('servers_cpu') * 1e3:9,.0f}", end="")
+    print(f"{middle('memory'):7.1f}{middle('block') * 1e3:10.1f}", end="")
     print(f"{middle('ping') * 1e3:9.1f}{middle('wal') / 1e3:9,.0f}", flush=True)
 
 

@@ -8,17 +8,32 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from leaderboard_peers import Places, Work
-from leaderboard_stage import SCHEMA
+from leaderboard_stage import BOARDS, COLUMNS, KEYS, SCHEMA, TABLE
 
+from syncd.cache.boards import BoardReader
 from syncd.clock import SystemClock
 from syncd.daemon.core import Core, assemble
 from syncd.daemon.settings import load_config
+from syncd.model.leaderboard import Board, Guard, Target
 from syncd.model.run import Outcome, RunOptions
+from syncd.store.changes import Changes
+from syncd.store.fence import Fence
+from syncd.store.stage import Stage
+from syncd.store.statements import Statements
 from syncd.telemetry.bus import Bus
 
+READING: dict[str, Any] = {
+    "details": "user:details:",
+    "details_field": "updated_at",
+    "page": 5_000,
+    "pause": 0.0,
+    "id_length": 128,
+}
 CONFIG = """
 [daemon]
 state_dir = "{folder}/state"
@@ -66,6 +81,42 @@ async def whole_run(places: Places) -> AsyncIterator[Work]:
         yield work
 
 
+@contextlib.asynccontextmanager
+async def core_alone(places: Places) -> AsyncIterator[Work]:
+    """Read, stage, compare and apply, with the parts that a run is made of."""
+    async with assembled(places) as core:
+        target = Target(table=TABLE, columns=dict(zip(BOARDS, COLUMNS, strict=True)))
+        boards = [Board(name=name, key=key) for name, key in zip(BOARDS, KEYS, strict=True)]
+
+        async def work() -> None:
+            async with (
+                core.database.connection(at_leisure=True) as connection,
+                BoardReader(core.cache.address, boards, clock=core.clock, **READING) as reader,
+            ):
+                await reconcile(Statements(connection, core.database, Fence(), target), reader)
+
+        await core.database.ping()
+        yield work
+
+
+async def reconcile(do: Statements, reader: BoardReader) -> None:
+    """Make the table what the boards say, as one run and at one instant."""
+    stage, now = Stage("leaderboard", do), SystemClock().now()
+    await stage.check()
+    await stage.stage(reader.pages())
+    found = await stage.compare(partial=False, guard=Guard(runs=1, wait=timedelta()), at=now)
+    changes = Changes(do, "leaderboard", 1, now)
+    strokes = [
+        ("update_rows", "lb_changes", ("update",), found.updated),
+        ("create_rows", "lb_changes", ("create",), found.created),
+        ("delete_rows", "lb_absent", ("due",), found.due),
+    ]
+    for batch in await changes.batches(strokes, found.base):
+        async with do.connection.transaction():
+            await changes.write(batch)
+
+
 OURS: Sequence[tuple[str, Callable[[Places], contextlib.AbstractAsyncContextManager[Work]]]] = (
+    ("core", core_alone),
     ("whole run", whole_run),
 )
