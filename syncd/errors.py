@@ -89,6 +89,10 @@ class CacheUnavailable(SyncdError):
     retryable = True
 
 
+class CacheLoading(CacheUnavailable):
+    """Reaches the run: Redis is there, but still reads its data from disk; soon it will answer."""
+
+
 class RunError(SyncdError):
     """Reaches one run."""
 
@@ -101,6 +105,14 @@ class SourceUnavailable(RunError):
     """The database that a run reads from cannot be reached or broke off; nothing was written."""
 
     retryable = True
+
+
+class SourceUnfit(RunError):
+    """What is read from cannot be used as it is: a key of another type, a right that is missing."""
+
+
+class TargetUnfit(RunError):
+    """The table that is written to cannot be used as it is."""
 
 
 class SuspiciousPlan(RunError):
@@ -225,6 +237,16 @@ class BadPayload(ItemError):
 
 class WrongAccount(BadPayload):
     """The answer is about somebody else than was asked for: a person should know of it."""
+
+
+class DeliveryError(SyncdError):
+    """Reaches one delivery: it did not arrive; `permanent`: another attempt would not either."""
+
+    def __init__(
+        self, message: str, *, permanent: bool, retry_after: timedelta | None = None, hint: str = ""
+    ) -> None:
+        super().__init__(message, retry_after=retry_after, hint=hint or None)
+        self.permanent = permanent
 
 
 class BadInput(SyncdError):

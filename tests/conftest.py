@@ -15,6 +15,7 @@ pytest_plugins = (
     "fakes.payloads",
     "fakes.pgbouncer",
     "fakes.postgres",
+    "fakes.valkey",
 )
 
 # A slow machine is no failure: examples have no deadline, tests have one.

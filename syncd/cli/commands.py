@@ -20,6 +20,7 @@ from syncd.errors import NotKnown
 
 _FOLDER = "syncd.cli"
 _GROUPS = (
+    ("alerts", "Try where trouble is reported."),
     ("config", "Look at what syncd made of the configuration."),
     ("dead-letters", "Decide about items whose attempts are used up."),
     ("users", "Say whom to follow."),

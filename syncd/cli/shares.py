@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from syncd.cli.console import Console
-from syncd.cli.words import NONE, in_words, listed, share_in_words, wrapped
+from syncd.cli.words import NONE, latency, listed, share_in_words, wrapped
 
 _HEADING = (*("PLATFORM", "USERS", "NEW", "UPDATED", "SAME", "FAILED", "SUCCESS", "MEAN", "CALLS"),)
 Shares = Mapping[str, Mapping[str, Any]]
@@ -42,12 +42,6 @@ def _row(name: str, share: Mapping[str, Any]) -> tuple[str, ...]:
         name,
         *(f"{share[count]:,}" for count in _COUNTS),
         share_in_words(share["success_rate"]),
-        _mean(share["mean_seconds"]),
+        NONE if share["mean_seconds"] is None else latency(share["mean_seconds"]),
         f"{share['calls']:,}",
     )
-
-
-def _mean(seconds: float | None) -> str:
-    if seconds is None:
-        return NONE
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else in_words(seconds)

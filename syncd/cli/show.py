@@ -10,8 +10,10 @@ import click
 from syncd.cli.base import Command, Exit
 from syncd.cli.console import Console
 from syncd.cli.reach import connect
+from syncd.cli.reconciliation import reconciliation_rows, show_boards
 from syncd.cli.shares import show_shares
 from syncd.cli.words import (
+    act_in_words,
     cause_in_words,
     counted,
     in_words,
@@ -43,6 +45,7 @@ class Show(Command):
         else:
             console.show_table(list(_rows(run)))
             show_shares(console, run)
+            show_boards(console, run)
         return Exit.OK
 
 
@@ -50,6 +53,8 @@ def _rows(run: Json) -> Iterator[tuple[str, str]]:
     yield "run", str(run["id"])
     yield "job", f"{run['job']} ({run['kind']})"
     yield "cause", cause_in_words(run)
+    if run["options"].get("act"):
+        yield "asked for", act_in_words(run["options"])
     yield "outcome", run["outcome"]
     if run["skip_reason"]:
         yield "skipped", skip_in_words(run)
@@ -60,7 +65,10 @@ def _rows(run: Json) -> Iterator[tuple[str, str]]:
     yield from _effort(run)
     yield from _narrowed(run["options"])
     yield "items", tally(run)
-    yield "requests", f"{run['calls']:,} calls, {run['saved']:,} answers that cost no quota"
+    if run.get("reconciliation"):
+        yield from reconciliation_rows(run)
+    else:
+        yield "requests", f"{run['calls']:,} calls, {run['saved']:,} answers that cost no quota"
     if run["progress"]:
         yield "progress", progress_in_words(run["progress"].values())
     yield from ((name, run[name]) for name in ("error", "hint") if run[name])
@@ -75,7 +83,8 @@ def _effort(run: Json) -> Iterator[tuple[str, str]]:
 
 def _narrowed(options: Json) -> Iterator[tuple[str, str]]:
     """Yield how a trigger narrowed the run."""
-    given = {name: value for name, value in options.items() if value}
+    act = {"act", "of"}
+    given = {name: value for name, value in options.items() if value and name not in act}
     words = [
         name.replace("_", " ") if value is True else f"{name} {_listed(value)}"
         for name, value in given.items()

@@ -121,11 +121,23 @@ def _job_rows(jobs: list[_Json], now: datetime) -> list[tuple[str, ...]]:
             job["name"],
             job["state"].upper() if job["state"] in _LOUD else job["state"],
             _run_in_words(job, now),
-            share_in_words(job["freshness"]["share"]),
+            fresh_in_words(job),
             _next_in_words(job, now, has_zones=has_zones),
         )
         for job in jobs
     ]
+
+
+def fresh_in_words(job: _Json) -> str:
+    """Write how fresh a job's accounts are, or how its table follows Redis: `9 rows, 0 off`."""
+    told = job.get("leaderboard")
+    if told is None:
+        return share_in_words(job["freshness"]["share"])
+    if not told["is_measured"]:
+        return NONE
+    apart = {"held": told["held"], "waiting": told["waiting"]}
+    words = [f"{told['postgres_users']:,} rows", f"{told['rows']:,} off"]
+    return ", ".join([*words, *(f"{count:,} {word}" for word, count in apart.items() if count)])
 
 
 def _run_in_words(job: _Json, now: datetime) -> str:

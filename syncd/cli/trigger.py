@@ -9,20 +9,14 @@ import click
 
 from syncd.cli.base import Command, Exit
 from syncd.cli.console import Console
+from syncd.cli.pursuit import exit_of, pursue
 from syncd.cli.reach import ask_job, connect
 from syncd.cli.status import quota_in_words
 from syncd.cli.words import NONE
 from syncd.web.client import ControlClient, DaemonUnreachable, Json, api_path
 
-_EXITS = (
-    ("succeeded", Exit.OK),
-    ("skipped", Exit.OK),
-    ("partial", Exit.PROBLEMS),
-    ("held", Exit.HELD),
-)
-
-_MIRROR = "users"
-"""The job kind that asks no platform."""
+_ASKS_NOBODY = {"users", "leaderboard"}
+"""The job kinds that ask no platform."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,18 +77,9 @@ class Trigger(Command):
 
 
 def _follow(console: Console, client: ControlClient, run: Json) -> Exit:
-    from syncd.cli.follow import follow_run  # noqa: PLC0415 - only when following
-    from syncd.cli.progress import ProgressView  # noqa: PLC0415 - the same
-
-    console.say(f"run {run['id']} of {run['job']} started")
-    try:
-        with ProgressView(console) as view:
-            ended = follow_run(client, run["id"], view.update)
-    except KeyboardInterrupt:
-        console.say(f"run {run['id']} goes on", f"  hint: syncd cancel {run['id']} stops it")
-        raise
+    ended = pursue(console, client, run)
     code = _finish(console, ended)
-    if not console.is_json and ended["kind"] != _MIRROR:
+    if not console.is_json and ended["kind"] not in _ASKS_NOBODY:
         console.show(*_quotas(client, ended))
     return code
 
@@ -102,18 +87,20 @@ def _follow(console: Console, client: ControlClient, run: Json) -> Exit:
 def _finish(console: Console, run: Json) -> Exit:
     """Show what came of a run and return what that means to a script."""
     from syncd.cli.progress import summary  # noqa: PLC0415 - only where a run was waited for
+    from syncd.cli.reconciliation import show_reconciliation  # noqa: PLC0415 - the same
     from syncd.cli.shares import show_shares  # noqa: PLC0415 - the same
 
     if console.is_json:
         console.show_json(run)
     else:
         console.show(summary(run))
-        if run["kind"] != _MIRROR:
+        if run["kind"] not in _ASKS_NOBODY:
             console.show(f"requests: {run['calls']:,} calls, {run['saved']:,} cost no quota")
             show_shares(console, run)
+        show_reconciliation(console, run)
     if run["hint"]:
         console.say(f"  hint: {run['hint']}")
-    return dict(_EXITS).get(run["outcome"], Exit.FAILED)
+    return exit_of(run)
 
 
 def _quotas(client: ControlClient, run: Json) -> list[str]:

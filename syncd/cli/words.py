@@ -35,9 +35,28 @@ def share_in_words(share: float | None) -> str:
     return "100 %" if share >= 1 else f"{min(percent, 99.9):.1f} %"
 
 
+def part_in_words(part: int, whole: int) -> str:
+    """Write a part as percent: `18 %`, `0.4 %`; never 100 % while something is missing."""
+    percent = 100 * part / whole if whole else 0.0
+    if 0 < percent < 10:
+        return f"{max(percent, 0.1):.1f} %"
+    return f"{percent if part >= whole else min(percent, 99):.0f} %"
+
+
+def latency(seconds: float) -> str:
+    """Write a duration that may be short: `4 ms`, `1.9 s`."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else in_words(seconds)
+
+
 def instant(text: str | None) -> datetime | None:
     """Read an instant of the control port; None stays None."""
     return None if text is None else datetime.fromisoformat(text)
+
+
+def minute(text: str | None) -> str:
+    """Write an instant of the control port to the minute, in UTC."""
+    at = instant(text)
+    return NONE if at is None else f"{at:%Y-%m-%d %H:%M}"
 
 
 def zone_of(name: str) -> tzinfo:
@@ -76,6 +95,13 @@ def tally(run: Mapping[str, Any]) -> str:
         # Failures stand last; what is counted there is what their words explain.
         parts[-1] += f" ({listed(failures)})"
     return ", ".join(parts) or "nothing was due"
+
+
+def act_in_words(options: Mapping[str, Any]) -> str:
+    """Write what else than its usual work a run was asked for: `undo run 12`."""
+    about = {"undo": "run", "restore": "backup"}.get(options.get("act") or "")
+    words = [str(options.get("act") or ""), *([about, str(options["of"])] if about else [])]
+    return " ".join(words)
 
 
 def cause_in_words(run: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from syncd import plugins
 from syncd.config.credential import check_credentials, usable
 from syncd.config.models import (
     MIRROR,
+    Alerts,
     Config,
     Daemon,
     Database,
@@ -36,7 +37,7 @@ from syncd.model.scheme import Scheme
 Table = TypeVar("Table", bound=Section)
 
 _SECTIONS = (
-    *("daemon", "database", "redis", "users", "web", "logging"),
+    *("daemon", "database", "redis", "users", "web", "logging", "alerts"),
     *("platforms", "score", "jobs"),
 )
 _JOB_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -101,6 +102,7 @@ class Builder:
             web=self._absolute(self._section(Web, "web", token_file), "token_file", "socket"),
             logging=self._absolute(self._section(Logging, "logging", zone), "dir"),
             users=users,
+            alerts=self._section(Alerts, "alerts", {}),
             platforms=self._platforms(),
             score=self._score(),
             jobs={**self._jobs(zone), **self._mirror(users)},

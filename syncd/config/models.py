@@ -180,6 +180,15 @@ class Logging(Section):
     max_size: Size = Size(100_000_000)
 
 
+class Alerts(Section):
+    """Where trouble is reported; without `webhook_url` nowhere. Its file is in `webhook_url`."""
+
+    webhook_url: SecretStr = SecretStr("")
+    webhook_url_file: str = ""
+    allow_private: bool = False
+    timeout: PositiveDuration = parse_duration("10s")
+
+
 class PlatformSettings(Section):
     """How we may use a platform; each platform class declares its own defaults.
 
@@ -223,6 +232,7 @@ class Job(Section):
     timeout: Annotated[PositiveDuration | None, EMPTY_IS_NONE] = None
     limit: Annotated[int | None, EMPTY_IS_NONE] = Field(default=None, gt=0)
     run_on_start: bool = False
+    alerts: bool = True
     options: Any = None
 
 
@@ -240,6 +250,7 @@ class Config(Section):
     web: Web
     logging: Logging
     users: Users
+    alerts: Alerts
     platforms: Mapping[str, PlatformSettings]
     score: Mapping[str, ScoreSettings]
     jobs: Mapping[str, Job]

@@ -94,6 +94,35 @@ def _platform(settings: PlatformSettings, path: Path) -> Iterator[Problem]:
             )
 
 
+def check_alerts(config: Config) -> Iterator[Problem]:
+    """Alerts go to an address that is named whole, encrypted, and on the public net."""
+    alerts = config.alerts
+    url = alerts.webhook_url.get_secret_value()
+    wrong = _wrong_webhook(url, allow_private=alerts.allow_private) if url else ""
+    if wrong:
+        key = "webhook_url_file" if alerts.webhook_url_file else "webhook_url"
+        yield Problem(path=("alerts", key), message=wrong)
+
+
+def _wrong_webhook(url: str, *, allow_private: bool) -> str:
+    """Say what is wrong with a webhook, without a piece of it but its host; empty: nothing."""
+    try:
+        parts = urlsplit(url)
+        host, has_login = parts.hostname or "", parts.username is not None
+        is_address = parts.scheme in {"http", "https"} and bool(host) and parts.port != 0
+    except ValueError:
+        return "must be an address, https://host/path"
+    if not is_address or not url.isprintable() or " " in url:
+        return "must be an address, https://host/path"
+    if has_login or parts.fragment:
+        return "must hold neither a user or password nor a fragment"
+    if not allow_private and parts.scheme != "https":
+        return "must begin with https://; set allow_private = true if plain http is meant"
+    if not allow_private and not may_be_public(host):
+        return f"{host} is not a public address; set allow_private = true if it is meant"
+    return ""
+
+
 def check_score(config: Config) -> Iterator[Problem]:
     """A rating counts between two bounds."""
     for name, scale in config.score.items():
@@ -183,6 +212,7 @@ RULES: tuple[Check, ...] = (
     check_web,
     check_users,
     check_platforms,
+    check_alerts,
     check_score,
     check_jobs,
     check_chains,

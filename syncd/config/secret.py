@@ -13,7 +13,7 @@ from syncd.config.interpolation import literal
 from syncd.config.place import Path as Keys
 from syncd.config.place import Problem
 
-_SECRETS = ("password", "token", "url", "client_secret", "private_key")
+_SECRETS = ("password", "token", "url", "webhook_url", "client_secret", "private_key")
 _READABLE_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH
 _LONGEST_SECRET = 64 * 1024
 
@@ -47,7 +47,7 @@ def read_secret_files(
                 yield Problem(path=path, message=f"cannot stand beside {key}; leave one of them")
                 continue
             try:
-                table[key] = _content(name, places)
+                table[key] = _content(key, name, places)
             except ValueError as error:
                 yield Problem(path=path, message=str(error))
 
@@ -93,7 +93,7 @@ def _tables(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, dict[str, Any]]
             yield from _tables(entry, (*keys, index))
 
 
-def _content(name: str, places: list[Path]) -> str:
+def _content(key: str, name: str, places: list[Path]) -> str:
     paths = [place / name for place in places]
     path = paths[-1]
     try:
@@ -109,4 +109,7 @@ def _content(name: str, places: list[Path]) -> str:
         raise ValueError(f"{path} cannot be read: {reason}") from None
     if not text.strip():
         raise ValueError(f"{path} is empty")
+    # Whoever knows a webhook can write to people; systemd sees to the rights of its credentials.
+    if key == "webhook_url" and path == paths[-1] and others_can_read(path):
+        raise ValueError(f"others can read {path}: run chmod 600 {path}")
     return text

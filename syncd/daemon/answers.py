@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.daemon.leadership import Leadership
+from syncd.model.leaderboard import Plan, Reconciliation
 from syncd.model.pause import Pause
 from syncd.model.run import Outcome, PlatformReport, Run
 from syncd.schedule.roster import Schedule
@@ -32,6 +34,8 @@ def run_answer(run: Run, progress: dict[str, RunProgressed], now: datetime) -> J
             "limit": run.options.limit,
             "full": run.options.full,
             "dry_run": run.options.dry_run,
+            "act": run.options.act,
+            "of": run.options.of,
         },
         "attempt": run.attempt,
         "resumed": run.resumed,
@@ -49,8 +53,7 @@ def run_answer(run: Run, progress: dict[str, RunProgressed], now: datetime) -> J
         "calls": report.calls,
         "saved": report.saved,
         "failures": dict(report.failures),
-        "error": run.error,
-        "hint": run.hint,
+        **_error_answer(run),
         "progress": {name: _progress(told) for name, told in progress.items()},
     }
 
@@ -88,6 +91,11 @@ def _why_answer(run: Run) -> Json:
     }
 
 
+def _error_answer(run: Run) -> Json:
+    """Say what went wrong, what to do, and whether it may pass by itself."""
+    return {"error": run.error, "hint": run.hint, "retryable": run.retryable}
+
+
 def _progress(told: RunProgressed) -> Json:
     return {
         "done": told.done,
@@ -97,6 +105,16 @@ def _progress(told: RunProgressed) -> Json:
         "eta_seconds": told.eta_seconds,
         "waits_for": told.waits_for,
     }
+
+
+def plan_answer(plan: Plan) -> Json:
+    """Describe a plan in the words of its fields."""
+    return asdict(plan)
+
+
+def reconciliation_answer(found: Reconciliation | None) -> Json | None:
+    """Describe what a leaderboard run came to, None where it came to nothing or is another kind."""
+    return None if found is None else asdict(found)
 
 
 def pause_answer(pause: Pause | None) -> Json | None:

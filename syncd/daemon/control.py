@@ -21,9 +21,12 @@ from syncd.daemon.answers import (
     total_freshness,
 )
 from syncd.daemon.core import Core
+from syncd.daemon.drift import leaderboard_notes, leaderboard_problems
+from syncd.daemon.leaderboards import LeaderboardDesk
 from syncd.daemon.letters import LetterDesk, letter_problems
 from syncd.daemon.metrics import Scraper
 from syncd.daemon.orders import OrderDesk
+from syncd.daemon.plans import PlanDesk
 from syncd.daemon.platform_answers import platform_answer
 from syncd.daemon.problems import (
     database_problems,
@@ -42,10 +45,11 @@ from syncd.errors import CacheUnavailable, NotKnown, StoreUnavailable
 from syncd.model.pause import PauseScope
 from syncd.model.run import Run, RunOptions
 from syncd.schedule.roster import Schedule
+from syncd.store.drift import DriftStore
 from syncd.telemetry.events import Event, ItemsCommitted, RunFinished, RunHeldUp, RunProgressed
 
 
-class Control(UserDesk, LetterDesk, OrderDesk, Standing):
+class Control(UserDesk, LetterDesk, PlanDesk, OrderDesk, Standing, LeaderboardDesk):
     """The daemon's side of `web.service.Service`; some subjects have desks of their own.
 
     It listens to the bus for how far runs are; everything else it asks the parts.
@@ -57,6 +61,7 @@ class Control(UserDesk, LetterDesk, OrderDesk, Standing):
         self.reloading = Reload(core, environ)
         core.changes.on_adopt(self.scraper.know)
         self._runs = core.around.stores.runs
+        self._drift = DriftStore(core.database)
         self._started_at = core.clock.now()
         self._progress: dict[int, dict[str, RunProgressed]] = {}
         self._held_up: dict[int, RunHeldUp] = {}
@@ -116,8 +121,10 @@ class Control(UserDesk, LetterDesk, OrderDesk, Standing):
                 *database_problems(database),
                 *(held_up_problems(self._held()) if answers else ()),
                 *self._run_problems(jobs, verdicts),
+                *leaderboard_problems(jobs),
                 *pause_problems(self._around.admission.pauses()),
                 *letter_problems(letters),
+                *self._core.alerts.problems(),
             ],
             "notes": self._notes(jobs),
             "log_dir": None if log_dir is None else str(log_dir),
@@ -135,7 +142,8 @@ class Control(UserDesk, LetterDesk, OrderDesk, Standing):
     def _notes(self, jobs: list[Json]) -> list[Json]:
         """List what a person should know although nothing is wrong."""
         changes = self._core.changes
-        return [*difference_notes(jobs), *changes.notes(), *self.reloading.notes()]
+        differences = [*difference_notes(jobs), *leaderboard_notes(jobs)]
+        return [*differences, *changes.notes(), *self.reloading.notes()]
 
     async def _verdicts(self, jobs: list[Json]) -> dict[str, Json]:
         """Return the run that tells how each job is; it stands until a later one has ended."""
@@ -152,7 +160,9 @@ class Control(UserDesk, LetterDesk, OrderDesk, Standing):
         """Return every job with its last run and its next fire time."""
         names = [schedule.job.name for schedule in self._core.scheduler.schedules()]
         last = await self._runs.last_of(names)
-        return [await self._job_answer(name, last.get(name)) for name in names]
+        answers = [await self._job_answer(name, last.get(name)) for name in names]
+        await self.tell_drift(*answers)
+        return answers
 
     async def job(self, job: str) -> Json:
         """Return one job, with what its runs came to on each platform."""
@@ -160,6 +170,7 @@ class Control(UserDesk, LetterDesk, OrderDesk, Standing):
         last = await self._runs.last_of([job])
         answer = await self._job_answer(job, last.get(job))
         await self._tell_platforms(*filter(None, (answer["running"], answer["last_run"])))
+        await self.tell_drift(answer)
         return {**answer, "covered_by": self.covering(job)}
 
     async def _job_answer(self, name: str, last: Run | None) -> Json:
@@ -260,6 +271,10 @@ class Control(UserDesk, LetterDesk, OrderDesk, Standing):
             self._core.scheduler.withdraw(run_id)
             await self._runs.abandon(run.id, self._core.clock.now(), "cancelled by a person")
         return await self.run(run_id)
+
+    async def test_alert(self) -> Json:
+        """Try the webhook of [alerts] and return what came back."""
+        return await self._core.alerts.test()
 
     async def platforms(self) -> list[Json]:
         """Return the platforms that jobs read, that accounts are linked to or that are paused."""

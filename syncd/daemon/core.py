@@ -10,6 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from syncd import __version__
+from syncd.alerts.courier import Courier
+from syncd.alerts.desk import AlertDesk
+from syncd.alerts.watch import Watch
 from syncd.cache.connection import Cache
 from syncd.clock import Clock
 from syncd.config.models import Config
@@ -35,6 +38,7 @@ from syncd.outbound.client import PlatformClient
 from syncd.runs.runner import Runner
 from syncd.schedule.loop import Scheduler
 from syncd.store.accounts import AccountStore
+from syncd.store.alerts import AlertStore
 from syncd.store.database import Database
 from syncd.store.fence import Fence
 from syncd.store.freshness import FreshnessStore
@@ -44,6 +48,7 @@ from syncd.store.letters import LetterStore
 from syncd.store.mirror import MirrorStore
 from syncd.store.overrides import OverrideStore
 from syncd.store.pauses import PauseStore
+from syncd.store.plans import PlanStore
 from syncd.store.runs import RunStore
 from syncd.store.scores import ScoreStore
 from syncd.store.sync import SyncStore
@@ -69,12 +74,14 @@ class Core:
     gates: GateKeeper
     freshness: FreshnessStore
     letters: LetterStore
+    plans: PlanStore
     around: Surroundings
     outlets: Outlets
     engine: LocalEngine
     scheduler: Scheduler
     leadership: Leadership
     scoring: Scoring
+    alerts: AlertDesk
     stack: contextlib.AsyncExitStack = field(repr=False)
 
     @property
@@ -159,12 +166,14 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
         gates=gates,
         freshness=FreshnessStore(database),
         letters=LetterStore(database, fence),
+        plans=PlanStore(database, fence),
         around=around,
         outlets=outlets,
         engine=engine,
         scheduler=scheduler,
         leadership=leadership,
         scoring=Scoring(around, leadership),
+        alerts=_alerts(config, around, scheduler, leadership),
         stack=contextlib.AsyncExitStack(),
     )
 
@@ -199,6 +208,18 @@ def _leadership(
     )
     leadership.on_renewed = runs.drop_unsure
     return leadership
+
+
+def _alerts(
+    config: Config, around: Surroundings, scheduler: Scheduler, leadership: Leadership
+) -> AlertDesk:
+    runs, clock = around.stores.runs, around.clock
+    store = AlertStore(around.stores.database, runs.fence)
+    watch = Watch(store, runs, scheduler, clock)
+    courier = Courier(watch, store, runs, clock, around.bus)
+    desk = AlertDesk(watch, courier, lambda: not leadership.refusal, clock)
+    desk.adopt(config.alerts)
+    return desk
 
 
 def clients_of(around: Surroundings) -> Sequence[PlatformClient]:

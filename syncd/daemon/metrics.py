@@ -14,15 +14,17 @@ from datetime import datetime
 from syncd import __version__
 from syncd.config.models import Config
 from syncd.daemon.core import Core, clients_of
+from syncd.daemon.drift import KIND, board_reading
 from syncd.daemon.settings import fresh_for
 from syncd.errors import StoreUnavailable
 from syncd.model.pause import PauseScope
 from syncd.outbound.client import PlatformClient
+from syncd.store.drift import DriftStore
 from syncd.store.metrics import QUANTILES, MetricStore, Synced
 from syncd.telemetry.events import Event
 from syncd.telemetry.logs import Logs
 from syncd.telemetry.metrics import Metrics
-from syncd.telemetry.readings import GateReading, Reading, StoreReading, Values
+from syncd.telemetry.readings import BoardReading, GateReading, Reading, StoreReading, Values
 
 # Whoever scrapes, and however often, PostgreSQL is asked no oftener than this.
 _ASK_EVERY_SECONDS = 15.0
@@ -41,6 +43,7 @@ class Scraper:
         self._core = core
         self._metrics = Metrics(__version__, core.config.jobs, core.around.platforms)
         self._store = MetricStore(core.database)
+        self._drift = DriftStore(core.database)
         self._stored: StoreReading | None = None
         self._scraped = asyncio.Event()
         self._scraped_at = -math.inf
@@ -133,7 +136,15 @@ class Scraper:
             fresh_shares=await self._store.fresh_shares(synced),
             last_successes=await self._store.last_successes(names),
             last_completed=await self._store.last_completed(names),
+            boards=await self._boards(),
         )
+
+    async def _boards(self) -> BoardReading:
+        """Measure the leaderboards; a board that its job does not have any more is left out."""
+        jobs = [each.job for each in self._core.scheduler.schedules()]
+        boards = {job.name: job.work.options.boards for job in jobs if job.kind == KIND}
+        found = await self._drift.followed(list(boards)) if boards else {}
+        return board_reading(found, boards)
 
     async def _letters(self, synced: Sequence[Synced]) -> Values:
         """Count the open dead letters; where there is none stands 0, to see the first one come.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from syncd.daemon.answers import Json
+from syncd.daemon.drift import is_told_as_plan
 from syncd.model.pause import Pause, PauseScope
 from syncd.model.run import Outcome
 from syncd.runs.runner import Order
@@ -28,6 +29,8 @@ def run_problems(jobs: Sequence[Json], verdicts: Mapping[str, Json]) -> list[Jso
     problems = []
     for job in jobs:
         last = verdicts.get(job["name"])
+        if last is not None and last["outcome"] == Outcome.HELD and is_told_as_plan(job):
+            continue
         if last is not None and last["outcome"] in _TROUBLE:
             failures = _failures_in_words(last) if last["failed"] else ""
             cause = "; ".join(filter(None, (last["error"], failures)))

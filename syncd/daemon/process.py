@@ -124,6 +124,7 @@ class Daemon:
         with (
             self._bus.subscribed(control.note),
             self._bus.subscribed(supervision.note),
+            self._bus.subscribed(core.alerts.note),
             watchdog,
         ):
             async with supervision, core, port as server:
@@ -152,6 +153,7 @@ class Daemon:
         core.leadership.enter()
         core.changes.on_adopt(partial(adapt_logs, self._logs))
         core.changes.on_adopt(core.scoring.adopt)
+        core.changes.on_adopt(lambda config: core.alerts.adopt(config.alerts))
         control.reloading.listen()
         return control
 
@@ -198,6 +200,7 @@ class Daemon:
             metrics = roots.create_task(self._guard(control.scraper.keep()))
             reloads = roots.create_task(self._guard(control.reloading.watch()))
             scores = roots.create_task(self._guard(core.scoring.keep()))
+            alerts = roots.create_task(self._guard(core.alerts.keep()))
             await self._ending.wait()
             supervision.stopping()
             control.is_stopping = True
@@ -206,6 +209,7 @@ class Daemon:
             reloads.cancel()
             scores.cancel()
             await self._drain(core)
+            alerts.cancel()
             # Not before: what is drained is still written as the leader.
             schedule.cancel()
             await core.leadership.release()
@@ -235,6 +239,7 @@ class Daemon:
             while True:
                 try:
                     await core.learn()
+                    await core.alerts.look()
                     await core.scheduler.run()
                 except StoreUnavailable:
                     await self._clock.sleep(_STORE_RETRY_SECONDS)

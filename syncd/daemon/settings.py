@@ -84,6 +84,7 @@ def _to_schedule(name: str, table: JobTable) -> Schedule:
         timeout=table.timeout,
         limit=table.limit,
         run_on_start=table.run_on_start,
+        alerts=table.alerts,
     )
     return Schedule(
         job=job,
@@ -144,6 +145,7 @@ def secrets_of(config: Config) -> list[str]:
         for credential in platform.credentials
         for secret in credential.secrets()
     ]
+    tokens.append(config.alerts.webhook_url.get_secret_value())
     passwords = [address.password for address in addresses if address is not None]
     return [secret for secret in (*tokens, *passwords) if secret]
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from enum import StrEnum
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
 
 
 class StopReason(StrEnum):
@@ -47,3 +51,18 @@ class Stop:
         if self.reason is None:
             self._event = self._event or asyncio.Event()
             await self._event.wait()
+
+
+async def until_stopped(stop: Stop, work: Coroutine[Any, Any, _T]) -> _T | None:
+    """Do work that is all or nothing: cancel it when somebody asks to end, and return None then."""
+    results: list[_T] = []
+
+    async def working() -> None:
+        results.append(await work)
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(working())
+        stopping = group.create_task(stop.wait())
+        task.add_done_callback(lambda _: stopping.cancel())
+        stopping.add_done_callback(lambda _: task.cancel())
+    return results[0] if results else None

@@ -7,7 +7,6 @@ nothing and fails the run with the reason.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -18,6 +17,7 @@ from syncd.errors import BadInput, SuspiciousPlan
 from syncd.jobs.base import JobKind, RunContext
 from syncd.jobs.columns import KEY, Columns, Keys
 from syncd.jobs.scoring import compute_scores
+from syncd.jobs.stop import until_stopped
 from syncd.model.run import Ending, Outcome, Report, RunOptions
 from syncd.platforms.base import Platform
 from syncd.store.mirror import Mirrored, Stage, Weight
@@ -47,22 +47,13 @@ class Users(JobKind[UsersOptions]):
         if context.run.report.seen:
             # The process died between the commit and the end of the run.
             return Ending(outcome=Outcome.SUCCEEDED)
-        endings: list[Ending] = []
-
-        async def mirror() -> None:
-            database = context.around.stores.database
-            endings.append(await database.repeat(lambda: self._mirror(context)))
-
-        async with asyncio.TaskGroup() as group:
-            mirroring = group.create_task(mirror())
-            stopping = group.create_task(context.stop.wait())
-            mirroring.add_done_callback(lambda _: stopping.cancel())
-            stopping.add_done_callback(lambda _: mirroring.cancel())
-        if not endings:
+        repeat = context.around.stores.database.repeat
+        ending = await until_stopped(context.stop, repeat(lambda: self._mirror(context)))
+        if ending is None:
             return Ending(outcome=Outcome.PARTIAL)
         if not context.run.options.dry_run:
             await compute_scores(context.around)
-        return endings[0]
+        return ending
 
     def check(self, options: RunOptions) -> None:
         """Refuse to mirror some users only."""

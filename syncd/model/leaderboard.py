@@ -58,7 +58,7 @@ class SourceFacts:
     """What Redis says of itself, before or after it was read.
 
     `server_id` changes with every start of the server (INFO's run_id), `keys` is its DBSIZE.
-    `evicts` tells whether maxmemory-policy may drop keys, `is_stale` that it is a replica whose
+    `evicts` tells whether a full memory may cost a board, `is_stale` that it is a replica whose
     master does not answer.
     """
 
@@ -92,14 +92,17 @@ class Poisoned(NamedTuple):
 class Page:
     """Some users as lines of COPY's text format: id, a score per board, when it was told.
 
-    `members` counts, per board and in their order, the users of this page who are on it; rows that
-    were poisoned count as well. A user may be on several pages.
+    `members` counts, per board and in their order, the users of this page who are on it and whom no
+    earlier walk through a board counted; summed over all pages, it is how many were seen of each.
+    Those who were poisoned count as well. A user may be on several pages. `unreadable` details say
+    nothing that could be understood of when it was told.
     """
 
     lines: bytes
     rows: int
     members: tuple[int, ...]
     poisoned: tuple[Poisoned, ...] = ()
+    unreadable: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +242,7 @@ class Drift:
 class Reconciliation:
     """What a run came to, besides the counts that every run has.
 
+    `missing` rows of the table were on no board, `allowance` of them could go unasked.
     `mode` is "full" or "incremental", `seconds` how long each phase took; `source` the facts that
     Redis told before.
     """
@@ -257,6 +261,8 @@ class Reconciliation:
     deleted: int = 0
     held: int = 0
     waiting: int = 0
+    missing: int = 0
+    allowance: int = 0
     conflicts: int = 0
     errors: int = 0
     unreadable_details: int = 0

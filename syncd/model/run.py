@@ -166,13 +166,15 @@ class PlatformReport:
 class Ending:
     """How a run ends, in the words of its job kind.
 
-    `retryable` tells whether what made the whole run fail may pass by itself.
+    `retryable` tells whether what made the whole run fail may pass by itself, `away` which server
+    did not answer then: "redis", "postgresql" or none.
     """
 
     outcome: Outcome
     error: str = ""
     hint: str = ""
     retryable: bool = False
+    away: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

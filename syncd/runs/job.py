@@ -14,7 +14,8 @@ class Job:
     """A named job: its kind with the options bound, and how its runs are bounded.
 
     `timeout` None means the kind's own: item-driven kinds end before their next fire time, others
-    after ten minutes. `limit` caps the items of every run.
+    after ten minutes. `limit` caps the items of every run, `alerts` tells whether somebody is told
+    of its trouble.
     """
 
     name: str
@@ -24,3 +25,4 @@ class Job:
     timeout: timedelta | None = None
     limit: int | None = None
     run_on_start: bool = False
+    alerts: bool = True

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import structlog
 
-from syncd.errors import LeaseLost, StoreUnavailable, SyncdError
+from syncd.errors import CacheUnavailable, LeaseLost, StoreUnavailable, SyncdError
 from syncd.jobs.base import RunContext, Surroundings
 from syncd.jobs.stop import Stop, StopReason
 from syncd.model.run import Ending, Outcome, Run
@@ -85,7 +85,13 @@ class Runner:
         ended = await self._patiently(order, lambda: self._end_ours(run, ending))
         if ended is not None:
             took = self._around.clock.monotonic() - begun
-            self._around.bus.emit(RunFinished(run=ended, duration_seconds=round(took, 3)))
+            self._around.bus.emit(
+                RunFinished(
+                    run=ended,
+                    duration_seconds=round(took, 3),
+                    away="" if ending is None else ending.away,
+                )
+            )
         return ended
 
     async def _begin(self, order: Order) -> Run | None:
@@ -188,6 +194,7 @@ class Runner:
                 error=str(cause),
                 hint=cause.hint or "",
                 retryable=cause.retryable,
+                away=_away(cause),
             )
         self._tell_crash(order, cause)
         return Ending(
@@ -232,6 +239,13 @@ class Runner:
                 self._tell_held_up(order, error, wait)
                 await self._around.clock.sleep(wait)
                 wait = min(wait * 2, longest)
+
+
+def _away(cause: SyncdError) -> str:
+    """Name the server that did not answer, if that is what a run failed by."""
+    if isinstance(cause, CacheUnavailable):
+        return "redis"
+    return "postgresql" if isinstance(cause, StoreUnavailable) else ""
 
 
 def _unforeseen(order: Order, cause: BaseException) -> str:

@@ -180,6 +180,15 @@ class FollowUps:
         return following is not None and following <= self._around.clock.now()
 
 
+def is_repeated(roster: Roster, run: Run, now: datetime) -> bool:
+    """Tell whether a run that failed as a whole was not the last attempt: another one follows."""
+    if run.finished_at is None or not roster.is_firing(run.job):
+        return False
+    at = _whole_retry(roster.schedule(run.job), run, run.finished_at)
+    following = roster.timetable(run.job).next_after(run.finished_at)
+    return at is not None and (following is None or following > max(at, now))
+
+
 def _whole_retry(schedule: Schedule, run: Run, finished_at: datetime) -> datetime | None:
     """Return when a run that failed as a whole is repeated; None when it is not."""
     if run.outcome is not Outcome.FAILED or not run.retryable or run.attempt > schedule.retries:

@@ -2,11 +2,12 @@
 
 `database` owns the pool, its deadlines and the translation of asyncpg's errors; `blocks` hands out
 the named SQL blocks of `sql/`; `migrate` brings the schema up to date. `fires` is the side of
-`runs` that the scheduler writes, before anything begins. Each subject (`runs`,
-`users`, `accounts`, `sync`, `letters`, `pauses`, `overrides`, `gates`) owns its tables, `metrics`
-and `freshness` only read them; SQL lies in `sql/<subject>.sql`, Python holds none. `source` reads
-the platform's own database, `mirror` makes `users` what it says. `leases` says who leads, and
-`fence` lets a transaction write for a run only as long as that is we.
+`runs` that the scheduler writes, before anything begins. Each subject (`runs`, `users`, `accounts`,
+`sync`, `letters`, `pauses`, `overrides`, `gates`, `alerts`) owns its tables, `metrics`, `freshness`
+and `drift` only read them; `plans` is what leaderboards let wait for a person. SQL lies in
+`sql/<subject>.sql`, Python holds none. `source` reads the platform's own database, `mirror` makes
+`users` what it says. `leases` says who leads, and `fence` lets a transaction write for a run only
+as long as that is we.
 
 Promises: a batch's data, the state of its items, their dead letters and the run's counts commit
 together; every write may be repeated; a run that was taken away from us, or a process that leads

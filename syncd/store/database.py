@@ -70,7 +70,7 @@ async def undo(connection: Connection, transaction: Any) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _transaction(connection: Connection) -> AsyncIterator[None]:
+async def atomic(connection: Connection) -> AsyncIterator[None]:
     """Do all or nothing; an error inside leaves as it is, also where its connection is gone."""
     transaction = connection.transaction()
     await transaction.start()
@@ -135,7 +135,7 @@ class Database:
                     if not self.is_pooled:
                         yield connection
                         return
-                    async with _transaction(connection):
+                    async with atomic(connection):
                         await self._begin(connection, at_leisure=at_leisure)
                         yield connection
         except StoreUnavailable:
@@ -149,7 +149,7 @@ class Database:
             if self.is_pooled:
                 yield connection
                 return
-            async with _transaction(connection):
+            async with atomic(connection):
                 yield connection
 
     async def hasten(self, connection: Connection) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from syncd.model.run import Cause, Outcome, Report, Run, RunOptions
+from syncd.model.run import Outcome, Report, Run, RunOptions
 from syncd.telemetry.events import (
     Event,
     ItemFailed,
@@ -16,10 +16,12 @@ from syncd.telemetry.events import (
     Level,
     PlatformThrottled,
     RunFinished,
+    RunHeldUp,
     RunStarted,
     SweepSuspended,
 )
 from syncd.telemetry.logs import LEVEL_NUMBERS, Logs
+from syncd.telemetry.phrases import Phrases
 
 _LOUDNESS = {
     Outcome.PARTIAL: Level.WARNING,
@@ -27,13 +29,6 @@ _LOUDNESS = {
     Outcome.INTERRUPTED: Level.WARNING,
     Outcome.FAILED: Level.ERROR,
     Outcome.ABANDONED: Level.ERROR,
-}
-_CAUSE_WORDS = {
-    Cause.SCHEDULE: "scheduled",
-    Cause.MANUAL: "manual",
-    Cause.CATCH_UP: "catch-up",
-    Cause.CHAINED: "chained",
-    Cause.RETRY: "repeated",
 }
 _NO_TIMEZONES: Mapping[str, str] = {}
 
@@ -54,45 +49,39 @@ class EventLog:
         self._timezones: dict[str, tzinfo] = {
             job: ZoneInfo(timezone) for job, timezone in timezones.items()
         }
+        self._phrases = Phrases()
 
     def __call__(self, event: Event) -> None:
         """Write the line of one event, when its level is loud enough."""
         if isinstance(event, JobRegistered):
             self._timezones[event.job] = ZoneInfo(event.timezone)
-        level = _level_of(event)
+        self._phrases.learn(event)
+        level = self._level_of(event)
         if self._logs.is_enabled(level):
             keys = self._keys_of(event)
             self._logs.logger.log(LEVEL_NUMBERS[level], event.name, **keys)
 
     def _keys_of(self, event: Event) -> dict[str, Any]:
+        """Return the keys of an event's line, the sentence that begins it first."""
+        sentence = self._phrases.of(event, self._zone_of(event))
+        message = {"message": sentence} if sentence else {}
         if isinstance(event, RunStarted):
-            return self._sentence_at_start(event.run) | _identity(event.run)
+            return message | _identity(event.run)
         if isinstance(event, RunFinished):
             duration = {"duration_seconds": round(event.duration_seconds, 3)}
-            return (
-                _sentence_at_end(event.run) | _identity(event.run) | _ending(event.run) | duration
-            )
-        return _flat(event)
+            return message | _identity(event.run) | _ending(event.run) | duration
+        return message | _flat(event)
 
-    def _sentence_at_start(self, run: Run) -> dict[str, Any]:
-        """Say what people of the replaced system search for, in the job's own zone."""
-        if run.kind != "profiles":
-            return {}
-        at = run.fire_time or run.started_at or run.claimed_at
-        local = at.astimezone(self._timezones.get(run.job, UTC))
-        clock_time = f"{local.hour % 12 or 12}:{local:%M} {'AM' if local.hour < 12 else 'PM'}"
-        words = _CAUSE_WORDS[run.cause]
-        return {"message": f"Running {words} profile update at {clock_time} {local.tzname()}"}
+    def _zone_of(self, event: Event) -> tzinfo:
+        if isinstance(event, RunStarted):
+            return self._timezones.get(event.run.job, UTC)
+        return UTC
 
-
-def _sentence_at_end(run: Run) -> dict[str, Any]:
-    if run.kind != "profiles":
-        return {}
-    if run.outcome is Outcome.SUCCEEDED:
-        return {"message": "Sync completed"}
-    if run.outcome is Outcome.PARTIAL:
-        return {"message": "Sync completed in part"}
-    return {"message": f"Sync {run.outcome}"}
+    def _level_of(self, event: Event) -> Level:
+        # Who followed the replaced service's log looks for its failures among the errors.
+        if isinstance(event, RunHeldUp) and self._phrases.is_leaderboard(event.job):
+            return Level.ERROR
+        return _level_of(event)
 
 
 def _level_of(event: Event) -> Level:

@@ -33,6 +33,7 @@ _PLACE_OF_EVENT: Mapping[str, Purpose] = MappingProxyType(
         "control.used": Purpose.AUDIT,
         "job.changed": Purpose.AUDIT,
         "pause.changed": Purpose.AUDIT,
+        "plan.decided": Purpose.AUDIT,
         "config.reloaded": Purpose.AUDIT,
         "config.refused": Purpose.AUDIT,
         "control.refused": Purpose.HTTP,

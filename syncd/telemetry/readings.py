@@ -33,12 +33,28 @@ class GateReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BoardReading:
+    """How tables follow leaderboards, as of each job's newest run that compared both sides.
+
+    `users` goes by job and side ("redis", "postgresql"), `sums` by job, board and side, `seconds`
+    by job and phase, everything else by job.
+    """
+
+    users: Values = field(default_factory=dict)
+    sums: Values = field(default_factory=dict)
+    rows: Values = field(default_factory=dict)
+    held: Values = field(default_factory=dict)
+    waiting: Values = field(default_factory=dict)
+    seconds: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreReading:
     """What PostgreSQL said at `at`.
 
     `accounts` counts by platform and state, `letters` open dead letters by platform and job,
     `stale_since` goes by platform and quantile; `fresh_shares` (0 to 1), `last_successes` and
-    `last_completed` by job.
+    `last_completed` by job; `boards` is about leaderboards.
     """
 
     at: datetime
@@ -48,6 +64,7 @@ class StoreReading:
     fresh_shares: Mapping[str, float] = field(default_factory=dict)
     last_successes: Mapping[str, datetime] = field(default_factory=dict)
     last_completed: Mapping[str, datetime] = field(default_factory=dict)
+    boards: BoardReading = field(default_factory=BoardReading)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

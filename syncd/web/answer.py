@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 import pydantic_core
@@ -11,6 +11,14 @@ from aiohttp import web
 from syncd.errors import SyncdError
 from syncd.web.errors import body_of, headers_of, status_of
 from syncd.web.service import Json
+
+Words = Callable[[Json], Json]
+"""How an address says that something went wrong: the body as it is, or with more in it."""
+
+
+def usual_words(body: Json) -> Json:
+    """Leave `{"error", "hint"}` as it is."""
+    return body
 
 
 def json_response(
@@ -25,16 +33,16 @@ def json_response(
     )
 
 
-def error_response(error: SyncdError) -> web.Response:
+def error_response(error: SyncdError, words: Words = usual_words) -> web.Response:
     """Return what the caller is told about an error."""
-    return json_response(body_of(error), status_of(error), headers_of(error))
+    return json_response(words(body_of(error)), status_of(error), headers_of(error))
 
 
-def http_error_response(error: web.HTTPException) -> web.Response:
+def http_error_response(error: web.HTTPException, words: Words = usual_words) -> web.Response:
     """Return the JSON form of an error that aiohttp raises (no such address, wrong method)."""
     allowed = error.headers.get("Allow")
     body = {
         "error": (error.reason or HTTPStatus(error.status).phrase).lower(),
         "hint": f"allowed here: {allowed}" if allowed else "GET /api/openapi.json lists all",
     }
-    return json_response(body, error.status, {"Allow": allowed} if allowed else None)
+    return json_response(words(body), error.status, {"Allow": allowed} if allowed else None)

@@ -17,12 +17,12 @@ from syncd.telemetry.events import ControlUsed
 from syncd.web.answer import error_response, http_error_response, json_response
 from syncd.web.body import read_given
 from syncd.web.errors import Refused, status_of
+from syncd.web.periodic_sync import words_for
 from syncd.web.probes import HAS_TOKEN
 from syncd.web.routes import Call, Input, Route, Routes
 from syncd.web.security import ACTOR, HEADERS, Guard, peer_of
 from syncd.web.service import Service
 
-ANSWER_SECONDS = 60.0
 KEY_LENGTH = 128
 DETAIL_LENGTH = 200
 WHOLE_LENGTH = 80
@@ -52,13 +52,14 @@ class Dispatcher:
                 return await handler(request)
             except Refused as exc:
                 self._guard.tell(request, exc.status, str(exc))
-                return error_response(exc)
+                return _refusal(request, exc)
             except SyncdError as exc:
-                return error_response(exc)
+                return _refusal(request, exc)
             except web.RequestPayloadError:
-                return error_response(BadInput("the body is broken", hint="send it again, whole"))
+                broken = BadInput("the body is broken", hint="send it again, whole")
+                return _refusal(request, broken)
             except web.HTTPException as exc:
-                return http_error_response(exc)
+                return http_error_response(exc, words_for(request.path))
 
         return guarded
 
@@ -75,12 +76,12 @@ class Dispatcher:
                 self._service.check_store()
             if route.changes and route.needs_lead:
                 self._service.check_may_change()
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(route.answer_seconds):
                 body = await route.answer(call)
             status = route.status
         except SyncdError as exc:
             status = status_of(exc)
-            return error_response(exc)
+            return _refusal(request, exc)
         finally:
             if route.changes:
                 self._audit(request, call, status)
@@ -97,6 +98,10 @@ class Dispatcher:
                 detail=_in_short(call.given),
             )
         )
+
+
+def _refusal(request: web.Request, error: SyncdError) -> web.Response:
+    return error_response(error, words_for(request.path))
 
 
 async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:

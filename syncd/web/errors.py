@@ -32,11 +32,15 @@ PROBLEMS_IN_A_SENTENCE = 3
 
 
 class Refused(errors.SyncdError):
-    """Reaches one call: the control port does not take it. Never leaves this package."""
+    """Reaches one call: the control port does not take it. Never leaves this package.
+
+    `told` is what the answer's body tells besides.
+    """
 
     def __init__(self, status: HTTPStatus, message: str, *, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.status = status
+        self.told: Json = {}
 
 
 class TooOften(Refused):
@@ -61,6 +65,8 @@ def status_of(error: errors.SyncdError) -> HTTPStatus:
 def body_of(error: errors.SyncdError) -> Json:
     """Return the answer's body; a person reads `error` and `hint`, a program the other keys."""
     body: Json = {"error": str(error), "hint": error.hint or ""}
+    if isinstance(error, Refused):
+        body |= error.told
     if isinstance(error, errors.AlreadyRunning):
         body["run_id"] = error.run_id
     if isinstance(error, errors.NotLeading):

@@ -51,10 +51,10 @@ class ResumeInput(Input):
 class Jobs:
     """Answers under `/api/status`, `/api/jobs` and `/api/platforms`; pauses and resumes."""
 
-    def __init__(self, service: Service, clock: Clock) -> None:
+    def __init__(self, service: Service, clock: Clock, triggers: Triggers) -> None:
         self._service = service
         self._clock = clock
-        self._triggers = Triggers(service, clock)
+        self._triggers = triggers
 
     def routes(self) -> Routes:
         """Return this subject's addresses."""
@@ -190,11 +190,20 @@ class Triggers:
             full=given.full,
             dry_run=given.dry_run,
         )
-        if call.idempotency_key is None:
+        return await self.start(job, options, call.idempotency_key)
+
+    async def start(self, job: str, options: RunOptions, key: str | None) -> Json:
+        """Start a run of a job and return it; with a key that started one before, return that.
+
+        Raises:
+            TooOften: the job was triggered too often, from whichever address.
+            AlreadyRunning: a run of the job is active.
+        """
+        if key is None:
             return await self._start(job, options, None)
         # One at a time: two calls with one key at the same instant must not both start a run.
         async with self._one_with_key:
-            return await self._start_once(job, options, call.idempotency_key)
+            return await self._start_once(job, options, key)
 
     async def _start_once(self, job: str, options: RunOptions, key: str) -> Json:
         known = self._runs_by_key.get((job, key))

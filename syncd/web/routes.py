@@ -71,7 +71,8 @@ class Route(Generic[GivenT]):
 
     `takes` describes the query of a GET and the JSON body of everything else. Where `needs_store`
     is set it is refused at once while PostgreSQL does not answer, instead of being waited for.
-    Where `needs_lead` is not set, one that stands by obeys as well.
+    Where `needs_lead` is not set, one that stands by obeys as well. An answer may take
+    `answer_seconds`.
     """
 
     method: str
@@ -83,6 +84,7 @@ class Route(Generic[GivenT]):
     largest_body: int = 64 * 1024
     needs_store: bool = True
     needs_lead: bool = True
+    answer_seconds: float = 60.0
 
     @property
     def changes(self) -> bool:

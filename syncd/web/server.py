@@ -16,15 +16,18 @@ from syncd.clock import Clock
 from syncd.errors import ConfigError, PortTaken, StartError
 from syncd.telemetry.bus import Bus
 from syncd.telemetry.events import ConditionNoticed
+from syncd.web.alerts import Alerts
 from syncd.web.changes import Changes
 from syncd.web.connections import Doorman
 from syncd.web.dispatch import Dispatcher, add_headers
 from syncd.web.events import EventStream, StreamLimits
 from syncd.web.freshness import Freshness
-from syncd.web.jobs import Jobs
+from syncd.web.jobs import Jobs, Triggers
 from syncd.web.letters import DeadLetters
 from syncd.web.metrics import METRICS_PATH, MetricsPage
 from syncd.web.openapi import describe
+from syncd.web.periodic_sync import PeriodicSync
+from syncd.web.plans import Plans
 from syncd.web.probes import Probes
 from syncd.web.routes import Call, Nothing, Route, Routes
 from syncd.web.runs import Runs
@@ -181,14 +184,18 @@ class ControlServer:
 
 def all_routes(service: Service, clock: Clock, *, metrics_public: bool = False) -> Routes:
     """Return every JSON address, the description of the others included."""
+    triggers = Triggers(service, clock)
     routes = (
-        *Jobs(service, clock).routes(),
+        *Jobs(service, clock, triggers).routes(),
         *Runs(service).routes(),
         *Users(service).routes(),
         *Freshness(service).routes(),
         *DeadLetters(service).routes(),
+        *Plans(service, triggers).routes(),
         *Changes(service).routes(),
         *Scores(service).routes(),
+        *PeriodicSync(service, clock, triggers).routes(),
+        *Alerts(service).routes(),
     )
 
     async def openapi(_call: Call[Nothing]) -> Json:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from syncd.model.account import UserEntry
+from syncd.model.leaderboard import PlanState
 from syncd.model.letter import Decision, Letters
 from syncd.model.override import JobChange
 from syncd.model.pause import PauseScope
@@ -102,6 +103,38 @@ class Service(Protocol):
     async def cancel(self, run_id: int) -> Json:
         """Ask a run to stop at its next item; cancelling a finished run changes nothing."""
 
+    async def ended_run(self, run_id: int, seconds: float) -> Json:
+        """Return a run once it has ended, or after so many seconds as it is then."""
+
+    def first_leaderboard(self) -> str:
+        """Name the first job of kind leaderboard.
+
+        Raises:
+            NotKnown: there is none.
+        """
+
+    async def leaderboard_service(self) -> Json:
+        """Return how the first leaderboard job stands, whatever does not answer.
+
+        Its keys are `job`, `enabled`, `is_stopped` (somebody paused the job, without an end),
+        `is_running` (it is on, not paused, and syncd fires) or else `why` not, `is_alive` (it runs,
+        and a syncd leads that fires it), `redis_connected`, `postgres_connected`, `synced_at`
+        (None: never, or not known) and `next_fire_time`.
+        """
+
+    async def leaderboard_counts(self) -> Json:
+        """Return how many users the first leaderboard job's table and boards have now.
+
+        `postgres_users` is a number, `boards` a number by board; None where one cannot be asked.
+        """
+
+    async def check_cache(self) -> None:
+        """Refuse what needs Redis while that does not answer.
+
+        Raises:
+            CacheUnavailable: saying why.
+        """
+
     async def platforms(self) -> list[Json]:
         """Return every platform with its limits and pauses."""
 
@@ -116,6 +149,13 @@ class Service(Protocol):
 
     async def rescoring(self) -> Json:
         """Return how far the computing of scores is, or what the last one came to."""
+
+    async def test_alert(self) -> Json:
+        """Send a test to where alerts go, and return what came back, good or bad.
+
+        Raises:
+            BadInput: alerts go nowhere.
+        """
 
     async def stale(self, platform: str, limit: int) -> Json:
         """Return the followed accounts without a good answer for longest."""
@@ -138,6 +178,66 @@ class Service(Protocol):
 
     async def decide_letters(self, decision: Decision, chosen: Letters, *, actor: str) -> int:
         """Requeue or discard every open dead letter of a choice; return how many there were."""
+
+    async def plans(self, job: str | None, state: PlanState | None, limit: int) -> list[Json]:
+        """Return what leaderboard jobs held for a person, newest first."""
+
+    async def plan(self, plan_id: int) -> Json:
+        """Return one plan with its first rows and the run that held it."""
+
+    async def approve_plan(
+        self,
+        plan_id: int,
+        digest: str,
+        deletes: int | None,
+        *,
+        actor: str,
+        seen: PlanState | None = None,
+    ) -> Json:
+        """Let the next full run do what a plan says, and start that run where nothing forbids it.
+
+        Returns `plan`, `run` (None where none was started) and `note`, which says why not.
+
+        `seen` is how the plan stood when they looked, None: however.
+
+        Raises:
+            WrongState: it was another plan that they saw, or it does not wait for an approval.
+        """
+
+    async def reject_plan(
+        self, plan_id: int, *, why: str, actor: str, seen: PlanState | None = None
+    ) -> Json:
+        """Keep the rows of a plan, and return it.
+
+        Raises:
+            WrongState: it does not wait for anything, or a run may be applying it.
+        """
+
+    def check_leaderboard(self, job: str) -> None:
+        """Refuse a job that has no leaderboards.
+
+        Raises:
+            BadInput: naming what it is instead.
+        """
+
+    async def job_to_undo(self, run_id: int) -> str:
+        """Name the job of a run whose deletions can be taken back.
+
+        Raises:
+            NotKnown: no such run, or nothing of what it deleted is left.
+            BadInput: its job has no leaderboards.
+        """
+
+    async def backups(self, job: str | None) -> list[Json]:
+        """Return the copies of tables from before large changes, newest first."""
+
+    async def job_to_restore(self, backup_id: int) -> str:
+        """Name the job of a copy that is kept.
+
+        Raises:
+            NotKnown: there is none of that number.
+            BadInput: its job has no leaderboards.
+        """
 
     async def put_user(self, entry: UserEntry) -> Json:
         """Create or update a user."""

@@ -11,9 +11,18 @@ from typing import Any
 
 import aiohttp
 from fakes.clock import FakeClock
+from fakes.memory_leaderboard import MemoryLeaderboard
 
-from syncd.errors import AlreadyRunning, ConsentWithdrawn, NotKnown, NotLeading, StoreUnavailable
+from syncd.errors import (
+    AlreadyRunning,
+    BadInput,
+    ConsentWithdrawn,
+    NotKnown,
+    NotLeading,
+    StoreUnavailable,
+)
 from syncd.model.account import UserEntry
+from syncd.model.leaderboard import PlanState
 from syncd.model.letter import Decision, Letters
 from syncd.model.override import JobChange
 from syncd.model.pause import PauseScope
@@ -25,12 +34,16 @@ from syncd.web.service import Json
 
 TOKEN = "control-token-of-forty-three-characters-xyz"
 JOB = "github-profiles"
+HOSTILE_USER = "\x1b[31m</script>\u202e"
 
 
-class MemoryService:
+class MemoryService(MemoryLeaderboard):
     """Knows one job; every order it takes is written down in `orders`."""
 
+    leaderboard = JOB
+
     def __init__(self) -> None:
+        super().__init__()
         self.orders: list[tuple[Any, ...]] = []
         self.ready = (True, "")
         self.entries: dict[str, UserEntry] = {}
@@ -41,6 +54,7 @@ class MemoryService:
         self.leads_elsewhere: NotLeading | None = None
         self.store_error = ""
         self.scored: list[Json] = [{"running": False}]
+        self.tested: Json = {"delivered": True, "status": 200, "answer": "ok", "error": ""}
 
     def is_ready(self) -> tuple[bool, str]:
         return self.ready
@@ -62,6 +76,10 @@ class MemoryService:
 
     async def rescoring(self) -> Json:
         return self.scored.pop(0) if len(self.scored) > 1 else self.scored[0]
+
+    async def test_alert(self) -> Json:
+        self.orders.append(("test_alert",))
+        return self.tested
 
     async def status(self) -> Json:
         if self.failure is not None:
@@ -161,6 +179,44 @@ class MemoryService:
     async def decide_letters(self, decision: Decision, chosen: Letters, *, actor: str) -> int:
         self.orders.append(("decide_letters", decision, chosen, actor))
         return len(self.letters)
+
+    async def plans(self, job: str | None, state: PlanState | None, limit: int) -> list[Json]:
+        return [{"id": 3, "job": job or JOB, "state": state or "held"}][:limit]
+
+    async def plan(self, plan_id: int) -> Json:
+        return {"id": plan_id, "rows": [HOSTILE_USER], "run": None}
+
+    async def approve_plan(
+        self,
+        plan_id: int,
+        digest: str,
+        deletes: int | None,
+        *,
+        actor: str,
+        seen: PlanState | None = None,
+    ) -> Json:
+        self.orders.append(("approve_plan", plan_id, digest, deletes, actor, seen))
+        return {"plan": {"id": plan_id}, "run": None, "note": ""}
+
+    async def reject_plan(
+        self, plan_id: int, *, why: str, actor: str, seen: PlanState | None = None
+    ) -> Json:
+        self.orders.append(("reject_plan", plan_id, why, actor, seen))
+        return {"plan": {"id": plan_id}}
+
+    def check_leaderboard(self, job: str) -> None:
+        if job != JOB:
+            raise BadInput(f"job {job} is of another kind")
+
+    async def job_to_undo(self, run_id: int) -> str:
+        await self.run(run_id)
+        return JOB
+
+    async def backups(self, job: str | None) -> list[Json]:
+        return [{"id": 5, "job": job or JOB}]
+
+    async def job_to_restore(self, backup_id: int) -> str:
+        return JOB
 
     async def put_user(self, entry: UserEntry) -> Json:
         self.orders.append(("put_user", entry))

@@ -65,11 +65,12 @@ def text_for(address: PostgresAddress, schema: str, base_url: str) -> str:
 async def controlled(
     text: str,
     folder: Path,
-    clock: FakeClock | None = None,
+    clock: Any = None,
     token: str = "ghp_one",
     *,
     is_firing: bool = False,
 ) -> AsyncIterator[Desk]:
+    """Bring up what a config file builds, in virtual time unless given another clock."""
     (folder / "config.toml").write_text(text)
     clock, bus, environ = clock or FakeClock(), Bus(), {"TOKEN": token}
     core = assemble(load_config(folder / "config.toml", environ), clock, bus, is_firing=is_firing)

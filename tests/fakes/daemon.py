@@ -53,6 +53,7 @@ def run_answer(run_id: int = 4812, **changes: Any) -> Json:
         "failures": {},
         "error": "",
         "hint": "",
+        "retryable": False,
         "progress": {},
         **changes,
     }
@@ -80,6 +81,7 @@ def job_answer(**changes: Any) -> Json:
         "last_run": ended("succeeded", seen=2, failed=0),
         "freshness": {"followed": 1000, "fresh": 984, "share": 0.984},
         "platforms": ["github"],
+        "leaderboard": None,
         **changes,
     }
 

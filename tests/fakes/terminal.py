@@ -8,17 +8,24 @@ import fcntl
 import os
 import struct
 import termios
+from asyncio.subprocess import Process
 from collections.abc import Mapping
+from typing import Any, Protocol
 
-from fakes.daemon_process import DaemonProcess, Said
+from fakes.daemon_process import Said
 from fakes.waiting import DEADLINE_SECONDS
 
 _SIZE = struct.pack("HHHH", 40, 120, 0, 0)
 
 
-async def on_terminal(
-    daemon: DaemonProcess, *words: str, typed: Mapping[str, str] | None = None
-) -> Said:
+class Host(Protocol):
+    """Whose commands are run: a daemon, or what stands in for one."""
+
+    async def begin(self, *words: str, streams: tuple[int, int, int], **environ: Any) -> Process:
+        """Start a command with these as its input, output and errors."""
+
+
+async def on_terminal(daemon: Host, *words: str, typed: Mapping[str, str] | None = None) -> Said:
     """Run a command of syncd on a terminal of 120 columns; `out` is everything drawn on it.
 
     `typed` says what is typed, with Enter, when a text has appeared.

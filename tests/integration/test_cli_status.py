@@ -249,3 +249,24 @@ def test_daemon_that_never_ran_ends_with_3(
 
     assert code == 3
     assert "no syncd has run here yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ({"rows": 0, "held": 0, "waiting": 0}, "1,180 rows, 0 off"),
+        ({"rows": 17, "held": 212, "waiting": 3}, "1,180 rows, 17 off, 212 held, 3 waiting"),
+    ],
+)
+async def test_a_leaderboard_job_says_how_its_table_follows_redis(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str], counts: dict[str, int], words: str
+) -> None:
+    told = {"is_measured": True, "postgres_users": 1_180, **counts}
+    new = job_answer(name="new", leaderboard={"is_measured": False})
+    daemon.service.told = status_answer(jobs=[job_answer(leaderboard=told), new])
+
+    await daemon.syncd("status")
+
+    lines = capsys.readouterr().out.splitlines()
+    assert f"2/2  {words}  " in lines[3]
+    assert "2/2  -  " in lines[4]

@@ -16,6 +16,7 @@ from fakes.running import PLAY, Running, draft, fire_at, profile_of, running
 
 from syncd.errors import LeaseLost
 from syncd.model.account import AccountId, UserEntry
+from syncd.model.alert import AlertState, Condition, Topic
 from syncd.model.gate import GateState
 from syncd.model.item import Success
 from syncd.model.lease import Candidate
@@ -25,6 +26,7 @@ from syncd.model.pause import Pause, PauseScope
 from syncd.model.run import Cause, Ending, Outcome, Report, RunId
 from syncd.model.schedule import Registered
 from syncd.store.accounts import START, AccountStore, Selection
+from syncd.store.alerts import AlertStore
 from syncd.store.database import Database
 from syncd.store.gates import GateStore
 from syncd.store.leases import LeaseStore
@@ -44,6 +46,9 @@ READS = {
 """What writes nothing; claiming accounts does not either, see `test_store_claims`."""
 
 
+ALERT = AlertState(
+    job="job", topic=Topic.RUNS, condition=Condition.FAILED, run_id=1, first_run=1, since=AT
+)
 PAUSE = Pause(scope=PauseScope.JOB, key="job", why="x", until=None, paused_at=AT)
 
 
@@ -168,6 +173,10 @@ ORDERS: dict[str, Write] = {
     "drop an override": lambda old: old.overrides.drop("job"),
     "decide about letters": lambda old: LetterStore(old.world.database, old.runs.fence).decide_all(
         Decision.DISCARD, Letters(states=(LetterState.OPEN,)), actor="a", at=AT
+    ),
+    "keep an alert": lambda old: AlertStore(old.world.database, old.runs.fence).keep(ALERT),
+    "drop an alert": lambda old: AlertStore(old.world.database, old.runs.fence).drop(
+        ALERT.job, ALERT.topic
     ),
     "a gate": lambda old: GateStore(old.world.database, old.runs.fence).write(
         [GateState(platform=PLAY, credential="main")]

@@ -24,6 +24,7 @@ GIVEN: dict[str, Any] = {
     "/api/users/{key}/opt-out": {"opted_out": True},
     "/api/dead-letters/requeue": {"all": True},
     "/api/dead-letters/discard": {"all": True},
+    "/api/plans/{id}/approve": {"digest": "d1"},
 }
 HOSTILE = "'; DROP TABLE users; --"
 

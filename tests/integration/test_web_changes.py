@@ -46,6 +46,18 @@ async def test_a_reload_is_passed_on_where_another_leads_and_only_shown_when_so_
     assert [event.path for event in port.named("control.used")][-1] == "/api/reload"
 
 
+async def test_alerts_are_tried_also_where_another_leads_and_while_the_database_is_away(
+    port: ControlPort,
+) -> None:
+    port.service.leads_elsewhere = NotLeading("this syncd stands by")
+    port.service.store_error = "PostgreSQL does not answer"
+
+    status, came = await port.ask("POST", "/api/alerts/test", {})
+
+    assert (status, came) == (200, port.service.tested)
+    assert port.service.orders == [("test_alert",)]
+
+
 async def test_a_change_leaves_a_line_for_the_audit(port: ControlPort) -> None:
     await port.ask("PATCH", f"/api/jobs/{JOB}", {"enabled": False, "why": "too loud"})
 

@@ -31,6 +31,7 @@ MAKES_THE_DATABASE = {"embedded/postgres.py"}
 OWNERS = {
     "asyncpg": ("store/", "embedded/"),
     "redis": ("cache/", "embedded/"),
+    "hiredis": ("cache/",),
     "croniter": ("schedule/cron.py",),
     "aiohttp": ("outbound/", "web/", "sandbox/"),
     "prometheus_client": ("telemetry/metrics/",),

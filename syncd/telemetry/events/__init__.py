@@ -3,6 +3,11 @@
 One file a subject; everybody else imports the classes from here.
 """
 
+from syncd.telemetry.events.alerts import (
+    AlertDropped,
+    AlertSent,
+    LargeChange,
+)
 from syncd.telemetry.events.base import (
     Event,
     Level,
@@ -12,6 +17,7 @@ from syncd.telemetry.events.changes import (
     ConfigReloaded,
     JobChanged,
     PauseChanged,
+    PlanDecided,
 )
 from syncd.telemetry.events.daemon import (
     ClockJumped,
@@ -46,6 +52,7 @@ from syncd.telemetry.events.runs import (
     ItemFailed,
     ItemsCommitted,
     JobRegistered,
+    PhaseFinished,
     PlatformFinished,
     RunCrashed,
     RunFinished,
@@ -61,6 +68,8 @@ from syncd.telemetry.events.runs import (
 
 __all__ = [
     "AccountChanged",
+    "AlertDropped",
+    "AlertSent",
     "ClockJumped",
     "ConditionNoticed",
     "ConfigRefused",
@@ -79,11 +88,14 @@ __all__ = [
     "ItemsCommitted",
     "JobChanged",
     "JobRegistered",
+    "LargeChange",
     "LeadLost",
     "LeadTaken",
     "Level",
     "LoopStalled",
     "PauseChanged",
+    "PhaseFinished",
+    "PlanDecided",
     "PlatformFinished",
     "PlatformRecovered",
     "PlatformThrottled",

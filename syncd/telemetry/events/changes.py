@@ -32,6 +32,19 @@ class PauseChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanDecided(Event):
+    """Somebody approved or rejected the plan of that number, which deletes `deletes` rows."""
+
+    name: ClassVar[str] = "plan.decided"
+    job: str
+    plan: int
+    decision: str
+    deletes: int
+    actor: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigReloaded(Event):
     """config.toml was read again and applied; keys in `needs_restart` were not."""
 

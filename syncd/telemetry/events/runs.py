@@ -92,12 +92,28 @@ class PlatformFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseFinished(Event):
+    """A run that goes step by step is through with one of them."""
+
+    name: ClassVar[str] = "run.phase_finished"
+    level: ClassVar[Level] = Level.DEBUG
+    run_id: int
+    job: str
+    phase: str
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
-    """The canonical line of a run: everything that is known about it."""
+    """The canonical line of a run: everything that is known about it.
+
+    `away` names the server without which it failed: "redis", "postgresql" or none.
+    """
 
     name: ClassVar[str] = "run.finished"
     run: Run
     duration_seconds: float
+    away: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

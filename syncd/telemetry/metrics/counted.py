@@ -15,6 +15,8 @@ from prometheus_client import (
 
 from syncd.model.run import Cause, Outcome, Report, Run, SkipReason
 from syncd.telemetry.events import (
+    AlertDropped,
+    AlertSent,
     Event,
     FireClaimed,
     FireSkipped,
@@ -64,6 +66,11 @@ class Counted:
             "syncd_loop_stalls_total",
             "Times that code blocked the event loop for more than five seconds.",
         )
+        self._alerts = counter(
+            "syncd_alerts_total",
+            "Alerts that the webhook took (sent), or did not take however often (dropped).",
+            ("event", "outcome"),
+        )
         self._registry = registry
         self.know(jobs)
 
@@ -77,6 +84,11 @@ class Counted:
             "syncd_items_total",
             "Items that runs are through with and whose data is committed.",
             ("job", "platform", "outcome"),
+        )
+        self._conflicts = counter(
+            "syncd_leaderboard_conflicts_total",
+            "Rows of a leaderboard's table that somebody else wrote during a run, and that won.",
+            ("job",),
         )
         self._crashes = counter(
             "syncd_run_crashes_total",
@@ -126,10 +138,19 @@ class Counted:
                 self._crashes.labels(event.job).inc()
             case LoopStalled():
                 self._stalls.inc()
+            case _:
+                self._note_alert(event)
+
+    def _note_alert(self, event: Event) -> None:
+        if isinstance(event, AlertSent | AlertDropped):
+            outcome = "sent" if isinstance(event, AlertSent) else "dropped"
+            self._alerts.labels(event.alert, outcome).inc()
 
     def _note_run(self, run: Run, seconds: float) -> None:
         self._runs.labels(run.job, run.outcome, run.cause).inc()
         self._durations.labels(run.job).observe(seconds)
+        if run.kind == "leaderboard":
+            self._conflicts.labels(run.job).inc(run.report.failures.get("conflict", 0))
 
     def _note_items(self, job: str, platform: str, report: Report) -> None:
         for outcome in _ITEM_OUTCOMES:

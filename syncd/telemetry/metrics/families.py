@@ -25,3 +25,12 @@ def filled(family: Metric, labels: Sequence[str], values: Values, *, name: str =
     for told, value in values.items():
         family.add_sample(name or family.name, dict(zip(labels, told, strict=True)), value)
     return family
+
+
+def known(values: Values, *names: frozenset[str]) -> Values:
+    """Leave out what is about a name, label by label, that config.toml does not hold."""
+    return {
+        labels: value
+        for labels, value in values.items()
+        if all(label in allowed for label, allowed in zip(labels, names, strict=False))
+    }

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from prometheus_client.core import Metric
 
-from syncd.telemetry.metrics.families import counter, filled, gauge
+from syncd.telemetry.metrics.boards import of_boards
+from syncd.telemetry.metrics.families import counter, filled, gauge, known
 from syncd.telemetry.readings import GateReading, Reading, StoreReading, Values
 
 _GATE = ("platform", "credential")
@@ -66,16 +67,17 @@ def _of_store(
         "syncd_accounts",
         "Linked accounts.",
         ("platform", "state"),
-        _known(store.accounts, platforms),
+        known(store.accounts, platforms),
     )
     yield gauge(
         "syncd_dead_letters",
         "Dead letters that wait for a person; of a job that is no more, without its name.",
         ("platform", "job"),
-        _known(store.letters, platforms, jobs | {""}),
+        known(store.letters, platforms, jobs | {""}),
     )
     yield from _of_freshness(store, now, jobs, platforms)
     yield from _of_runs(store, jobs)
+    yield from of_boards(store.boards, jobs)
 
 
 def _of_freshness(
@@ -89,7 +91,7 @@ def _of_freshness(
             "summary",
         ),
         ("platform", "quantile"),
-        _known(
+        known(
             {name: (now - since).total_seconds() for name, since in store.stale_since.items()},
             platforms,
         ),
@@ -98,7 +100,7 @@ def _of_freshness(
         "syncd_fresh_share",
         "Share (0 to 1) of a job's followed accounts that are fresh.",
         ("job",),
-        _known(_by_job(store.fresh_shares), jobs),
+        known(_by_job(store.fresh_shares), jobs),
     )
 
 
@@ -120,16 +122,7 @@ def _of_runs(store: StoreReading, jobs: frozenset[str]) -> Iterator[Metric]:
 
 def _ends(jobs: frozenset[str], name: str, help_text: str, ends: Mapping[str, datetime]) -> Metric:
     values = _by_job({job: at.timestamp() for job, at in ends.items()})
-    return gauge(name, help_text, ("job",), _known(values, jobs))
-
-
-def _known(values: Values, *names: frozenset[str]) -> Values:
-    """Leave out what is about a name, label by label, that config.toml does not hold."""
-    return {
-        labels: value
-        for labels, value in values.items()
-        if all(label in known for label, known in zip(labels, names, strict=False))
-    }
+    return gauge(name, help_text, ("job",), known(values, jobs))
 
 
 def _of_gates(gates: Sequence[GateReading]) -> Iterator[Metric]:

@@ -10,6 +10,9 @@ from syncd.cli import main
 from syncd.cli.commands import CommandFolder
 
 COMMANDS = [
+    "alerts",
+    "approve",
+    "backups",
     "cancel",
     "check",
     "config",
@@ -20,14 +23,20 @@ COMMANDS = [
     "migrate",
     "next",
     "pause",
+    "plan",
+    "plans",
+    "rehydrate",
+    "reject",
     "reload",
     "reschedule",
+    "restore",
     "resume",
     "run",
     "runs",
     "show",
     "status",
     "trigger",
+    "undo",
     "users",
     "version",
 ]
@@ -52,7 +61,7 @@ def test_every_file_is_a_command_under_its_own_name() -> None:
 
 @pytest.mark.parametrize(
     "typed",
-    ["console", "base", "users-import", "users_import", "dead_letters", "letters", "words", "."],
+    ["console", "base", "users-import", "users_import", "dead_letters", "letters", "held", "."],
 )
 def test_what_is_no_command_cannot_be_called(
     typed: str, capsys: pytest.CaptureFixture[str]
@@ -98,7 +107,16 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize(
     "typed",
-    ["show x", "show 0", "runs --limit 0", "pause", "pause a --all", "trigger", "run --nope"],
+    [
+        "show x",
+        "show 0",
+        "runs --limit 0",
+        "pause",
+        "pause a --all",
+        "trigger",
+        "run --nope",
+        "undo x",
+    ],
 )
 def test_wrong_usage_ends_with_2_and_the_way_to_the_help(
     typed: str, capsys: pytest.CaptureFixture[str]

@@ -6,9 +6,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from syncd.cli.words import (
+    act_in_words,
     clock_time,
     distance,
     in_words,
+    latency,
+    part_in_words,
     progress_in_words,
     share_in_words,
     tally,
@@ -38,6 +41,24 @@ def test_a_share_is_full_only_when_nothing_is_missing() -> None:
     shares = [share_in_words(share) for share in (None, 0.0, 0.9842, 0.99999, 1.0)]
 
     assert shares == ["-", "0.0 %", "98.4 %", "99.9 %", "100 %"]
+
+
+def test_a_part_is_the_whole_only_when_nothing_is_missing() -> None:
+    parts = [(0, 0), (0, 9), (1, 100_000), (9, 1_000), (212, 1_180), (9_999, 10_000), (9, 9)]
+
+    shown = [part_in_words(part, whole) for part, whole in parts]
+
+    assert shown == ["0 %", "0 %", "0.1 %", "0.9 %", "18 %", "99 %", "100 %"]
+
+
+def test_a_short_duration_is_told_in_milliseconds() -> None:
+    assert [latency(0.0042), latency(1.94)] == ["4 ms", "1.9 s"]
+
+
+def test_what_a_run_was_asked_for_names_what_it_is_about() -> None:
+    asked = [{"act": "undo", "of": 12}, {"act": "restore", "of": 3}, {"act": "rehydrate"}, {}]
+
+    assert list(map(act_in_words, asked)) == ["undo run 12", "restore backup 3", "rehydrate", ""]
 
 
 def test_instant_is_as_short_as_it_can_be_told_from_others() -> None:

@@ -52,6 +52,7 @@ def test_a_config_is_shown_as_it_would_be_written_without_its_secrets(
         "after_created": False,
         "enabled": True,
         "run_on_start": False,
+        "alerts": True,
         "platforms": ["github"],
         "mode": "full",
         "claim": 100,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from syncd.config.load import load
 from syncd.config.models import (
+    Alerts,
     Config,
     Database,
     Job,
@@ -74,7 +75,7 @@ def test_the_shipped_file_shows_the_default_parameters_of_the_score() -> None:
 def test_the_shipped_file_names_every_key_there_is() -> None:
     text = SHIPPED.read_text().replace("# ", "")
     models = (
-        *(Database, Redis, Users, Web, Logging),
+        *(Database, Redis, Users, Web, Logging, Alerts),
         *(PlatformSettings, ScoreSettings, Job, Profiles.Options),
     )
 
@@ -93,7 +94,7 @@ def test_the_shipped_file_says_the_defaults(tmp_path: Path) -> None:
         tables = config.redacted()
         return {
             name: tables[name]
-            for name in ("daemon", "database", "redis", "users", "web", "logging")
+            for name in ("daemon", "database", "redis", "users", "web", "logging", "alerts")
         }
 
     assert common(config) == common(bare)

@@ -1,12 +1,24 @@
 from __future__ import annotations
 
+import json
+from dataclasses import fields
 from datetime import timedelta
 
 import pytest
 from fakes.clock import FakeClock
 from fakes.running import draft
+from pydantic_core import to_json
 
-from syncd.daemon.answers import job_state, run_answer, total_freshness
+from syncd.daemon.answers import job_state, reconciliation_answer, run_answer, total_freshness
+from syncd.model.leaderboard import (
+    BoardDrift,
+    BoardFacts,
+    Drift,
+    PlanId,
+    Reconciliation,
+    SourceFacts,
+    Verdict,
+)
 from syncd.model.run import Outcome, Report
 
 CLOCK = FakeClock()
@@ -57,3 +69,39 @@ def test_the_counts_of_a_run_are_told_and_add_up() -> None:
     told = run_answer(draft(CLOCK, report=report), {}, CLOCK.now())
 
     assert (told["seen"], told["failures"]) == (6, {"not_found": 3})
+
+
+def test_a_reconciliation_is_told_in_the_words_of_its_fields() -> None:
+    board = BoardDrift(redis_users=2, redis_sum=3.5, postgres_users=2, postgres_sum=3.5)
+    source = SourceFacts(
+        server_id="a1",
+        uptime_seconds=9,
+        evicted_keys=0,
+        keys=4,
+        evicts=False,
+        is_replica=False,
+        is_stale=False,
+        boards={"daily": BoardFacts(members=2, expires_at=CLOCK.now())},
+    )
+    found = Reconciliation(
+        run_id=7,
+        job="leaderboard",
+        mode="full",
+        is_complete=True,
+        is_dry=False,
+        at=CLOCK.now(),
+        verdict=Verdict(reasons=("half of the table is missing",), is_hard=True, deletes="none"),
+        plan=PlanId(3),
+        seconds={"read": 0.25},
+        drift=Drift(redis_users=2, postgres_users=2, rows=0, boards={"daily": board}),
+        source=source,
+    )
+
+    told = json.loads(to_json(reconciliation_answer(found)))
+
+    assert set(told) == {field.name for field in fields(Reconciliation)}
+    assert (told["plan"], told["backup"], told["at"]) == (3, None, "2026-01-01T00:00:00Z")
+    assert told["verdict"]["reasons"] == ["half of the table is missing"]
+    assert told["drift"]["boards"]["daily"]["redis_sum"] == 3.5
+    assert told["source"]["boards"]["daily"]["expires_at"] == "2026-01-01T00:00:00Z"
+    assert reconciliation_answer(None) is None

@@ -12,6 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from syncd.model.run import Cause, Outcome, Report, Run, RunId, RunOptions, SkipReason
 from syncd.telemetry.events import (
     AccountChanged,
+    AlertDropped,
+    AlertSent,
     FireClaimed,
     FireSkipped,
     ItemFailed,
@@ -20,7 +22,7 @@ from syncd.telemetry.events import (
     RunFinished,
 )
 from syncd.telemetry.metrics import Metrics
-from syncd.telemetry.readings import GateReading, Reading, StoreReading
+from syncd.telemetry.readings import BoardReading, GateReading, Reading, StoreReading
 
 JOB = "github-profiles"
 AT = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -98,6 +100,21 @@ def test_runs_are_counted_by_how_and_why_they_were(metrics: Metrics) -> None:
 
     assert found[key("syncd_runs_total", job=JOB, outcome="partial", cause="schedule")] == 1
     assert found[key("syncd_runs_total", job=JOB, outcome="succeeded", cause="manual")] == 2
+
+
+def test_alerts_are_counted_by_what_they_told_and_whether_they_arrived(metrics: Metrics) -> None:
+    sent = AlertSent(alert="run.failed", job=HOSTILE, run_id=1, attempts=2, status=200)
+    dropped = AlertDropped(
+        alert="run.held", job=HOSTILE, run_id=1, attempts=5, error=HOSTILE, hint=HOSTILE
+    )
+    for event in (sent, sent, dropped):
+        metrics.note(event)
+
+    found = series(metrics)
+
+    assert found[key("syncd_alerts_total", event="run.failed", outcome="sent")] == 2
+    assert found[key("syncd_alerts_total", event="run.held", outcome="dropped")] == 1
+    assert "evil" not in str(found)
 
 
 def test_durations_fall_into_their_bucket(metrics: Metrics) -> None:
@@ -215,6 +232,41 @@ def test_what_the_store_said_is_told_with_its_age(metrics: Metrics) -> None:
     assert found[key("syncd_fresh_share", job=JOB)] == 0.98
     assert found[key("syncd_last_success_timestamp_seconds", job=JOB)] == AT.timestamp()
     assert found[key("syncd_last_completed_timestamp_seconds", job=JOB)] == AT.timestamp()
+
+
+def test_both_sides_of_the_leaderboards_are_told(metrics: Metrics) -> None:
+    boards = BoardReading(
+        users={(JOB, "redis"): 968, (JOB, "postgresql"): 1_180},
+        sums={(JOB, "daily", "redis"): 8.5},
+        rows={(JOB,): 17},
+        held={(JOB,): 212, (HOSTILE,): 1},
+        waiting={(JOB,): 3},
+        seconds={(JOB, "stage"): 0.5},
+    )
+
+    found = series(metrics, reading(store=StoreReading(at=AT, boards=boards)))
+
+    told = {name: value for name, value in found.items() if name[0].startswith("syncd_leaderboard")}
+    assert told == {
+        key("syncd_leaderboard_users", job=JOB, side="redis"): 968,
+        key("syncd_leaderboard_users", job=JOB, side="postgresql"): 1_180,
+        key("syncd_leaderboard_score_sum", job=JOB, board="daily", side="redis"): 8.5,
+        key("syncd_leaderboard_drift_rows", job=JOB): 17,
+        key("syncd_leaderboard_held_deletes", job=JOB): 212,
+        key("syncd_leaderboard_waiting_deletes", job=JOB): 3,
+        key("syncd_leaderboard_phase_seconds", job=JOB, phase="stage"): 0.5,
+    }
+
+
+def test_conflicts_of_leaderboard_runs_add_up_and_those_of_others_are_none(
+    metrics: Metrics,
+) -> None:
+    report = Report(skipped=5, failures={"conflict": 2, "held": 3})
+
+    for kind in ("leaderboard", "leaderboard", "profiles"):
+        metrics.note(finished(kind=kind, report=report))
+
+    assert series(metrics)[key("syncd_leaderboard_conflicts_total", job=JOB)] == 4
 
 
 def test_before_the_store_has_answered_only_its_gauges_are_missing(metrics: Metrics) -> None:

@@ -1,0 +1,36 @@
+"""`syncd undo`: take the deletions of a run back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import click
+
+from syncd.cli.base import Command, Exit
+from syncd.cli.console import Console
+from syncd.cli.pursuit import finish, pursue
+from syncd.cli.reach import connect
+from syncd.web.client import api_path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo(Command):
+    """Put the rows back that a run deleted.
+
+    As they were; a row that is there again stays as it is. Repeating it changes nothing.
+    """
+
+    parameters = (click.Argument(["run_id"], metavar="RUN", type=click.IntRange(1)),)
+    run_id: int
+
+    def run(self, console: Console) -> Exit:
+        """Order it and follow the run that does it."""
+        client = connect(console)
+        ended = pursue(console, client, client.post(api_path("runs", self.run_id, "undo")))
+        code = finish(console, ended)
+        if ended["created"]:
+            console.say(
+                "who is on no board is planned again after the wait",
+                f"  hint: `syncd rehydrate {ended['job']}` gives the rows back to Redis",
+            )
+        return code

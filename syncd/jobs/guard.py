@@ -1,0 +1,129 @@
+"""The guard of leaderboards: what a run may do by itself, and what waits for a person.
+
+A pure decision over counts. Anchors: a sync tool that meets an emptied side, or one of which most
+has changed, takes that for an accident and asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from syncd.model.leaderboard import Comparison, Guard, Plan, PlanState, SourceFacts, Verdict
+
+_SHRUNK = 0.9
+# Of a small table nearly every row may change within an hour.
+_FEW_ROWS = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a decision rests on.
+
+    `source` is what Redis said of itself, `last` what it said when a complete run of the job last
+    found it in order; `plan` is the job's open plan, of whose rows `still_missing` are missing yet.
+    `is_complete`: every member of every board was read.
+    """
+
+    comparison: Comparison
+    source: SourceFacts
+    last: SourceFacts | None
+    is_complete: bool
+    plan: Plan | None = None
+    still_missing: int = 0
+
+    @property
+    def is_approved(self) -> bool:
+        """Tell whether a person approved the open plan."""
+        return self.plan is not None and self.plan.state is PlanState.APPROVED
+
+
+def judge(guard: Guard, evidence: Evidence) -> Verdict:
+    """Decide what a run may do; nothing is deleted on doubt."""
+    updates = tuple(_too_many_updates(guard, evidence))
+    if not evidence.is_complete:
+        return Verdict(reasons=updates, marks=False, updates=not updates, deletes="none")
+    if hard := tuple(_hard_stops(guard, evidence)):
+        return _hard(evidence, hard, updates)
+    canary = tuple(_canary(guard, evidence))
+    soft = (*canary, *_too_many_deletes(guard, evidence))
+    waits = _waits_for_a_person(evidence)
+    reasons = (*soft, *updates)
+    if not reasons and waits and evidence.plan is not None:
+        reasons = evidence.plan.reasons
+    deletes = "approved" if soft or waits or evidence.source.evicts else "due"
+    return Verdict(reasons=reasons, marks=not canary, updates=not updates, deletes=deletes)
+
+
+def is_alarm(guard: Guard, evidence: Evidence) -> bool:
+    """Tell whether what is held was found by this very run, so that it needs a plan of its own."""
+    fresh = (_hard_stops, _canary, _too_many_deletes) if evidence.is_complete else ()
+    return any(True for check in (*fresh, _too_many_updates) for _ in check(guard, evidence))
+
+
+def _hard(evidence: Evidence, hard: tuple[str, ...], updates: tuple[str, ...]) -> Verdict:
+    plan = evidence.plan
+    if plan is not None and evidence.is_approved and plan.is_hard:
+        return Verdict(reasons=updates, marks=False, updates=not updates, deletes="approved")
+    return Verdict(
+        reasons=(*hard, *updates), is_hard=True, marks=False, updates=not updates, deletes="none"
+    )
+
+
+def _waits_for_a_person(evidence: Evidence) -> bool:
+    """Tell whether an undecided plan still has something to decide."""
+    plan = evidence.plan
+    return plan is not None and plan.state is PlanState.HELD and evidence.still_missing > 0
+
+
+def _hard_stops(guard: Guard, evidence: Evidence) -> Iterator[str]:
+    comparison, source, last = evidence.comparison, evidence.source, evidence.last
+    missing = comparison.missing - comparison.kept
+    if not source.members and comparison.base:
+        yield f"Redis holds nobody on any board, the table {comparison.base:,} rows"
+    elif missing > max(guard.allowance(comparison.base), guard.most_share * comparison.base):
+        yield (
+            f"{missing:,} of {comparison.base:,} rows are on no board any more, more than "
+            f"{guard.most_share:.0%}"
+        )
+    if last is None:
+        return
+    has_restarted = source.server_id != last.server_id
+    if has_restarted and source.members < _SHRUNK * last.members:
+        yield (
+            f"Redis was started anew and holds {source.members:,} members instead of "
+            f"{last.members:,}"
+        )
+    evicted = source.evicted_keys - (0 if has_restarted else last.evicted_keys)
+    if evicted > 0:
+        yield f"Redis evicted {evicted:,} keys for want of memory since the last complete run"
+
+
+def _canary(guard: Guard, evidence: Evidence) -> Iterator[str]:
+    if guard.canary and not evidence.comparison.has_canary:
+        yield f"the canary {guard.canary!r} is on no board"
+
+
+def _too_many_deletes(guard: Guard, evidence: Evidence) -> Iterator[str]:
+    comparison = evidence.comparison
+    allowed = guard.allowance(comparison.base)
+    many = (
+        (comparison.newly, "vanished from Redis at once"),
+        (comparison.due, "are to be deleted"),
+    )
+    for rows, what in many:
+        if rows > allowed:
+            yield f"{rows:,} of {comparison.base:,} rows {what}, {allowed:,} may be"
+            return
+
+
+def _too_many_updates(guard: Guard, evidence: Evidence) -> Iterator[str]:
+    comparison, plan = evidence.comparison, evidence.plan
+    if plan is not None and evidence.is_approved and plan.holds_updates:
+        return
+    most = guard.changed_share * comparison.base
+    if comparison.base > _FEW_ROWS and comparison.overturned > most:
+        yield (
+            f"{comparison.overturned:,} of {comparison.base:,} rows would get another score, as if "
+            "prefix, clock or unit were wrong"
+        )

@@ -1,0 +1,80 @@
+"""Reconciliations as they are kept, and back: values on one side, JSON on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any
+
+from syncd.model.leaderboard import (
+    BoardDrift,
+    BoardFacts,
+    Drift,
+    Reconciliation,
+    SourceFacts,
+    Verdict,
+)
+
+# What has a column of its own.
+_COLUMNS = {
+    *("run_id", "job", "mode", "is_complete", "is_dry", "at"),
+    *("drift", "plan", "backup", "verdict", "source"),
+}
+_NUMBERS = [field.name for field in fields(Reconciliation) if field.name not in _COLUMNS]
+
+
+def source_to_json(source: SourceFacts) -> dict[str, Any]:
+    """Return what Redis said of itself as JSON takes it."""
+    boards = {
+        name: {
+            "members": board.members,
+            "expires_at": None if board.expires_at is None else board.expires_at.isoformat(),
+        }
+        for name, board in source.boards.items()
+    }
+    return {**asdict(source), "boards": boards}
+
+
+def source_from_json(text: Mapping[str, Any]) -> SourceFacts:
+    """Return what Redis said of itself."""
+    boards = {
+        name: BoardFacts(
+            members=board["members"],
+            expires_at=board["expires_at"] and datetime.fromisoformat(board["expires_at"]),
+        )
+        for name, board in text["boards"].items()
+    }
+    return SourceFacts(**{**text, "boards": boards})
+
+
+def numbers_of(reconciliation: Reconciliation) -> dict[str, Any]:
+    """Return what of a reconciliation has no column of its own."""
+    source = reconciliation.source
+    return {
+        **{name: getattr(reconciliation, name) for name in _NUMBERS},
+        "verdict": asdict(reconciliation.verdict),
+        "source": None if source is None else source_to_json(source),
+    }
+
+
+def to_reconciliation(row: Mapping[str, Any]) -> Reconciliation:
+    """Return a row of `reconciliations` as the value it was."""
+    numbers, drift = dict(row["numbers"]), row["drift"]
+    verdict, source = numbers.pop("verdict"), numbers.pop("source")
+    for name in ("sample", "notes"):
+        numbers[name] = tuple(numbers[name])
+    return Reconciliation(
+        **{name: row[name] for name in ("run_id", "job", "mode", "is_complete", "is_dry", "at")},
+        **numbers,
+        verdict=Verdict(**{**verdict, "reasons": tuple(verdict["reasons"])}),
+        source=None if source is None else source_from_json(source),
+        plan=row["plan_id"],
+        backup=row["backup_id"],
+        drift=None if drift is None else _to_drift(drift),
+    )
+
+
+def _to_drift(text: Mapping[str, Any]) -> Drift:
+    boards = {name: BoardDrift(**board) for name, board in text["boards"].items()}
+    return Drift(**{**text, "boards": boards})

@@ -1,0 +1,10 @@
+-- name: read_reconciliation
+-- Of run $1, or the newest of job $2 that changed or could have changed the table.
+SELECT run_id, job, mode, is_complete, is_dry, at, numbers, drift, plan_id, backup_id
+FROM reconciliations
+WHERE ($1::bigint IS NULL OR run_id = $1) AND ($2::text IS NULL OR (job = $2 AND NOT is_dry))
+ORDER BY run_id DESC
+LIMIT 1;
+
+-- name: last_source
+SELECT run_id, at, source FROM leaderboard_sources WHERE job = $1;

@@ -1,0 +1,269 @@
+-- name: settle
+-- For this session, or this transaction where a session keeps nothing ($2): memory for one hash of the
+-- boards ($1), and no plans that go wrong where nothing is known of the tables yet.
+SELECT set_config('work_mem', $1, $2), set_config('jit', 'off', $2), set_config('enable_mergejoin', 'off', $2);
+
+-- name: lock_target
+-- One at a time works on a table of this database, however many syncd there are.
+SELECT pg_try_advisory_lock(hashtextextended('syncd leaderboard ' || $1, 0));
+
+-- name: lock_target_within
+SELECT pg_try_advisory_xact_lock(hashtextextended('syncd leaderboard ' || $1, 0));
+
+-- name: unlock_target
+SELECT pg_advisory_unlock(hashtextextended('syncd leaderboard ' || $1, 0));
+
+-- name: stage_users
+-- What the boards say, as it comes: a user may be there several times. NULL: not on that board.
+CREATE TEMP TABLE lb_staged (
+    user_id text COLLATE "C" NOT NULL,
+    {score} double precision,
+    told_at timestamptz
+);
+
+-- name: stage_poisoned
+CREATE TEMP TABLE lb_poisoned (user_id text COLLATE "C", shown text COLLATE "C" NOT NULL, reason text NOT NULL);
+
+-- name: stage_changes
+-- What differs, with the version of the row that was seen: `act` is create, update, missing, unfit
+-- (a score or an id that the table cannot hold), or refused.
+CREATE TEMP TABLE lb_changes (
+    user_id text COLLATE "C" NOT NULL, act text COLLATE "C" NOT NULL, row_ctid tid, row_xmin xid,
+    {score} double precision,
+    told_at timestamptz, is_overturned boolean NOT NULL
+);
+
+-- name: stage_absent
+-- Rows whose users are on no board: `act` is approved, kept, due, waiting; gone once deleted, or refused.
+CREATE TEMP TABLE lb_absent (
+    user_id text COLLATE "C" NOT NULL, act text COLLATE "C" NOT NULL, row_ctid tid, row_xmin xid,
+    is_new boolean NOT NULL
+);
+
+-- name: drop_stage
+DROP TABLE IF EXISTS pg_temp.lb_staged, pg_temp.lb_poisoned, pg_temp.lb_changes, pg_temp.lb_absent,
+    pg_temp.lb_missing, pg_temp.lb_recalled;
+
+-- name: stage_missing
+-- Whom a plan would delete; filled where one is held.
+CREATE TEMP TABLE IF NOT EXISTS lb_missing (user_id text COLLATE "C" NOT NULL);
+
+-- name: set_aside
+INSERT INTO lb_poisoned (user_id, shown, reason)
+SELECT user_id, shown, reason FROM unnest($1::text[], $2::text[], $3::text[]) AS poisoned (user_id, shown, reason);
+
+-- name: drop_poisoned
+-- Who is set aside is not synced, even if another page had nothing against him.
+DELETE FROM lb_staged USING lb_poisoned WHERE lb_staged.user_id = lb_poisoned.user_id;
+
+-- name: drop_offboard
+-- Who was asked for and is on no board: only a look at all boards may say that he is missing.
+DELETE FROM lb_staged
+WHERE (
+        true
+        AND {score} IS NULL
+    );
+
+-- name: stage_once
+CREATE TEMP TABLE lb_once (
+    user_id text COLLATE "C" NOT NULL,
+    {score} double precision,
+    told_at timestamptz
+);
+
+-- name: deduplicate
+-- Of several scores of a user on a board the greatest stays.
+INSERT INTO lb_once (
+    user_id,
+    {score},
+    told_at
+)
+SELECT user_id,
+    max({score}),
+    max(told_at)
+FROM lb_staged
+GROUP BY user_id;
+
+-- name: drop_staged
+DROP TABLE lb_staged;
+
+-- name: rename_once
+ALTER TABLE lb_once RENAME TO lb_staged;
+
+-- name: forget_changes
+TRUNCATE lb_changes;
+
+-- name: compare
+-- All that differs, in one look at both sides; {side} is FULL, or LEFT where only those who were staged
+-- are looked at. Numbers are compared as Redis has them.
+INSERT INTO lb_changes (
+    user_id, act, row_ctid, row_xmin,
+    {score},
+    told_at, is_overturned
+)
+SELECT COALESCE(staged.user_id, target.{user}),
+    CASE
+        WHEN staged.user_id IS NULL THEN 'missing'
+        WHEN char_length(staged.user_id) > {longest}
+            OR staged.{score} < 0 OR staged.{score} >= {most}
+            OR staged.{score}::text::numeric <> round(staged.{score}::text::numeric, {digits}::integer)
+        THEN 'unfit'
+        WHEN target.{user} IS NULL THEN 'create'
+        ELSE 'update'
+    END,
+    target.ctid, target.xmin,
+    COALESCE(staged.{score}, 0),
+    staged.told_at,
+    (
+        false
+        OR (staged.{score} <> 0 AND target.{column} <> 0 AND staged.{score} <> target.{column})
+    ) IS TRUE
+FROM lb_staged AS staged
+{side} JOIN {target} AS target ON target.{user} = staged.user_id COLLATE {collation}
+WHERE staged.user_id IS NULL OR target.{user} IS NULL
+    OR target.{column} IS DISTINCT FROM COALESCE(staged.{score}, 0)
+    OR (staged.told_at IS NOT NULL AND target.{updated} IS DISTINCT FROM staged.told_at::{told});
+
+-- name: count_base
+SELECT count(*) AS rows FROM {target};
+
+-- name: count_staged
+SELECT count(*) AS rows FROM lb_staged;
+
+-- name: count_changes
+SELECT count(*) FILTER (WHERE act = 'create') AS created, count(*) FILTER (WHERE act = 'update') AS updated,
+    count(*) FILTER (WHERE act = 'update' AND is_overturned) AS overturned,
+    count(*) FILTER (WHERE act = 'missing') AS missing, count(*) FILTER (WHERE act = 'unfit') AS unfit,
+    count(*) FILTER (WHERE act = 'unfit' AND row_ctid IS NULL) AS unfit_new,
+    count(DISTINCT user_id) FILTER (WHERE row_ctid IS NULL) AS new_users
+FROM lb_changes;
+
+-- name: set_unfit_aside
+INSERT INTO lb_poisoned (user_id, shown, reason)
+SELECT user_id, left(user_id, 100),
+    CASE
+        WHEN char_length(user_id) > {longest} THEN 'the id is longer than the {longest} characters of its column'
+        WHEN {score} < 0 OR {score} >= {most} OR {score}::text::numeric <> round({score}::text::numeric, {digits}::integer) THEN format('column %s cannot hold the score %s', {label}, {score})
+    END
+FROM lb_changes
+WHERE act = 'unfit';
+
+-- name: sort_absent
+-- Who is on no board, by what $1 (job) knows of them: $2 runs and $3 long must they be missing at $4.
+INSERT INTO lb_absent (user_id, act, row_ctid, row_xmin, is_new)
+SELECT changes.user_id,
+    CASE
+        WHEN approved.user_id IS NOT NULL THEN 'approved'
+        WHEN marker.kept_by IS NOT NULL THEN 'kept'
+        WHEN COALESCE(marker.missing_runs, 0) + 1 >= $2
+            AND COALESCE(marker.missing_since, $4::timestamptz) <= $4::timestamptz - $3::interval THEN 'due'
+        ELSE 'waiting'
+    END,
+    changes.row_ctid, changes.row_xmin, marker.user_id IS NULL
+FROM lb_changes AS changes
+LEFT JOIN leaderboard_missing AS marker ON marker.job = $1 AND marker.user_id = changes.user_id
+LEFT JOIN (
+    SELECT plan_rows.user_id
+    FROM plans
+    JOIN plan_rows ON plan_rows.plan_id = plans.id
+    WHERE plans.job = $1 AND plans.state = 'approved'
+) AS approved ON approved.user_id = changes.user_id
+WHERE changes.act = 'missing'
+    AND NOT EXISTS (SELECT FROM lb_poisoned WHERE lb_poisoned.user_id = changes.user_id);
+
+-- name: count_absent
+SELECT count(*) AS missing, count(*) FILTER (WHERE is_new) AS newly,
+    count(*) FILTER (WHERE act = 'due') AS due, count(*) FILTER (WHERE act = 'approved') AS approved,
+    count(*) FILTER (WHERE act = 'kept') AS kept
+FROM lb_absent;
+
+-- name: count_poisoned
+-- How many users were set aside, and how many of them have a row in the table.
+SELECT count(*) AS users, count(target.{user}) AS rows
+FROM (SELECT DISTINCT user_id, CASE WHEN user_id IS NULL THEN shown END FROM lb_poisoned) AS given
+LEFT JOIN {target} AS target ON target.{user} = given.user_id COLLATE {collation};
+
+-- name: count_left
+-- What was not written: rows that were to be deleted ($1) and were not, rows that nobody wants deleted yet,
+-- rows that were refused, of the table and new ones.
+SELECT count(*) FILTER (WHERE act = ANY($1::text[])) AS undone,
+    count(*) FILTER (WHERE act IN ('waiting', 'due', 'approved') AND act <> ALL($1::text[])) AS resting,
+    count(*) FILTER (WHERE act = 'kept') AS kept,
+    (SELECT count(*) FROM lb_changes WHERE act = 'refused' AND row_ctid IS NULL) AS refused_new,
+    (SELECT count(*) FROM lb_changes WHERE act = 'refused' AND row_ctid IS NOT NULL) AS refused_old
+FROM lb_absent;
+
+-- name: has_canary
+-- Whether user $1 is on a board: in the table and not missing there, or new.
+SELECT (
+        EXISTS (SELECT FROM {target} WHERE {user} = $1)
+        AND NOT EXISTS (SELECT FROM lb_absent WHERE user_id = $1)
+    )
+    OR EXISTS (SELECT FROM lb_changes WHERE user_id = $1 AND act = 'create')
+    OR EXISTS (SELECT FROM lb_poisoned WHERE user_id = $1);
+
+-- name: index_absent
+CREATE INDEX IF NOT EXISTS lb_absent_by_user ON lb_absent (user_id);
+
+-- name: next_absent
+SELECT user_id FROM lb_absent WHERE user_id > $1 AND act = ANY($2::text[]) ORDER BY user_id LIMIT $3;
+
+-- name: spare
+DELETE FROM lb_absent WHERE user_id = ANY($1::text[]);
+
+-- name: digest_absent
+-- What stands for the rows a plan would hold, in whatever order they are, and the first of them.
+SELECT md5(concat_ws(' ', count(*), bit_xor(hashtextextended(user_id, 1)), sum(hashtextextended(user_id, 2)::numeric)))
+    AS digest,
+    ARRAY(SELECT user_id FROM lb_absent WHERE act IN ('waiting', 'due', 'approved') ORDER BY user_id LIMIT 20) AS sample
+FROM lb_absent
+WHERE act IN ('waiting', 'due', 'approved');
+
+-- name: fill_missing
+INSERT INTO lb_missing (user_id) SELECT user_id FROM lb_absent WHERE act IN ('waiting', 'due', 'approved');
+
+-- name: weigh_staged
+-- Users with a score on each board, and the sum of these; more than 1e290 could not be summed up.
+SELECT count(*) AS users,
+    count(*) FILTER (WHERE {score} > 0) AS {score}_users, COALESCE(sum({score}) FILTER (WHERE {score} < 1e290), 0) AS {score}_sum,
+    0
+    + count(*) FILTER (WHERE {score} >= 9007199254740992)
+    AS inexact
+FROM lb_staged;
+
+-- name: weigh_target
+SELECT count(*) AS users,
+    count(*) FILTER (WHERE {column} > 0) AS {score}_users, COALESCE(sum({column}::double precision) FILTER (WHERE {column} > 0 AND {column} < 1e290), 0) AS {score}_sum,
+    0
+    + count(*) FILTER (WHERE {column} >= 9007199254740992)
+    AS inexact
+FROM {target};
+
+-- name: weigh_held
+-- The same of those rows of the table that are not to be like the boards.
+SELECT count(*) AS users,
+    count(*) FILTER (WHERE {column} > 0) AS {score}_users, COALESCE(sum({column}::double precision) FILTER (WHERE {column} > 0 AND {column} < 1e290), 0) AS {score}_sum,
+    0
+    + count(*) FILTER (WHERE {column} >= 9007199254740992)
+    AS inexact
+FROM (
+    SELECT user_id FROM lb_absent WHERE act <> 'gone'
+    UNION
+    SELECT user_id FROM lb_poisoned WHERE user_id IS NOT NULL
+) AS held
+JOIN {target} AS target ON target.{user} = held.user_id COLLATE {collation};
+
+-- name: count_drift
+-- Rows that differ although nothing holds them back; with $1 updates are held.
+SELECT count(*) AS rows
+FROM lb_staged AS staged
+{side} JOIN {target} AS target ON target.{user} = staged.user_id COLLATE {collation}
+WHERE (
+        staged.user_id IS NULL OR target.{user} IS NULL
+        OR target.{column} IS DISTINCT FROM COALESCE(staged.{score}, 0)
+    )
+    AND NOT EXISTS (SELECT FROM lb_absent WHERE lb_absent.act <> 'gone' AND lb_absent.user_id = target.{user} COLLATE "C")
+    AND NOT EXISTS (SELECT FROM lb_poisoned WHERE lb_poisoned.user_id = target.{user} COLLATE "C")
+    AND NOT ($1 AND EXISTS (
+        SELECT FROM lb_changes WHERE lb_changes.act = 'update' AND lb_changes.user_id = target.{user} COLLATE "C"
+    ));

@@ -1,0 +1,103 @@
+"""Statements about a configured table, on one connection that is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from syncd.model.leaderboard import Target
+from syncd.store.blocks import fill, load_blocks
+from syncd.store.database import Connection, Database, Row, atomic
+from syncd.store.fence import Fence
+from syncd.store.target import Names, name_target
+from syncd.store.translation import translated
+
+_SUBJECTS = ("stage", "apply", "books", "recall")
+# A million rows take seconds; a machine that is busy takes longer.
+_SECONDS = 600.0
+
+_T = TypeVar("_T")
+
+
+class Statements:
+    """Runs the blocks of the leaderboards by their names.
+
+    `names` are those of the table, once it was looked at.
+    """
+
+    def __init__(
+        self, connection: Connection, database: Database, fence: Fence, target: Target
+    ) -> None:
+        self.connection = connection
+        self.database = database
+        self.target = target
+        self.schema = target.schema or database.settings.schema
+        self.place = f"{self.schema}.{target.table}"
+        self._fence = fence
+        self._names: Names | None = None
+        self._sql: dict[str, str] = {}
+        for subject in _SUBJECTS:
+            self._sql |= load_blocks(f"leaderboard_{subject}")
+
+    @property
+    def table(self) -> str:
+        """Return the table as statements name it."""
+        assert self._names is not None
+        return self._names.table["target"]
+
+    @property
+    def scores(self) -> list[str]:
+        """Return what staged columns of scores are called, in the order of the boards."""
+        assert self._names is not None
+        return [board["score"] for board in self._names.boards]
+
+    async def look(self) -> None:
+        """Look at the table.
+
+        Raises:
+            TargetUnfit: it cannot follow the boards.
+        """
+        self._names = await name_target(self.connection, self.target, self.schema)
+
+    async def hasten(self) -> None:
+        """Let the connection be idle inside a transaction no longer."""
+        await self.database.hasten(self.connection)
+
+    async def execute(self, block: str, *values: Any, **holes: str) -> int:
+        """Run a block and return how many rows it was about."""
+        sql = self._filled(block, holes)
+        done = await self.connection.execute(sql, *values, timeout=_SECONDS)
+        last = done.rpartition(" ")[2]
+        return int(last) if last.isdigit() else 0
+
+    async def row(self, block: str, *values: Any, **holes: str) -> Row:
+        """Run a block that has one row, and return it."""
+        [row] = await self.rows(block, *values, **holes)
+        return row
+
+    async def rows(self, block: str, *values: Any, **holes: str) -> list[Row]:
+        """Run a block and return its rows."""
+        sql = self._filled(block, holes)
+        rows: list[Row] = await self.connection.fetch(sql, *values, timeout=_SECONDS)
+        return rows
+
+    async def write(self, step: Callable[[], Awaitable[_T]]) -> _T:
+        """Take a step in a fenced transaction; again where others were in its way.
+
+        Raises:
+            LeaseLost: somebody else leads; nothing was written.
+        """
+
+        async def once() -> _T:
+            with translated(self.database.settings.address):
+                async with atomic(self.connection):
+                    await self._fence.show(self.connection)
+                    return await step()
+
+        return await self.database.repeat(once)
+
+    def _filled(self, block: str, holes: dict[str, str]) -> str:
+        names = self._names
+        if names is None:
+            return self._sql[block]
+        return fill(self._sql[block], {**names.table, **holes}, names.boards)
