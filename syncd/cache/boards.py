@@ -65,7 +65,7 @@ class BoardReader:
         """Return what the server says of itself and of the boards."""
         return await facts.examine(self._line, self.address, self.boards, self.clock.now())
 
-    async def pages(self) -> AsyncGenerator[Page]:
+    async def pages(self) -> AsyncGenerator[Page, None]:
         """Yield everybody who is on a board, at least once; close the generator if it is left.
 
         Whoever is on one from beginning to end is among them, whatever is written meanwhile. The
@@ -108,7 +108,7 @@ class BoardReader:
         """
         return await dirty.claim(self._line, self.address, key, claim)
 
-    async def claimed(self, claim: str) -> AsyncGenerator[Page]:
+    async def claimed(self, claim: str) -> AsyncGenerator[Page, None]:
         """Yield those of a claim who are on a board, with `members` of each page."""
         async with AsyncExitStack() as life:
             line = await life.enter_async_context(self._connection())

@@ -248,10 +248,11 @@ class Control(UserDesk, LetterDesk, PlanDesk, OrderDesk, Standing, LeaderboardDe
         return [self._run_answer(run) for run in runs]
 
     async def run(self, run_id: int) -> Json:
-        """Return one run, with what it came to on each platform."""
-        answer = self._run_answer(await self._known(run_id))
+        """Return one run, with what it came to on each platform, or on the boards."""
+        run = await self._known(run_id)
+        answer = self._run_answer(run)
         await self._tell_platforms(answer)
-        return answer
+        return {**answer, "reconciliation": await self.reconciliation(run)}
 
     async def _known(self, run_id: int) -> Run:
         run = await self._runs.read(run_id)

@@ -43,6 +43,7 @@ from syncd.store.database import Database
 from syncd.store.fence import Fence
 from syncd.store.freshness import FreshnessStore
 from syncd.store.gates import GateStore
+from syncd.store.leaderboards import LeaderboardStore
 from syncd.store.leases import LeaseStore
 from syncd.store.letters import LetterStore
 from syncd.store.mirror import MirrorStore
@@ -143,7 +144,9 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     database = Database(to_database(config, postgres or own_postgres.address), clock)
     fence, outlets = Fence(), Outlets(config.platforms, clock, bus)
     users = UserStore(database, fence)
-    around = _surroundings(outlets, clock, bus, _stores(config, database, fence, users, clock))
+    redis = valkey or own_valkey.address
+    stores = _stores(config, database, fence, users, clock)
+    around = replace(_surroundings(outlets, clock, bus, stores), redis=redis)
     gates = GateKeeper(clients_of(around), GateStore(database, fence), clock, bus)
     health = StoreHealth(database, clock, bus, at_first=gates.restore)
     gates.may_write = lambda: not health.error
@@ -159,14 +162,14 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
         servers=_servers(config, own_postgres, own_valkey),
         database=database,
         lease_database=lease_database,
-        cache=Cache(valkey or own_valkey.address, clock),
+        cache=Cache(redis, clock),
         health=health,
         users=users,
         pauses=PauseStore(database, fence),
         gates=gates,
         freshness=FreshnessStore(database),
         letters=LetterStore(database, fence),
-        plans=PlanStore(database, fence),
+        plans=stores.plans,
         around=around,
         outlets=outlets,
         engine=engine,
@@ -240,6 +243,8 @@ def _stores(
         sync=SyncStore(database, runs, scores),
         mirror=MirrorStore(database, runs, users),
         scores=scores,
+        leaderboards=LeaderboardStore(database, runs),
+        plans=PlanStore(database, fence),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from syncd.daemon import manual
-from syncd.daemon.answers import Json, plan_answer
+from syncd.daemon.answers import Json, plan_answer, reconciliation_answer
 from syncd.daemon.core import Core
 from syncd.daemon.drift import KIND
 from syncd.errors import AlreadyRunning, BadInput, NotKnown, SyncdError, WrongState
@@ -88,6 +88,12 @@ class PlanDesk(ABC):
         plan = await self._core.plans.reject(plan_id, Ruling(actor=actor, at=now, seen=seen))
         self._tell_decision(plan, why)
         return {"plan": plan_answer(plan)}
+
+    async def reconciliation(self, run: Run) -> Json | None:
+        """Return what a leaderboard run came to, None of others and before it got that far."""
+        if run.kind != KIND:
+            return None
+        return reconciliation_answer(await self._core.around.stores.leaderboards.read(run.id))
 
     def check_leaderboard(self, job: str) -> None:
         """Refuse a job that has no leaderboards."""

@@ -15,11 +15,14 @@ from syncd.errors import BadInput
 from syncd.jobs.admission import Admission
 from syncd.jobs.in_flight import InFlight
 from syncd.jobs.stop import Stop
+from syncd.model.address import RedisAddress
 from syncd.model.run import Ending, Run, RunOptions
 from syncd.platforms.base import Platform
 from syncd.store.accounts import AccountStore
 from syncd.store.database import Database
+from syncd.store.leaderboards import LeaderboardStore
 from syncd.store.mirror import MirrorStore
+from syncd.store.plans import PlanStore
 from syncd.store.runs import RunStore
 from syncd.store.scores import ScoreStore
 from syncd.store.sync import SyncStore
@@ -39,6 +42,8 @@ class Stores:
     sync: SyncStore
     mirror: MirrorStore
     scores: ScoreStore
+    leaderboards: LeaderboardStore
+    plans: PlanStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +52,7 @@ class Surroundings:
 
     `platforms` holds each platform once for every credential, in the order of config.toml.
     `in_flight` holds, per job kind, the accounts some run has asked for and not committed yet: two
-    runs never ask for one account at the same time.
+    runs never ask for one account at the same time. `redis` is where the leaderboards are.
     """
 
     clock: Clock
@@ -56,6 +61,7 @@ class Surroundings:
     platforms: Mapping[str, Sequence[Platform]]
     admission: Admission
     in_flight: dict[str, InFlight] = field(default_factory=dict)
+    redis: RedisAddress = field(default_factory=RedisAddress)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

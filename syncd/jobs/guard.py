@@ -52,13 +52,29 @@ def judge(guard: Guard, evidence: Evidence) -> Verdict:
     if not reasons and waits and evidence.plan is not None:
         reasons = evidence.plan.reasons
     deletes = "approved" if soft or waits or evidence.source.evicts else "due"
-    return Verdict(reasons=reasons, marks=not canary, updates=not updates, deletes=deletes)
+    return Verdict(
+        reasons=reasons,
+        holds_deletes=bool(soft or waits),
+        marks=not canary,
+        updates=not updates,
+        deletes=deletes,
+    )
 
 
-def is_alarm(guard: Guard, evidence: Evidence) -> bool:
-    """Tell whether what is held was found by this very run, so that it needs a plan of its own."""
-    fresh = (_hard_stops, _canary, _too_many_deletes) if evidence.is_complete else ()
-    return any(True for check in (*fresh, _too_many_updates) for _ in check(guard, evidence))
+def keeps_plan(guard: Guard, evidence: Evidence, verdict: Verdict) -> bool:
+    """Tell whether the plan that waits is about all that this run holds, so that it stays.
+
+    A person who thinks about a plan must not find another one every hour.
+    """
+    plan, comparison = evidence.plan, evidence.comparison
+    if plan is None or plan.state is not PlanState.HELD or not verdict.is_held:
+        return False
+    missing = comparison.missing - comparison.kept
+    is_about_all = not verdict.holds_deletes or evidence.still_missing >= missing
+    if is_about_all and plan.holds_updates >= (not verdict.updates):
+        return plan.is_hard >= verdict.is_hard
+    checks = (_hard_stops, _canary, _too_many_deletes, _too_many_updates)
+    return not any(True for check in checks for _ in check(guard, evidence))
 
 
 def _hard(evidence: Evidence, hard: tuple[str, ...], updates: tuple[str, ...]) -> Verdict:
@@ -66,7 +82,12 @@ def _hard(evidence: Evidence, hard: tuple[str, ...], updates: tuple[str, ...]) -
     if plan is not None and evidence.is_approved and plan.is_hard:
         return Verdict(reasons=updates, marks=False, updates=not updates, deletes="approved")
     return Verdict(
-        reasons=(*hard, *updates), is_hard=True, marks=False, updates=not updates, deletes="none"
+        reasons=(*hard, *updates),
+        is_hard=True,
+        holds_deletes=True,
+        marks=False,
+        updates=not updates,
+        deletes="none",
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 
 from syncd.jobs.base import RunContext
 from syncd.model.leaderboard import Page
 from syncd.model.run import Report
 from syncd.telemetry.events import PhaseFinished, RunProgressed
 
+Pages = AsyncGenerator[Page, None]
 _TELL_EVERY_SECONDS = 0.25
 
 
@@ -40,15 +41,13 @@ class Phases:
         took = round(self._clock.monotonic() - begun, 4)
         self.seconds[name] = round(self.seconds.get(name, 0.0) + took, 4)
         self._bus.emit(
-            PhaseFinished(
-                run_id=self._run.id, job=self._run.job, phase=name, duration_seconds=took
-            )
+            PhaseFinished(run_id=self._run.id, job=self._run.job, phase=name, duration_seconds=took)
         )
 
-    async def counted(self, pages: AsyncIterator[Page]) -> AsyncIterator[Page]:
+    async def counted(self, pages: Pages) -> Pages:
         """Yield the pages as they come, and tell how many rows came."""
-        async with contextlib.aclosing(pages) as source:  # type: ignore[type-var] - a generator
-            async for page in source:
+        async with contextlib.aclosing(pages):
+            async for page in pages:
                 self.add(page.rows)
                 yield page
 

@@ -1,4 +1,4 @@
-"""The way back: scores from PostgreSQL into an emptied Redis, deleted rows and copies into the table.
+"""The way back: scores into an emptied Redis, deleted rows and copies into the table.
 
 Each is a run of the job, so that nothing is reconciled meanwhile; each can be killed and repeated.
 """
@@ -72,7 +72,7 @@ async def restore(context: RunContext, options: LeaderboardOptions) -> Ending:
         await bench.restore(context.run.id, number, context.around.clock.now())
     return Ending(
         outcome=Outcome.SUCCEEDED,
-        hint="the next run makes the table again what Redis says: pause the job, or mend Redis first",
+        hint="the next run makes the table what Redis says: pause the job, or mend Redis first",
     )
 
 

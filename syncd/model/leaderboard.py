@@ -158,12 +158,14 @@ class Verdict:
     """What the guard lets a run do.
 
     `reasons` say, a sentence each, why something is held; `is_hard`: only the typed number lets it
-    pass. `marks`: who is missing may be written down as missing. `deletes`: "none"; "due" are those
-    that waited long enough and those a person approved; "approved" only the latter.
+    pass. `holds_deletes`: among what waits are deletions. `marks`: who is missing may be written
+    down as missing. `deletes`: "none"; "due" are those that waited long enough and those a person
+    approved; "approved" only the latter.
     """
 
     reasons: tuple[str, ...] = ()
     is_hard: bool = False
+    holds_deletes: bool = False
     marks: bool = True
     updates: bool = True
     deletes: str = "due"

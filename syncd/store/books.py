@@ -25,12 +25,16 @@ from syncd.store.runs import RunStore
 from syncd.store.statements import Statements
 from syncd.store.steps import to_report
 
+# Scores go on changing while a person thinks: what is approved is that they may.
+_UPDATES = "updates"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
     """What a run tells of itself, for its reconciliation.
 
     `source` are the facts that Redis told before; `seconds` how long its phases took until now.
+    `keeps` is the plan that goes on waiting, `applies` the one that was approved as the run began.
     """
 
     mode: str
@@ -42,6 +46,8 @@ class Books:
     notes: tuple[str, ...] = ()
     unreadable_details: int = 0
     backup: BackupId | None = None
+    keeps: PlanId | None = None
+    applies: PlanId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,14 +104,17 @@ class Bookkeeper:
 
     async def _plan(self, books: Books) -> PlanId | None:
         found = self._found
-        approved = await self._do.rows("find_approved", found.job)
-        if approved and found.verdict.deletes != "none":
-            await self._plans.applied(self._do.connection, approved[0]["id"])
+        if books.applies is not None and found.verdict.deletes != "none":
+            await self._plans.applied(self._do.connection, books.applies)
         if not found.verdict.is_held:
             await self._plans.withdraw(self._do.connection, found.job)
             return None
-        deletes = await self._do.execute("fill_missing")
-        row = await self._do.row("digest_absent")
+        if books.keeps is not None:
+            return books.keeps
+        deletes, digest, sample = 0, _UPDATES, ()
+        if found.verdict.holds_deletes:
+            deletes = await self._do.execute("fill_missing")
+            digest, sample = await self._do.row("digest_absent")
         draft = PlanDraft(
             job=found.job,
             run_id=found.run_id,
@@ -115,8 +124,8 @@ class Bookkeeper:
             base=found.comparison.base,
             reasons=found.verdict.reasons,
             is_hard=found.verdict.is_hard,
-            digest=row["digest"],
-            sample=tuple(row["sample"]),
+            digest=digest,
+            sample=tuple(sample),
             created_at=found.at,
             expires_at=found.at + books.plan_expires,
         )

@@ -88,8 +88,8 @@ class Leftover:
         return cls(
             conflicts=max(0, updates) + left["undone"],
             overtaken=max(0, comparison.created - done.created - left["refused_new"]),
-            held=left["resting"] + held_updates if verdict.is_held else 0,
-            waiting=0 if verdict.is_held else left["resting"],
+            held=(left["resting"] if verdict.holds_deletes else 0) + held_updates,
+            waiting=0 if verdict.holds_deletes else left["resting"],
             kept=left["kept"],
         )
 

@@ -19,13 +19,15 @@ _POISONED_SHOWN = 100
 class Staged:
     """What was read: `rows` of pages, and on each board so many of them.
 
-    A user who was on two pages counts twice; of the `poisoned` the first are listed.
+    A user who was on two pages counts twice; of the `poisoned` the first are listed. `unreadable`
+    details say nothing of when a score was told.
     """
 
     rows: int
     members: tuple[int, ...]
     poisoned: int
     sample: tuple[Poisoned, ...]
+    unreadable: int = 0
 
 
 class Inflow:
@@ -36,6 +38,7 @@ class Inflow:
         self._members = [0] * boards
         self._rows = 0
         self._poisoned = 0
+        self._unreadable = 0
         self._sample: list[Poisoned] = []
         self._waiting: list[Poisoned] = []
         self.has_ended = False
@@ -71,6 +74,7 @@ class Inflow:
             members=tuple(self._members),
             poisoned=self._poisoned,
             sample=tuple(self._sample),
+            unreadable=self._unreadable,
         )
 
     def _note(self, page: Page) -> None:
@@ -79,5 +83,6 @@ class Inflow:
             known + more for known, more in zip(self._members, page.members, strict=True)
         ]
         self._poisoned += len(page.poisoned)
+        self._unreadable += page.unreadable
         self._waiting += page.poisoned
         self._sample += page.poisoned[: _POISONED_SHOWN - len(self._sample)]

@@ -73,6 +73,14 @@ class Recall(Stage):
         rows = await self._do.rows("next_scores", after, limit)
         return [(row["user_id"], tuple(row[name] for name in names)) for row in rows]
 
+    async def count(self, run_id: RunId, report: Report, at: datetime) -> None:
+        """Add counts to a run that writes elsewhere."""
+
+        async def count() -> None:
+            await self._runs.add_report(self._do.connection, run_id, report, at)
+
+        await self._do.write(count)
+
     async def _recall(self, block: str, *values: object, **holes: str) -> None:
         await self._do.execute("drop_stage")
         for stage in ("stage_poisoned", "stage_recalled"):

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
-from syncd.model.leaderboard import Comparison, Guard, Page
+from syncd.model.leaderboard import Comparison, Guard, Page, PlanId
 from syncd.store.database import Row
 from syncd.store.inflow import Inflow, Staged
 from syncd.store.statements import Statements
@@ -92,6 +92,10 @@ class Stage:
         while rows := await self._do.rows("next_absent", behind, acts, _CANDIDATES):
             behind = rows[-1]["user_id"]
             yield [row["user_id"] for row in rows]
+
+    async def still_missing(self, plan: PlanId) -> int:
+        """Return how many rows of a plan are missing yet."""
+        return int((await self._do.row("count_still_missing", plan))["rows"])
 
     async def spare(self, users: Sequence[str]) -> None:
         """Delete none of these: they are back on a board."""

@@ -205,7 +205,8 @@ async def scheduling(task: Task, ledger: Any, *, whole: bool, told: bool) -> Asy
     apart, bus, clock = Apart(), Bus(), SystemClock()
     runs = cast("RunStore", MeasuredLedger(ledger, apart))
     rest = cast("Any", None)
-    stores = Stores(database=rest, runs=runs, accounts=rest, sync=rest, mirror=rest, scores=rest)
+    names = ("database", "accounts", "sync", "mirror", "scores", "leaderboards", "plans")
+    stores = Stores(runs=runs, **dict.fromkeys(names, rest))
     around = Surroundings(
         clock=clock, bus=bus, stores=stores, platforms={}, admission=Admission(clock)
     )

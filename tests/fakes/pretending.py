@@ -86,6 +86,8 @@ class Process:
                 sync=nothing,
                 mirror=nothing,
                 scores=nothing,
+                leaderboards=nothing,
+                plans=nothing,
             ),
             platforms={},
             admission=Admission(host.clock),

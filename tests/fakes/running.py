@@ -36,7 +36,9 @@ from syncd.schedule.roster import Schedule
 from syncd.store.accounts import AccountStore
 from syncd.store.database import Database
 from syncd.store.fence import Fence
+from syncd.store.leaderboards import LeaderboardStore
 from syncd.store.mirror import MirrorStore
+from syncd.store.plans import PlanStore
 from syncd.store.runs import RunStore
 from syncd.store.scores import ScoreStore
 from syncd.store.sync import SyncStore
@@ -129,6 +131,8 @@ class Running:
                 sync=SyncStore(database, runs, scores),
                 mirror=MirrorStore(database, runs, self.users),
                 scores=scores,
+                leaderboards=LeaderboardStore(database, runs),
+                plans=PlanStore(database, runs.fence),
             ),
             platforms={PLAY: [self.platform]},
             admission=Admission(clock),

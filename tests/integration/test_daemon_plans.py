@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -16,12 +17,13 @@ from pydantic_core import to_json
 from syncd.errors import BadInput, NotKnown, StoreUnavailable, WrongState
 from syncd.jobs.base import RunContext
 from syncd.jobs.boards import LeaderboardOptions
-from syncd.model.leaderboard import PlanState
+from syncd.model.leaderboard import PlanState, Reconciliation
 from syncd.model.pause import PauseScope
 from syncd.model.run import Ending, Outcome, RunOptions
 from syncd.runs.job import Job
 from syncd.schedule.roster import Schedule
 from syncd.store.blocks import load_blocks
+from syncd.store.journal import numbers_of
 from syncd.store.plans import PlanDraft
 from syncd.telemetry.events import PlanDecided
 
@@ -301,6 +303,36 @@ async def test_a_run_tells_what_else_it_was_asked_for(desk: Desk, boards: Boards
 
     assert (ended["options"]["act"], ended["options"]["of"]) == ("undo", 7)
     assert boards.asked == [RunOptions(act="undo", of=7)]
+
+
+async def test_a_run_tells_what_it_came_to_on_the_boards(desk: Desk, boards: Boards) -> None:
+    run = await desk.control.trigger(JOB, RunOptions(), None)
+    before = await desk.end(run["id"])
+    whole = Reconciliation(
+        run_id=run["id"],
+        job=JOB,
+        mode="full",
+        is_complete=True,
+        is_dry=False,
+        at=desk.clock.now(),
+        created=7,
+        seconds={"read": 0.25},
+    )
+
+    await execute(
+        desk,
+        "INSERT INTO reconciliations (run_id, job, mode, is_complete, is_dry, at, numbers)"
+        " VALUES ($1, $2, 'full', true, false, $3, $4)",
+        run["id"],
+        JOB,
+        whole.at,
+        numbers_of(whole),
+    )
+
+    assert before["reconciliation"] is None
+    assert (await desk.control.run(run["id"]))["reconciliation"] == asdict(whole)
+    other = await desk.control.trigger(PROFILES, RunOptions(), None)
+    assert (await desk.end(other["id"]))["reconciliation"] is None
 
 
 async def test_backups_are_listed_newest_first_and_known_by_number(

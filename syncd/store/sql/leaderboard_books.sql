@@ -1,6 +1,3 @@
--- name: find_approved
-SELECT id FROM plans WHERE job = $1 AND state = 'approved';
-
 -- name: forget_present
 -- Who is back on a board, or not in the table any more, is not missing.
 DELETE FROM leaderboard_missing AS marker

@@ -202,6 +202,10 @@ SELECT (
     OR EXISTS (SELECT FROM lb_changes WHERE user_id = $1 AND act = 'create')
     OR EXISTS (SELECT FROM lb_poisoned WHERE user_id = $1);
 
+-- name: count_still_missing
+-- How many rows of plan $1 are missing yet.
+SELECT count(*) AS rows FROM lb_absent JOIN plan_rows ON plan_rows.user_id = lb_absent.user_id WHERE plan_rows.plan_id = $1;
+
 -- name: index_absent
 CREATE INDEX IF NOT EXISTS lb_absent_by_user ON lb_absent (user_id);
 

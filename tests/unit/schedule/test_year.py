@@ -33,6 +33,8 @@ def opening_over(tables: Tables, year: dict[str, Year]) -> Opening:
                 sync=nothing,
                 mirror=nothing,
                 scores=nothing,
+                leaderboards=nothing,
+                plans=nothing,
             ),
             platforms={},
             admission=Admission(clock),
