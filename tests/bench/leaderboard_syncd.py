@@ -21,7 +21,8 @@ from syncd.daemon.core import Core, assemble
 from syncd.daemon.settings import load_config
 from syncd.model.leaderboard import Board, Guard, Target
 from syncd.model.run import Outcome, RunOptions
-from syncd.store.changes import Changes
+from syncd.store.changes import Changes, Planned
+from syncd.store.counts import Tally
 from syncd.store.fence import Fence
 from syncd.store.stage import Stage
 from syncd.store.statements import Statements
@@ -76,8 +77,6 @@ async def whole_run(places: Places) -> AsyncIterator[Work]:
             assert ended is not None
             assert ended.outcome is Outcome.SUCCEEDED, ended
 
-        # The daemon has used its database before the first run.
-        await core.database.ping()
         yield work
 
 
@@ -95,7 +94,6 @@ async def core_alone(places: Places) -> AsyncIterator[Work]:
             ):
                 await reconcile(Statements(connection, core.database, Fence(), target), reader)
 
-        await core.database.ping()
         yield work
 
 
@@ -105,15 +103,19 @@ async def reconcile(do: Statements, reader: BoardReader) -> None:
     await stage.check()
     await stage.stage(reader.pages())
     found = await stage.compare(partial=False, guard=Guard(runs=1, wait=timedelta()), at=now)
-    changes = Changes(do, "leaderboard", 1, now)
-    strokes = [
-        ("update_rows", "lb_changes", ("update",), found.updated),
-        ("create_rows", "lb_changes", ("create",), found.created),
-        ("delete_rows", "lb_absent", ("due",), found.due),
+    planned = [
+        Planned("update_rows", "lb_changes", ("update",), found.updated, (now,)),
+        Planned("create_rows", "lb_changes", ("create",), found.created, (now,)),
+        Planned("delete_rows", "lb_changes", ("due",), found.due, (now, 1, "leaderboard")),
     ]
-    for batch in await changes.batches(strokes, found.base):
-        async with do.connection.transaction():
-            await changes.write(batch)
+
+    async def count(_tally: Tally) -> None:
+        """Keep no books."""
+
+    async def close(_before: Tally, _last: Tally) -> None:
+        """Keep none at the end either."""
+
+    await Changes(do).carry_out(planned, found.base, count, close)
 
 
 OURS: Sequence[tuple[str, Callable[[Places], contextlib.AbstractAsyncContextManager[Work]]]] = (
