@@ -92,8 +92,6 @@ def _show(console: Console, run: Json, waits: Json | None) -> None:
         console.say(f"  hint: {run['hint']}")
     if waits is not None:
         _show_open(console, waits, told)
-    elif _would_hold(run):
-        console.say(f"  hint: `syncd trigger {run['job']}` applies the rest and holds this")
 
 
 def _lines(told: Json) -> list[str]:
@@ -109,7 +107,7 @@ def _lines(told: Json) -> list[str]:
     if told["waiting"]:
         lines.append(f"waiting: {told['waiting']:,} until they were missing long enough")
     lines += [f"would be held: {reason}" for reason in told["verdict"]["reasons"]]
-    return [*lines, *([f"digest: {told['digest']}"] if told["digest"] else [])]
+    return [*lines, *([f"digest: {told['digest']}"] if missing(told) else [])]
 
 
 def _show_open(console: Console, plan: Json, told: Json | None) -> None:

@@ -65,13 +65,21 @@ def _rows(run: Json) -> Iterator[tuple[str, str]]:
     yield from _effort(run)
     yield from _narrowed(run["options"])
     yield "items", tally(run)
-    if run.get("reconciliation"):
-        yield from reconciliation_rows(run)
-    else:
+    yield from _results(run)
+
+
+def _results(run: Json) -> Iterator[tuple[str, str]]:
+    """Yield what came of a run besides its counts."""
+    compared = list(reconciliation_rows(run))
+    yield from compared
+    if not compared:
         yield "requests", f"{run['calls']:,} calls, {run['saved']:,} answers that cost no quota"
     if run["progress"]:
         yield "progress", progress_in_words(run["progress"].values())
-    yield from ((name, run[name]) for name in ("error", "hint") if run[name])
+    if run["error"] and not (compared and run["outcome"] == "held"):  # told as what is held
+        yield "error", run["error"]
+    if run["hint"]:
+        yield "hint", run["hint"]
 
 
 def _effort(run: Json) -> Iterator[tuple[str, str]]:
