@@ -64,8 +64,10 @@ def job(found: Followed | None, waits: Plan | None = None, state: str = "ok") ->
         (
             plan(is_hard=True),
             "212 deletions (18 % of 1,180)",
-            "after a flush `syncd rehydrate boards`; else look with `syncd plan boards`, "
-            "then `syncd approve 7 --deletes N` or `syncd reject 7`",
+            (
+                "after a flush `syncd rehydrate boards`; else look with `syncd plan boards`, "
+                "then `syncd approve 7 --deletes N` or `syncd reject 7`"
+            ),
         ),
         (
             plan(deletes=1, holds_updates=True, updates=1_100),
