@@ -11,7 +11,7 @@ from syncd.cli.base import Command, Exit
 from syncd.cli.console import Console
 from syncd.cli.reach import connect
 from syncd.cli.reconciliation import reconciliation_rows, show_boards
-from syncd.cli.shares import show_shares
+from syncd.cli.shares import ASKS_NOBODY, show_shares
 from syncd.cli.words import (
     act_in_words,
     cause_in_words,
@@ -72,7 +72,7 @@ def _results(run: Json) -> Iterator[tuple[str, str]]:
     """Yield what came of a run besides its counts."""
     compared = list(reconciliation_rows(run))
     yield from compared
-    if not compared:
+    if run["kind"] not in ASKS_NOBODY:
         yield "requests", f"{run['calls']:,} calls, {run['saved']:,} answers that cost no quota"
     if run["progress"]:
         yield "progress", progress_in_words(run["progress"].values())
