@@ -86,9 +86,10 @@ class World:
     verdict: Verdict = field(default_factory=Verdict)
 
     @classmethod
-    def over(cls, database: Database, **changes: Any) -> World:
+    def over(cls, database: Database, *, batch: int = 50_000, **changes: Any) -> World:
         runs = RunStore(database, "one")
-        return cls(database=database, runs=runs, store=LeaderboardStore(database, runs), **changes)
+        store = LeaderboardStore(database, runs, batch=batch)
+        return cls(database=database, runs=runs, store=store, **changes)
 
     async def begin(self) -> RunId:
         """Create a run and begin it."""
