@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from syncd.model.leaderboard import Comparison, Guard, Page, PlanId
-from syncd.store.database import Row
+from syncd.store.database import Row, atomic
 from syncd.store.inflow import Inflow, Staged
 from syncd.store.statements import Statements
 
@@ -47,7 +47,8 @@ class Stage:
             await self._do.execute(block)
         inflow = Inflow(pages, len(self._do.scores))
         while not inflow.has_ended:
-            async with asyncio.timeout(None) as deadline:
+            # Pages may break off; that must cost no more than what was copied of them.
+            async with asyncio.timeout(None) as deadline, atomic(self._do.connection):
                 await self._do.connection.copy_to_table(
                     "lb_staged",
                     source=inflow.lines(deadline),

@@ -34,7 +34,8 @@ CREATE TEMP TABLE lb_changes (
 );
 
 -- name: stage_absent
--- Rows whose users are on no board: `act` is approved, kept, due, waiting; gone once deleted, or refused.
+-- Rows whose users are on no board: `act` is approved, kept, due, waiting; gone once deleted, back where
+-- the user is on a board again, or refused.
 CREATE TEMP TABLE lb_absent (
     user_id text COLLATE "C" NOT NULL, act text COLLATE "C" NOT NULL, row_ctid tid, row_xmin xid,
     is_new boolean NOT NULL
@@ -213,7 +214,7 @@ CREATE INDEX IF NOT EXISTS lb_absent_by_user ON lb_absent (user_id);
 SELECT user_id FROM lb_absent WHERE user_id > $1 AND act = ANY($2::text[]) ORDER BY user_id LIMIT $3;
 
 -- name: spare
-DELETE FROM lb_absent WHERE user_id = ANY($1::text[]);
+UPDATE lb_absent SET act = 'back' WHERE user_id = ANY($1::text[]);
 
 -- name: digest_absent
 -- What stands for the rows a plan would hold, in whatever order they are, and the first of them.
