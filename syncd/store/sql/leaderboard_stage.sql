@@ -29,7 +29,7 @@ CREATE TEMP TABLE lb_staged (
 -- name: stage_changes
 -- What differs, with the version of the row that was seen: `act` is create, update, unfit (a score or an id
 -- that the table cannot hold) or missing (on no board), and then approved, kept, due, waiting or protected;
--- gone once deleted, refused once PostgreSQL would not have it.
+-- gone once deleted, back where the user is on a board again, refused once PostgreSQL would not have it.
 CREATE TEMP TABLE lb_changes (
     user_id varchar(400) COLLATE "C" NOT NULL, act varchar(10) COLLATE "C" NOT NULL, row_ctid tid, row_xmin xid,
     {score} double precision,
@@ -226,7 +226,7 @@ ORDER BY user_id
 LIMIT $3;
 
 -- name: spare
-DELETE FROM lb_changes WHERE user_id = ANY($1::text[]) AND act IN ('due', 'approved');
+UPDATE lb_changes SET act = 'back' WHERE user_id = ANY($1::text[]) AND act IN ('due', 'approved');
 
 -- name: digest_absent
 -- What stands for the rows a plan would hold, in whatever order they are, and the first of them.
@@ -271,7 +271,7 @@ SELECT count(*) AS users,
     count(*) FILTER (WHERE {column} > 0) AS {score}_users, COALESCE(sum(LEAST({column}::double precision, 1e290)) FILTER (WHERE {column} > 0), 0) AS {score}_sum,
     0 AS most
 FROM (
-    SELECT user_id FROM lb_changes WHERE act IN ('approved', 'kept', 'due', 'waiting')
+    SELECT user_id FROM lb_changes WHERE act IN ('approved', 'kept', 'due', 'waiting', 'back')
     UNION
     SELECT user_id FROM lb_poisoned WHERE user_id IS NOT NULL
 ) AS held
@@ -293,5 +293,5 @@ WHERE (
     AND NOT EXISTS (
         SELECT FROM lb_changes
         WHERE lb_changes.user_id = target.{user} COLLATE "C"
-            AND (act IN ('approved', 'kept', 'due', 'waiting') OR ($1 AND act = 'update'))
+            AND (act IN ('approved', 'kept', 'due', 'waiting', 'back') OR ($1 AND act = 'update'))
     );

@@ -42,6 +42,9 @@ def comparison(**given: int | bool) -> Comparison:
     return Comparison(**{**counts, **given})  # type: ignore[arg-type] - as above
 
 
+ONE_MISSING = comparison(missing=1, newly=1)
+
+
 def evidence(**given: object) -> Evidence:
     found = Evidence(comparison=comparison(), source=source(), last=source(), is_complete=True)
     return replace(found, **given)  # type: ignore[arg-type] - as above
@@ -137,7 +140,7 @@ def test_an_empty_source_beside_an_empty_table_is_nothing_to_ask_about() -> None
 def test_a_restarted_server_that_holds_less_is_a_hard_stop(members: int, hard: bool) -> None:
     restarted = source(server_id="two", boards={"daily": BoardFacts(members=members)})
 
-    assert judge(GUARD, evidence(source=restarted)).is_hard is hard
+    assert judge(GUARD, evidence(source=restarted, comparison=ONE_MISSING)).is_hard is hard
 
 
 def test_the_same_server_that_holds_less_is_judged_by_who_is_missing() -> None:
@@ -155,7 +158,7 @@ def test_the_same_server_that_holds_less_is_judged_by_who_is_missing() -> None:
     ],
 )
 def test_evicted_keys_are_a_hard_stop(found: SourceFacts, hard: bool) -> None:
-    assert judge(GUARD, evidence(source=found)).is_hard is hard
+    assert judge(GUARD, evidence(source=found, comparison=ONE_MISSING)).is_hard is hard
 
 
 def test_what_was_evicted_before_the_last_good_run_is_known() -> None:
@@ -239,7 +242,7 @@ def test_a_hard_stop_passes_only_a_plan_that_was_approved_as_one() -> None:
     passed = judge(GUARD, replace(found, plan=replace(soft, is_hard=True)))
 
     assert (refused.deletes, refused.is_hard) == ("none", True)
-    assert (passed.deletes, passed.is_held, passed.marks) == ("approved", False, False)
+    assert (passed.deletes, passed.is_held, passed.marks) == ("approved", False, True)
 
 
 def test_rows_that_a_person_kept_ring_no_alarm() -> None:
@@ -295,3 +298,21 @@ def test_updates_that_wait_hold_no_deletion_back() -> None:
 
     assert verdict.is_held
     assert (verdict.deletes, verdict.holds_deletes) == ("due", False)
+
+
+def test_a_new_alarm_makes_a_plan_of_its_own() -> None:
+    found = evidence(comparison=comparison(missing=110, newly=60), plan=plan(), still_missing=50)
+
+    assert not keeps_plan(GUARD, found, judge(GUARD, found))
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_what_happened_to_redis_holds_nothing_where_nobody_is_missing(missing: int) -> None:
+    evicted = source(evicted_keys=5)
+    shrunk = source(server_id="two", boards={"daily": BoardFacts(members=500)})
+    counts = comparison(missing=missing, newly=missing)
+
+    for now in (evicted, shrunk):
+        verdict = judge(GUARD, evidence(source=now, comparison=counts))
+
+        assert (verdict.is_hard, verdict.marks) == (bool(missing), not missing)
