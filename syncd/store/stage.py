@@ -45,8 +45,8 @@ class Stage:
 
     async def stage(self, pages: AsyncIterator[Page]) -> Staged:
         """Take over what the boards say; what was staged before is forgotten."""
-        # One transaction: a table that was made in it takes rows that need not be looked at again, and
-        # pages that break off cost no more than what was staged.
+        # One transaction: a table that was made in it takes rows that need not be looked at again,
+        # and pages that break off cost no more than what was staged.
         async with atomic(self._do.connection):
             await self._do.execute("drop_stage")
             for block in _STAGES:
