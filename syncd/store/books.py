@@ -184,8 +184,6 @@ class Bookkeeper:
             deleted=report.deleted,
             held=leftover.held,
             waiting=leftover.waiting,
-            missing=counts.missing,
-            allowance=found.guard.allowance(counts.base),
             conflicts=leftover.conflicts + leftover.overtaken,
             errors=report.failed,
             unreadable_details=books.unreadable_details,
