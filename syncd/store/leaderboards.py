@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from syncd.errors import RunError
+import asyncpg
+
+from syncd.errors import TargetBusy
 from syncd.model.leaderboard import Reconciliation, SourceFacts, Target
 from syncd.store.bench import Bench
 from syncd.store.blocks import fill, load_blocks
-from syncd.store.database import Database
+from syncd.store.database import Database, atomic
 from syncd.store.journal import source_from_json, to_reconciliation
 from syncd.store.runs import RunStore
 from syncd.store.statements import Statements
@@ -37,7 +39,7 @@ class LeaderboardStore:
         """Lend a bench on a connection of its own; nothing of it is left afterwards.
 
         Raises:
-            RunError: another run, of whichever syncd, is about this table.
+            TargetBusy: another run, of whichever syncd, is about this table.
         """
         async with self._database.connection(at_leisure=True) as connection:
             do = Statements(connection, self._database, self._runs.fence, target)
@@ -90,12 +92,16 @@ class LeaderboardStore:
     async def _begin(self, do: Statements) -> None:
         is_pooled = self._database.is_pooled
         await do.rows("settle", _WORK_MEMORY, is_pooled)
-        lock = "lock_target_within" if is_pooled else "lock_target"
-        if not (await do.row(lock, do.place))[0]:
-            raise RunError(
+        try:
+            # A process that was killed may have left a session that ends in a moment.
+            async with atomic(do.connection):
+                await do.execute("wait_briefly")
+                await do.execute("lock_target_within" if is_pooled else "lock_target", do.place)
+        except asyncpg.LockNotAvailableError as exc:
+            raise TargetBusy(
                 f"another run is about table {do.place} at this moment",
                 hint="one job of one syncd at a time works on a table; this one may be tried again",
-            )
+            ) from exc
 
     async def _read(self, *chosen: Any) -> Reconciliation | None:
         async with self._database.connection() as connection:

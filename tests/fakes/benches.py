@@ -88,9 +88,10 @@ class World:
     applies: PlanId | None = None
 
     @classmethod
-    def over(cls, database: Database, **changes: Any) -> World:
+    def over(cls, database: Database, *, batch: int = 50_000, **changes: Any) -> World:
         runs = RunStore(database, "one")
-        return cls(database=database, runs=runs, store=LeaderboardStore(database, runs), **changes)
+        store = LeaderboardStore(database, runs, batch=batch)
+        return cls(database=database, runs=runs, store=store, **changes)
 
     async def begin(self) -> RunId:
         """Create a run and begin it."""

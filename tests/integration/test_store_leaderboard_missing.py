@@ -15,7 +15,7 @@ HOUR = timedelta(hours=1)
 ONE = (1.0, 1.0, 1.0, 1.0)
 EVE = Ruling(actor="eve", at=AT)
 MARKERS = "SELECT user_id, missing_runs, missing_since FROM leaderboard_missing ORDER BY user_id"
-LETTERS = "SELECT item_key, error, state, attempts FROM dead_letters ORDER BY item_key"
+LETTERS = "SELECT item_key, error, state, attempts FROM dead_letters ORDER BY item_key, id"
 
 
 @pytest.fixture

@@ -4,12 +4,15 @@
 SELECT set_config('work_mem', $1, $2), set_config('jit', 'off', $2), set_config('enable_mergejoin', 'off', $2),
     set_config('plan_cache_mode', 'force_custom_plan', $2);
 
+-- name: wait_briefly
+SELECT set_config('lock_timeout', '3s', true);
+
 -- name: lock_target
 -- One at a time works on a table of this database, however many syncd there are.
-SELECT pg_try_advisory_lock(hashtextextended('syncd leaderboard ' || $1, 0));
+SELECT pg_advisory_lock(hashtextextended('syncd leaderboard ' || $1, 0));
 
 -- name: lock_target_within
-SELECT pg_try_advisory_xact_lock(hashtextextended('syncd leaderboard ' || $1, 0));
+SELECT pg_advisory_xact_lock(hashtextextended('syncd leaderboard ' || $1, 0));
 
 -- name: unlock_target
 SELECT pg_advisory_unlock(hashtextextended('syncd leaderboard ' || $1, 0));
@@ -283,7 +286,10 @@ WHERE (
         staged.user_id IS NULL OR target.{user} IS NULL
         OR target.{column} IS DISTINCT FROM COALESCE(staged.{score}, 0)
     )
-    AND NOT EXISTS (SELECT FROM lb_poisoned WHERE lb_poisoned.user_id = target.{user} COLLATE "C")
+    AND NOT EXISTS (
+        SELECT FROM lb_poisoned
+        WHERE lb_poisoned.user_id = COALESCE(staged.user_id, target.{user} COLLATE "C")
+    )
     AND NOT EXISTS (
         SELECT FROM lb_changes
         WHERE lb_changes.user_id = target.{user} COLLATE "C"
