@@ -35,6 +35,7 @@ READING: dict[str, Any] = {
     "pause": 0.0,
     "id_length": 128,
 }
+_BATCH = 50_000
 CONFIG = """
 [daemon]
 state_dir = "{folder}/state"
@@ -128,7 +129,7 @@ async def apply(do: Statements, found: Comparison, now: datetime) -> None:
     async def close(_before: Tally, _last: Tally) -> None:
         """Keep none at the end either."""
 
-    await Changes(do).carry_out(planned, found.base, count, close)
+    await Changes(do, _BATCH).carry_out(planned, found.base, count, close)
 
 
 OURS: Sequence[tuple[str, Way]] = (
