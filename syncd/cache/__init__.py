@@ -1,6 +1,7 @@
 """Redis: the fast copy that a platform's users write to. Never a lock, never a ledger.
 
-`connection` asks whether it is there; redis-py's errors end in this package (`refusal`).
+`connection` asks whether it is there; redis-py's errors end in this package (`refusal`). Only its
+connection is used, in `raw`: its commands wait in a way that may swallow a cancellation.
 
 `boards` reads leaderboards, everybody on any of them, as text that PostgreSQL's COPY takes as it
 is. Redis is the slower side of that and shall stay so: its replies are never decoded (`raw`), it

@@ -33,6 +33,7 @@ from syncd.errors import NotKnown
 from syncd.jobs.admission import Admission
 from syncd.jobs.base import Stores, Surroundings
 from syncd.jobs.clocks import forget_ahead
+from syncd.model.address import RedisAddress
 from syncd.model.lease import Candidate
 from syncd.outbound.client import PlatformClient
 from syncd.runs.runner import Runner
@@ -75,7 +76,6 @@ class Core:
     gates: GateKeeper
     freshness: FreshnessStore
     letters: LetterStore
-    plans: PlanStore
     around: Surroundings
     outlets: Outlets
     engine: LocalEngine
@@ -84,6 +84,11 @@ class Core:
     scoring: Scoring
     alerts: AlertDesk
     stack: contextlib.AsyncExitStack = field(repr=False)
+
+    @property
+    def plans(self) -> PlanStore:
+        """Return what waits for a person."""
+        return self.around.stores.plans
 
     @property
     def config(self) -> Config:
@@ -140,18 +145,16 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     """Build every part of syncd but the control port; nothing is connected or started yet."""
     own_postgres = EmbeddedPostgres(config.daemon.state_dir, bus, clock)
     own_valkey = EmbeddedValkey(config.daemon.state_dir, bus, clock)
-    postgres, valkey = config.database.address(), config.redis.address()
-    database = Database(to_database(config, postgres or own_postgres.address), clock)
+    postgres = config.database.address() or own_postgres.address
+    database = Database(to_database(config, postgres), clock)
     fence, outlets = Fence(), Outlets(config.platforms, clock, bus)
     users = UserStore(database, fence)
-    redis = valkey or own_valkey.address
+    redis = config.redis.address() or own_valkey.address
     stores = _stores(config, database, fence, users, clock)
-    around = replace(_surroundings(outlets, clock, bus, stores), redis=redis)
+    around = _surroundings(outlets, clock, bus, stores, redis)
     gates = GateKeeper(clients_of(around), GateStore(database, fence), clock, bus)
-    health = StoreHealth(database, clock, bus, at_first=gates.restore)
-    gates.may_write = lambda: not health.error
-    engine = LocalEngine(Runner(around))
-    lease_database = _lease_database(database, clock)
+    health = _health(database, clock, bus, gates)
+    engine, lease_database = LocalEngine(Runner(around)), _lease_database(database, clock)
     leadership = _leadership(config, around, engine, LeaseStore(lease_database))
     leadership.before_release = gates.flush
     scheduler = Scheduler(to_schedules(config), engine, around, is_firing=is_firing)
@@ -169,7 +172,6 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
         gates=gates,
         freshness=FreshnessStore(database),
         letters=LetterStore(database, fence),
-        plans=stores.plans,
         around=around,
         outlets=outlets,
         engine=engine,
@@ -179,6 +181,13 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
         alerts=_alerts(config, around, scheduler, leadership),
         stack=contextlib.AsyncExitStack(),
     )
+
+
+def _health(database: Database, clock: Clock, bus: Bus, gates: GateKeeper) -> StoreHealth:
+    """Watch PostgreSQL; while it is away, gates keep what they would write."""
+    health = StoreHealth(database, clock, bus, at_first=gates.restore)
+    gates.may_write = lambda: not health.error
+    return health
 
 
 def _servers(config: Config, postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> Servers:
@@ -248,11 +257,14 @@ def _stores(
     )
 
 
-def _surroundings(outlets: Outlets, clock: Clock, bus: Bus, stores: Stores) -> Surroundings:
+def _surroundings(
+    outlets: Outlets, clock: Clock, bus: Bus, stores: Stores, redis: RedisAddress
+) -> Surroundings:
     return Surroundings(
         clock=clock,
         bus=bus,
         stores=stores,
         platforms=outlets.platforms,
         admission=Admission(clock),
+        redis=redis,
     )

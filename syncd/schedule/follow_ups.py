@@ -190,7 +190,12 @@ def is_repeated(roster: Roster, run: Run, now: datetime) -> bool:
 
 
 def _whole_retry(schedule: Schedule, run: Run, finished_at: datetime) -> datetime | None:
-    """Return when a run that failed as a whole is repeated; None when it is not."""
+    """Return when a run that failed as a whole is repeated; None when it is not.
+
+    Another act than the job's own is a person's order, which nobody gives twice for them.
+    """
+    if run.options.act:
+        return None
     if run.outcome is not Outcome.FAILED or not run.retryable or run.attempt > schedule.retries:
         return None
     backoff: timedelta = _FIRST_BACKOFF * 4 ** (run.attempt - 1)

@@ -7,7 +7,6 @@ that each count what they did; the books are part of the last.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 
 from syncd.model.leaderboard import (
@@ -20,6 +19,7 @@ from syncd.store.books import Applied, Bookkeeper, Books
 from syncd.store.changes import Changes, Planned
 from syncd.store.counts import Findings, Tally
 from syncd.store.database import Row
+from syncd.store.journal import drift_to_json
 from syncd.store.plans import PlanStore
 from syncd.store.recall import Recall
 from syncd.store.runs import RunStore
@@ -100,7 +100,7 @@ class Bench(Recall):
         """Add to the reconciliation of a run how both sides stand, and what took how long."""
 
         async def note() -> None:
-            await self._do.execute("note_drift", run_id, asdict(drift), dict(seconds))
+            await self._do.execute("note_drift", run_id, drift_to_json(drift), dict(seconds))
 
         await self._do.write(note)
 

@@ -167,6 +167,8 @@ class Bookkeeper:
             at=found.at,
             base=counts.base,
             users=counts.users,
+            missing=counts.missing,
+            allowance=found.guard.allowance(counts.base),
             created=report.created,
             updated=report.updated,
             unchanged=report.unchanged,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from syncd.model.leaderboard import BoardDrift, Drift, Target
+from syncd.model.leaderboard import Drift, Target
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Database, Row
+from syncd.store.journal import drift_from_json
 
 _ANY_TABLE = "pomo_leaderboard"
 
@@ -65,11 +65,6 @@ def _followed(row: Row) -> Followed:
     return Followed(
         run_id=row["run_id"],
         at=row["at"],
-        drift=None if row["drift"] is None else _drift(row["drift"]),
+        drift=None if row["drift"] is None else drift_from_json(row["drift"]),
         seconds=row["seconds"] or {},
     )
-
-
-def _drift(told: Mapping[str, Any]) -> Drift:
-    boards = {name: BoardDrift(**board) for name, board in (told.get("boards") or {}).items()}
-    return Drift(**{**told, "boards": boards})

@@ -1,4 +1,7 @@
-"""Reconciliations as they are kept, and back: values on one side, JSON on the other."""
+"""Reconciliations as they are kept, and back: values on one side, JSON on the other.
+
+Boards are a list there: jsonb keeps no order of keys.
+"""
 
 from __future__ import annotations
 
@@ -21,29 +24,31 @@ _COLUMNS = {
     *("run_id", "job", "mode", "is_complete", "is_dry", "at"),
     *("drift", "plan", "backup", "verdict", "source"),
 }
+_BOARD = [field.name for field in fields(BoardDrift)]
 _NUMBERS = [field.name for field in fields(Reconciliation) if field.name not in _COLUMNS]
 
 
 def source_to_json(source: SourceFacts) -> dict[str, Any]:
     """Return what Redis said of itself as JSON takes it."""
-    boards = {
-        name: {
+    boards = [
+        {
+            "name": name,
             "members": board.members,
             "expires_at": None if board.expires_at is None else board.expires_at.isoformat(),
         }
         for name, board in source.boards.items()
-    }
+    ]
     return {**asdict(source), "boards": boards}
 
 
 def source_from_json(text: Mapping[str, Any]) -> SourceFacts:
     """Return what Redis said of itself."""
     boards = {
-        name: BoardFacts(
+        board["name"]: BoardFacts(
             members=board["members"],
             expires_at=board["expires_at"] and datetime.fromisoformat(board["expires_at"]),
         )
-        for name, board in text["boards"].items()
+        for board in text["boards"]
     }
     return SourceFacts(**{**text, "boards": boards})
 
@@ -71,10 +76,19 @@ def to_reconciliation(row: Mapping[str, Any]) -> Reconciliation:
         source=None if source is None else source_from_json(source),
         plan=row["plan_id"],
         backup=row["backup_id"],
-        drift=None if drift is None else _to_drift(drift),
+        drift=None if drift is None else drift_from_json(drift),
     )
 
 
-def _to_drift(text: Mapping[str, Any]) -> Drift:
-    boards = {name: BoardDrift(**board) for name, board in text["boards"].items()}
+def drift_to_json(drift: Drift) -> dict[str, Any]:
+    """Return how far both sides are apart as JSON takes it."""
+    boards = [{"name": name, **asdict(board)} for name, board in drift.boards.items()]
+    return {**asdict(drift), "boards": boards}
+
+
+def drift_from_json(text: Mapping[str, Any]) -> Drift:
+    """Return how far both sides were apart."""
+    boards = {
+        board["name"]: BoardDrift(**{key: board[key] for key in _BOARD}) for board in text["boards"]
+    }
     return Drift(**{**text, "boards": boards})

@@ -16,7 +16,9 @@ from fakes.resp_server import resp_server
 from fakes.tcp_proxy import TcpProxy, tcp_proxy
 from fakes.valkey import NewServer, ValkeyServer
 
+from syncd.cache.connection import Cache
 from syncd.cache.raw import RawConnection
+from syncd.clock import SystemClock
 from syncd.errors import CacheUnavailable, SourceUnfit
 from syncd.model.address import RedisAddress
 
@@ -201,6 +203,24 @@ async def test_a_server_that_was_away_between_two_questions_is_asked_again(
             pass
 
         assert (await reader.examine()).members == 3_000
+
+
+async def test_a_server_is_asked_whether_it_is_there(new_valkey: NewServer) -> None:
+    server = new_valkey()
+    async with Cache(server.address, SystemClock()) as cache:
+        assert await cache.ping() >= 0
+        server.kill()
+        with pytest.raises(CacheUnavailable, match="cannot use Redis"):
+            await cache.ping()
+
+        server.start(requirepass="right")
+        with pytest.raises(CacheUnavailable, match="refuses to let us in"):
+            await cache.ping()
+
+        server.kill()
+        server.start(requirepass="")
+        async with filled(server):
+            assert await cache.ping() >= 0
 
 
 @pytest.mark.parametrize("is_trusted", [True, False])

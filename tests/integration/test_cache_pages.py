@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import random
 from collections.abc import Mapping
@@ -272,38 +271,43 @@ async def test_details_are_found_for_everybody_on_large_pages(valkey: ValkeyServ
 
 
 async def test_nobody_who_stays_is_missed_while_others_come_and_go(valkey: ValkeyServer) -> None:
-    staying = {name: {f"stays{number}": 1 for number in range(4_000)} for name in NAMES[:2]}
+    staying: dict[str, dict[str | bytes, float | str]] = {
+        name: {f"stays{number}": 1 for number in range(3_000)} for name in NAMES[:2]
+    }
     staying["weekly"]["weekly only"] = 1
     written = 0
+    is_over = asyncio.Event()
 
     async def write(client: redis.asyncio.Redis) -> None:
         nonlocal written
         for turn in itertools.count():
             pipeline = client.pipeline(transaction=False)
-            for number in range(200):
-                pipeline.zincrby("leaderboard:daily", 1, f"stays{(turn * 200 + number) % 4_000}")
+            for number in range(100):
+                pipeline.zincrby("leaderboard:daily", 1, f"stays{(turn * 100 + number) % 3_000}")
                 pipeline.zadd("leaderboard:daily", {f"comes{turn}.{number}": 1})
-                pipeline.zrem("leaderboard:daily", f"comes{turn - 20}.{number}")
+                pipeline.zrem("leaderboard:daily", f"comes{turn - 30}.{number}")
             await pipeline.execute()
-            written += 600
+            written += 300
+            # Cancelled, it could go on: redis-py waits in a way that may swallow that.
+            if is_over.is_set():
+                return
 
     async with valkey.client() as client, board_reader(valkey.address) as reader:
         await fill(client, staying)
-        writer = asyncio.ensure_future(write(client))
-        for _ in range(5):
-            before = await reader.examine()
-            written = 0
+        async with asyncio.TaskGroup() as group:
+            group.create_task(write(client))
+            try:
+                for _ in range(3):
+                    written = 0
 
-            reading = await read_all(reader.pages())
+                    reading = await read_all(reader.pages())
 
-            assert written > 0
-            assert {*staying["daily"], "weekly only"} <= set(reading.users)
-            for name, members in zip(NAMES, reading.members, strict=True):
-                staying_members = len(staying.get(name, ()))
-                assert members >= staying_members, (name, before.boards[name])
-        writer.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await writer
+                    assert written > 0
+                    assert {*staying["daily"], "weekly only"} <= set(reading.users)
+                    for name, members in zip(NAMES, reading.members, strict=True):
+                        assert members >= len(staying.get(name, ()))
+            finally:
+                is_over.set()
 
 
 async def test_a_pause_is_made_between_pages(valkey: ValkeyServer) -> None:

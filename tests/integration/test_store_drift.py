@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from syncd.model.leaderboard import BoardDrift, Drift, Target
 from syncd.store.database import Database
 from syncd.store.drift import DriftStore
+from syncd.store.journal import drift_to_json
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 JOB = "leaderboard"
@@ -64,7 +64,7 @@ async def reconcile(
             is_dry,
             AT,
             {"seconds": {"stage": float(run_id)}},
-            None if drift is None else asdict(drift),
+            None if drift is None else drift_to_json(drift),
             is_complete,
         )
 
