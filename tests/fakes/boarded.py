@@ -1,9 +1,9 @@
 """A leaderboard job over a real Valkey and a real PostgreSQL, run as the daemon runs it.
 
-    async with boarded(database, valkey, SystemClock(), guard=PROMPT) as boards:
-        await boards.put({"daily": {"ada": 5}})
-        run = await boards.run()
-        assert await boards.table() == {"ada": {"daily": 5.0, ...}}
+async with boarded(database, valkey, SystemClock(), guard=PROMPT) as boards:
+    await boards.put({"daily": {"ada": 5}})
+    run = await boards.run()
+    assert await boards.table() == {"ada": {"daily": 5.0, ...}}
 """
 
 from __future__ import annotations
@@ -69,12 +69,10 @@ class Boarded:
 
     async def fill_table(self, rows: Mapping[str, Mapping[str, float]]) -> None:
         """Put rows into the table of the shipped names."""
-        columns = ", ".join(f"{name}_pomo" for name in NAMES)
         for user, scores in rows.items():
             values = [scores.get(name, 0.0) for name in NAMES]
             await self.sql(
-                f"INSERT INTO pomo_leaderboard (user_id, {columns}, updated_at)"
-                " VALUES ($1, $2, $3, $4, $5, '2020-02-02T00:00Z')",
+                "INSERT INTO pomo_leaderboard VALUES ($1, $2, $3, $4, $5, '2020-02-02T00:00Z')",
                 user,
                 *values,
             )
@@ -84,10 +82,10 @@ class Boarded:
         rows = await self.sql("SELECT * FROM pomo_leaderboard ORDER BY user_id")
         return {row["user_id"]: {name: row[f"{name}_pomo"] for name in NAMES} for row in rows}
 
-    async def versions(self, table: str = "pomo_leaderboard") -> list[dict[str, Any]]:
+    async def versions(self) -> list[dict[str, Any]]:
         """Return what changes whenever a row is written, be it to what it was."""
         return await self.sql(
-            f"SELECT ctid::text, xmin::text, user_id FROM {table} ORDER BY user_id"
+            "SELECT ctid::text, xmin::text, user_id FROM pomo_leaderboard ORDER BY user_id"
         )
 
     async def scores(self) -> dict[str, dict[str, float]]:
@@ -145,9 +143,7 @@ class Boarded:
             run = await dead.runs.read(run_id)
             assert run is not None
             job = to_job(self.work)
-            task = asyncio.create_task(
-                dead.runner.execute(Order(run=run, job=job, stop=Stop()))
-            )
+            task = asyncio.create_task(dead.runner.execute(Order(run=run, job=job, stop=Stop())))
             fell = proxy.strike(point, task.cancel)
             await asyncio.wait({task}, timeout=20)
             assert task.done()
@@ -166,9 +162,10 @@ class Boarded:
         await until(ask, what="no run at the table")
 
     async def goes_on(self) -> Run:
-        """Go on with the run that a dead process left."""
-        [left] = await self.world.runs.recover()
-        return await self.world.go_on(left, self.work)
+        """Go on with the run that a dead process left, or return it if it had ended."""
+        for left in await self.world.runs.recover():
+            return await self.world.go_on(left, self.work)
+        return (await self.world.runs.list_newest(JOB, None, 1))[0]
 
     async def forget(self) -> None:
         """Let there have been nothing."""
