@@ -55,7 +55,8 @@ def judge(guard: Guard, evidence: Evidence) -> Verdict:
     return Verdict(
         reasons=reasons,
         holds_deletes=bool(soft or waits),
-        marks=not canary,
+        # What an emptied Redis says of itself is nothing to compare with later.
+        marks=not canary and bool(evidence.source.members or not evidence.comparison.base),
         updates=not updates,
         deletes=deletes,
     )
@@ -101,7 +102,7 @@ def _waits_for_a_person(evidence: Evidence) -> bool:
 def _hard_stops(guard: Guard, evidence: Evidence) -> Iterator[str]:
     comparison, source, last = evidence.comparison, evidence.source, evidence.last
     missing = comparison.missing - comparison.kept
-    if not source.members and comparison.base:
+    if not source.members and missing:
         yield f"Redis holds nobody on any board, the table {comparison.base:,} rows"
     elif missing > max(guard.allowance(comparison.base), guard.most_share * comparison.base):
         yield (

@@ -31,6 +31,8 @@ async def rehydrate(context: RunContext, options: LeaderboardOptions) -> Ending:
         over, ends = _periods(None if last is None else last[2], facts, context.around.clock.now())
         with phases.phase("rehydrate"):
             behind = ""
+            # A run that goes on offers anew what it counted before it was cut off.
+            again = run.report.created + run.report.unchanged
             while page := await bench.scores(behind, options.batch):
                 behind = page[-1][0]
                 added = await source.put_back(page, over, is_dry=run.options.dry_run)
@@ -41,7 +43,9 @@ async def rehydrate(context: RunContext, options: LeaderboardOptions) -> Ending:
                     if score > 0 and name not in over
                 )
                 phases.add(len(page))
-                report = Report(created=added, unchanged=offered - added)
+                known = min(again, offered - added)
+                again -= known
+                report = Report(created=added, unchanged=offered - added - known)
                 await bench.count(run.id, report, context.around.clock.now())
         if not run.options.dry_run:
             for board, at in ends.items():

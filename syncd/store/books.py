@@ -87,6 +87,8 @@ class Bookkeeper:
             if books.source is not None:
                 source = source_to_json(books.source)
                 await self._do.execute("note_source", found.job, found.run_id, found.at, source)
+        elif last.deleted or before.deleted:
+            await self._do.execute("forget_deleted", found.job)
         await self._do.execute("write_letters", found.job, found.run_id, found.at)
         await self._do.execute("settle_letters", found.job, found.at, found.is_partial)
         left = await self._do.row("count_left", found.deletable)

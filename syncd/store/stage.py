@@ -69,7 +69,10 @@ class Stage:
                 )
             poisoned = inflow.take_poisoned()
             if poisoned:
-                await self._do.execute("set_aside", *map(list, zip(*poisoned, strict=True)))
+                ids = [each.user_id for each in poisoned]
+                shown = [each.shown for each in poisoned]
+                reasons = [each.reason for each in poisoned]
+                await self._do.execute("set_aside", ids, shown, reasons)
         return inflow.total()
 
     async def compare(self, *, partial: bool, guard: Guard, at: datetime) -> Comparison:

@@ -6,6 +6,12 @@ WHERE marker.job = $1 AND NOT EXISTS (
     WHERE lb_changes.user_id = marker.user_id AND act IN ('approved', 'kept', 'due', 'waiting')
 );
 
+-- name: forget_deleted
+-- Who has no row any more is not missing, whatever is to be thought of the boards.
+DELETE FROM leaderboard_missing AS marker
+USING lb_absent
+WHERE marker.job = $1 AND lb_absent.user_id = marker.user_id AND lb_absent.act = 'gone';
+
 -- name: note_missing
 -- One complete run more; beyond $3 it makes no difference, and nothing is written.
 INSERT INTO leaderboard_missing AS marker (job, user_id, missing_since)

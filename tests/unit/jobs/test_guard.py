@@ -130,6 +130,15 @@ def test_an_empty_source_beside_a_full_table_is_a_hard_stop() -> None:
     assert verdict.deletes == "none"
 
 
+def test_an_empty_source_of_which_every_row_is_kept_asks_nothing_and_is_no_good_source() -> None:
+    empty = source(boards={"daily": BoardFacts(members=0)})
+    found = evidence(source=empty, comparison=comparison(missing=1_000, kept=1_000, users=0))
+
+    verdict = judge(GUARD, found)
+
+    assert (verdict.is_held, verdict.marks) == (False, False)
+
+
 def test_an_empty_source_beside_an_empty_table_is_nothing_to_ask_about() -> None:
     empty = source(boards={"daily": BoardFacts(members=0)})
 
