@@ -19,6 +19,7 @@ from syncd.jobs.base import JobKind, RunContext, Stores, Surroundings
 from syncd.jobs.profiles import Profiles, ProfilesOptions
 from syncd.jobs.stop import Stop
 from syncd.model.account import Account, UserEntry
+from syncd.model.address import RedisAddress
 from syncd.model.profile import Fetched, Profile, Unchanged
 from syncd.model.run import Cause, Fire, Outcome, Run, RunId, RunOptions, SkipReason
 from syncd.model.score import Scale
@@ -109,6 +110,7 @@ class Running:
         clock: Clock,
         holder: str,
         accounts: type[AccountStore] = AccountStore,
+        redis: RedisAddress | None = None,
     ) -> None:
         self.database = database
         self.clock = clock
@@ -136,6 +138,7 @@ class Running:
             ),
             platforms={PLAY: [self.platform]},
             admission=Admission(clock),
+            redis=redis or RedisAddress(),
         )
         self.runner = Runner(self.around)
         self.engine = LocalEngine(self.runner)
@@ -191,9 +194,9 @@ class Running:
         self.engine.start(Order(run=run, job=to_job(work), stop=Stop()))
         return await self.end_of(run_id)
 
-    async def go_on(self, run: Run) -> Run:
+    async def go_on(self, run: Run, work: JobKind[Any] | None = None) -> Run:
         """Go on with a run that was interrupted, to its end."""
-        self.engine.start(Order(run=run, job=to_job(), stop=Stop()))
+        self.engine.start(Order(run=run, job=to_job(work), stop=Stop()))
         return await self.end_of(run.id)
 
     async def end_of(self, run_id: int) -> Run:
@@ -265,8 +268,9 @@ async def running(
     *,
     holder: str = "one",
     accounts: type[AccountStore] = AccountStore,
+    redis: RedisAddress | None = None,
 ) -> AsyncIterator[Running]:
-    world = Running(database, clock, holder, accounts)
+    world = Running(database, clock, holder, accounts, redis)
     with world.bus.subscribed(world.events.append):
         async with world.engine:
             yield world
