@@ -50,7 +50,7 @@ CREATE TEMP TABLE IF NOT EXISTS lb_missing (user_id text COLLATE "C" NOT NULL);
 
 -- name: set_aside
 INSERT INTO lb_poisoned (user_id, shown, reason)
-SELECT user_id, shown, reason FROM unnest($1::text[], $2::text[], $3::text[]) AS poisoned (user_id, shown, reason);
+SELECT user_id, shown, reason FROM unnest($1::text[], $2::text[], $3::text[]) AS poisoned (shown, reason, user_id);
 
 -- name: drop_poisoned
 -- Who is set aside is not synced, even if another page had nothing against him.
