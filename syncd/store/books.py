@@ -90,7 +90,9 @@ class Bookkeeper:
         elif last.deleted or before.deleted:
             await self._do.execute("forget_deleted", found.job)
         await self._do.execute("write_letters", found.job, found.run_id, found.at)
-        await self._do.execute("settle_letters", found.job, found.at, found.is_partial)
+        # Who is not there where Redis forgot most is not gone.
+        sees_all = books.is_complete and found.verdict.marks
+        await self._do.execute("settle_letters", found.job, found.at, not sees_all)
         left = await self._do.row("count_left", found.deletable)
         leftover = Leftover.of(found, before + last, dict(left))
         return await self._settle(before, last, leftover, books, plan)

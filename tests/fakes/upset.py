@@ -62,6 +62,7 @@ class Upset:
         self.server = server
         self.after_phase: dict[str, Mishap] = {}
         self._options = options
+        self._table = options.get("table", "pomo_leaderboard")
 
     @property
     def clock(self) -> PageClock:
@@ -96,7 +97,7 @@ class Upset:
         return await self.world.run(work or self.job(), **options)
 
     async def table(self) -> dict[str, tuple[float, ...]]:
-        rows = await self.world.rows("SELECT * FROM pomo_leaderboard")
+        rows = await self.world.rows(f"SELECT * FROM {self._table}")  # noqa: S608 - a test's own
         return {row["user_id"]: tuple(row[f"{name}_pomo"] for name in NAMES) for row in rows}
 
     async def boards(self) -> dict[str, tuple[float, ...]]:
@@ -115,7 +116,7 @@ class Upset:
     async def written(self) -> list[dict[str, Any]]:
         """Return what changes whenever a row is written, be it to what it was."""
         return await self.world.rows(
-            "SELECT ctid::text, xmin::text, user_id FROM pomo_leaderboard ORDER BY user_id"
+            f"SELECT ctid::text, xmin::text FROM {self._table} ORDER BY user_id"  # noqa: S608
         )
 
     async def deleted(self) -> set[str]:

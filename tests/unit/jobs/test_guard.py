@@ -152,6 +152,19 @@ def test_a_restarted_server_that_holds_less_is_a_hard_stop(members: int, hard: b
     assert judge(GUARD, evidence(source=restarted, comparison=ONE_MISSING)).is_hard is hard
 
 
+@pytest.mark.parametrize(
+    "found",
+    [
+        source(evicted_keys=5),
+        source(server_id="two", boards={"daily": BoardFacts(members=500)}),
+    ],
+)
+def test_what_happened_to_redis_holds_nothing_where_nobody_is_missing(found: SourceFacts) -> None:
+    verdict = judge(GUARD, evidence(source=found))
+
+    assert (verdict.is_held, verdict.marks) == (False, True)
+
+
 def test_the_same_server_that_holds_less_is_judged_by_who_is_missing() -> None:
     shrunk = source(boards={"daily": BoardFacts(members=500)})
 
@@ -307,21 +320,3 @@ def test_updates_that_wait_hold_no_deletion_back() -> None:
 
     assert verdict.is_held
     assert (verdict.deletes, verdict.holds_deletes) == ("due", False)
-
-
-def test_a_new_alarm_makes_a_plan_of_its_own() -> None:
-    found = evidence(comparison=comparison(missing=110, newly=60), plan=plan(), still_missing=50)
-
-    assert not keeps_plan(GUARD, found, judge(GUARD, found))
-
-
-@pytest.mark.parametrize("missing", [0, 1])
-def test_what_happened_to_redis_holds_nothing_where_nobody_is_missing(missing: int) -> None:
-    evicted = source(evicted_keys=5)
-    shrunk = source(server_id="two", boards={"daily": BoardFacts(members=500)})
-    counts = comparison(missing=missing, newly=missing)
-
-    for now in (evicted, shrunk):
-        verdict = judge(GUARD, evidence(source=now, comparison=counts))
-
-        assert (verdict.is_hard, verdict.marks) == (bool(missing), not missing)
