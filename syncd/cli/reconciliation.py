@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from syncd.cli.console import Console
@@ -13,8 +13,6 @@ Told = Mapping[str, Any]
 """A `Reconciliation` of model/leaderboard.py, as the control port has it."""
 
 _SHORT_ID = 8
-_PHASES = ("look", "read", "compare", "rehearse", "recheck", "backup", "apply", "verify")
-_PERIODS = ("daily", "weekly", "monthly", "yearly")
 _BOARDS = ("BOARD", "REDIS USERS", "SUM", "POSTGRES USERS", "SUM")
 
 
@@ -31,8 +29,7 @@ def show_boards(console: Console, run: Json) -> None:
     boards = ((run.get("reconciliation") or {}).get("drift") or {}).get("boards") or {}
     if boards:
         console.show("")
-        rows = [_board(name, boards[name]) for name in _ordered(boards, _PERIODS)]
-        console.show_table([_BOARDS, *rows])
+        console.show_table([_BOARDS, *(_board(name, board) for name, board in boards.items())])
 
 
 def reconciliation_rows(run: Json) -> Iterator[tuple[str, str]]:
@@ -50,7 +47,8 @@ def reconciliation_rows(run: Json) -> Iterator[tuple[str, str]]:
     if told["drift"]:
         yield "drift", drift(told["drift"])
     if told["seconds"]:
-        yield "phases", phases(told["seconds"])
+        phases = [f"{phase} {latency(seconds)}" for phase, seconds in told["seconds"].items()]
+        yield "phases", ", ".join(phases)
     yield from (("note", note) for note in told["notes"])
 
 
@@ -72,7 +70,7 @@ def source(told: Told) -> str:
     words += ["a replica"] * bool(facts["is_replica"])
     words += ["its master does not answer"] * bool(facts["is_stale"])
     words += ["may evict keys"] * bool(facts["evicts"])
-    listed = ", ".join(f"{name} {boards[name]:,}" for name in _ordered(boards, _PERIODS))
+    listed = ", ".join(f"{name} {members:,}" for name, members in boards.items())
     return ", ".join([*words, f"{counted(sum(boards.values()), 'member')} ({listed})"])
 
 
@@ -85,11 +83,6 @@ def missing(told: Told) -> str:
     return (
         f"{count:,} missing ({part_in_words(count, base)} of {base:,}; guard {told['allowance']:,})"
     )
-
-
-def phases(seconds: Mapping[str, float]) -> str:
-    """Write how long each phase took, in the order in which they follow each other."""
-    return ", ".join(f"{phase} {latency(seconds[phase])}" for phase in _ordered(seconds, _PHASES))
 
 
 def drift(told: Told) -> str:
@@ -126,12 +119,6 @@ def _troubles(told: Told) -> Iterator[tuple[str, str]]:
         yield "details", f"{told['unreadable_details']:,} could not be read: the run's time stands"
     if told["inexact"]:
         yield "inexact", f"{told['inexact']:,} scores are larger than a double tells apart"
-
-
-def _ordered(names: Iterable[str], known: Sequence[str]) -> list[str]:
-    """Return names in the order in which they are known; the database keeps none."""
-    places = {name: place for place, name in enumerate(known)}
-    return sorted(names, key=lambda name: (places.get(name, len(known)), name))
 
 
 def _board(name: str, told: Told) -> tuple[str, ...]:

@@ -68,7 +68,7 @@ def reconciliation(**changes: Any) -> dict[str, Any]:
         "digest": "",
         "sample": [],
         "backup": None,
-        "seconds": {"polish": 0.004, "read": 0.412, "apply": 1.9, "compare": 0.03},
+        "seconds": {"read": 0.412, "compare": 0.03, "apply": 1.9},
         "notes": [],
         "drift": None,
         "source": SOURCE,

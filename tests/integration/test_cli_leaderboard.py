@@ -304,7 +304,7 @@ async def test_a_run_is_shown_with_its_phases_what_waits_and_both_sides(
     assert (shown, followed) == (0, 7)
     assert rows["compared"] == "1,180 rows with 971 users; full, complete"
     assert rows["held"] == "212 missing (18 % of 1,180; guard 20)"
-    assert rows["phases"] == "read 412 ms, compare 30 ms, apply 1.9 s, polish 4 ms"
+    assert rows["phases"] == "read 412 ms, compare 30 ms, apply 1.9 s"
     assert rows["waiting"] == "5 until they were missing long enough"
     assert rows["conflicts"].startswith("1 ")
     assert rows["errors"] == f"2 users set aside: `syncd dead-letters list --job {JOB}`"
