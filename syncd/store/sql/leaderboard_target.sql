@@ -57,7 +57,8 @@ WITH target AS (
     SELECT 2 + place, format('column %I is %s, not %s', name, type, CASE role
         WHEN 'user' THEN 'text or varchar' WHEN 'updated' THEN 'timestamptz'
         ELSE 'double precision, numeric, bigint, integer or smallint' END),
-        format('ALTER TABLE %s ALTER COLUMN %I TYPE %s', target, name, best)
+        format('ALTER TABLE %s ALTER COLUMN %I TYPE %s USING %I%s', target, name, best, name, CASE
+            WHEN type LIKE 'timestamp%without time zone' THEN ' AT TIME ZONE ''UTC''' ELSE '::' || best END)
     FROM found
     WHERE attnum IS NOT NULL AND NOT is_fit
     UNION ALL
