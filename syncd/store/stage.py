@@ -72,7 +72,7 @@ class Stage:
                 ids = [each.user_id for each in poisoned]
                 shown = [each.shown for each in poisoned]
                 reasons = [each.reason for each in poisoned]
-                await self._do.execute("set_aside", ids, shown, reasons)
+                await self._do.execute("set_aside", shown, reasons, ids)
         return inflow.total()
 
     async def compare(self, *, partial: bool, guard: Guard, at: datetime) -> Comparison:
