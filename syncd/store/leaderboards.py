@@ -39,12 +39,14 @@ class LeaderboardStore:
         """
         async with self._database.connection(at_leisure=True) as connection:
             do = Statements(connection, self._database, self._runs.fence, target)
+            epoch = self._runs.fence.epoch or 0
             try:
-                await self._begin(do)
+                await self._begin(do, epoch)
                 yield Bench(job, do, self._runs, self._plans)
                 await do.execute("drop_stage")
                 if not self._database.is_pooled:
                     await do.execute("unlock_target", do.place)
+                    await do.execute("unmark_epoch", epoch)
             except BaseException:
                 # Lock and temporary tables end with the connection, in whatever state it is.
                 connection.terminate()
@@ -66,11 +68,14 @@ class LeaderboardStore:
             return None
         return row["run_id"], row["at"], source_from_json(row["source"])
 
-    async def _begin(self, do: Statements) -> None:
-        is_pooled = self._database.is_pooled
-        await do.rows("settle", _WORK_MEMORY, is_pooled)
-        lock = "lock_target_within" if is_pooled else "lock_target"
-        if not (await do.row(lock, do.place))[0]:
+    async def _begin(self, do: Statements, epoch: int) -> None:
+        within = "_within" if self._database.is_pooled else ""
+        await do.rows("settle", _WORK_MEMORY, self._database.is_pooled)
+        await do.execute(f"mark_epoch{within}", epoch)
+        is_ours = (await do.row(f"lock_target{within}", do.place))[0]
+        if not is_ours and await do.rows("end_elders", do.place, epoch):
+            is_ours = (await do.row(f"lock_target{within}", do.place))[0]
+        if not is_ours:
             raise RunError(
                 f"another run is about table {do.place} at this moment",
                 hint="one job of one syncd at a time works on a table; this one may be tried again",
