@@ -115,6 +115,12 @@ class TargetUnfit(RunError):
     """The table that is written to cannot be used as it is."""
 
 
+class TargetBusy(RunError):
+    """Another run, of whichever syncd, works on the table that is written to."""
+
+    retryable = True
+
+
 class SuspiciousPlan(RunError):
     """What the source says would remove so much that it is taken for an accident."""
 

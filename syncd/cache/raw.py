@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Self
 
 from hiredis import pack_command
@@ -61,8 +61,12 @@ class RawConnection:
     async def send(self, *commands: Words) -> None:
         """Send questions whose replies are received later."""
         packed = [pack_command(words) for words in commands]  # type: ignore[arg-type] # its stub
-        async with self._bounded(titled(commands[0])) as connection:
-            self._awaited.extend(titled(words) for words in commands)
+        await self.send_packed([titled(words) for words in commands], packed)
+
+    async def send_packed(self, titles: Sequence[str], packed: Sequence[bytes]) -> None:
+        """Send questions that were packed; `titles` name them, in their order."""
+        async with self._bounded(titles[0]) as connection:
+            self._awaited.extend(titles)
             await connection.send_packed_command(packed, check_health=False)
 
     async def receive(self) -> Any:

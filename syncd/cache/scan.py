@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
 from syncd.cache.raw import RawConnection, Words
+from syncd.cache.scores import receive_scores, send_scores
 
 BEGIN = b"0"
 """The cursor of the first page, and of the one after the last."""
@@ -52,8 +53,7 @@ class Scan:
             if cursor != BEGIN:
                 await line.send(self._next(cursor))
             if batch.users and self.others:
-                questions: list[Words] = [("ZMSCORE", key, *batch.users) for key in self.others]
-                await line.send(*questions)
+                await send_scores(line, self.others, batch.users)
             if waiting is not None:
                 yield await self._complete(line, waiting)
             # ZMSCORE of nobody is an error.
@@ -62,7 +62,8 @@ class Scan:
             yield await self._complete(line, waiting)
 
     async def _complete(self, line: RawConnection, batch: Batch) -> Batch:
-        batch.others = [await line.receive() for _ in self.others]
+        count = len(batch.users)
+        batch.others = [await receive_scores(line, count) for _ in self.others]
         return batch
 
     def _batch(self, found: Sequence[bytes]) -> Batch:

@@ -58,7 +58,11 @@ class Approve(Command):
         if plan["state"] in _UNDECIDED and not self.yes and not _agrees(plan):
             console.say("nothing was approved")
             return Exit.FAILED
-        body: Json = {"digest": plan["digest"], "deletes": self.deletes}
+        body: Json = {
+            "digest": plan["digest"],
+            "deletes": self.deletes,
+            "state": plan["state"],
+        }
         answer = client.post(api_path("plans", plan["id"], "approve"), body)
         return self._finish(console, client, answer)
 

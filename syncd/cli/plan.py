@@ -12,7 +12,7 @@ from syncd.cli.console import Console
 from syncd.cli.held import open_plan, weight
 from syncd.cli.pursuit import exit_of, pursue
 from syncd.cli.reach import ask_job, connect, known_job, load
-from syncd.cli.reconciliation import missing, missing_in_words, source
+from syncd.cli.reconciliation import missing, source
 from syncd.errors import BadInput
 from syncd.web.client import ControlClient, DaemonUnreachable, Json, api_path
 
@@ -92,24 +92,22 @@ def _show(console: Console, run: Json, waits: Json | None) -> None:
         console.say(f"  hint: {run['hint']}")
     if waits is not None:
         _show_open(console, waits, told)
-    elif _would_hold(run):
-        console.say(f"  hint: `syncd trigger {run['job']}` applies the rest and holds this")
 
 
 def _lines(told: Json) -> list[str]:
     """Write what would be done, from what, and what of it would wait."""
     counts = ", ".join(f"{verb} {told[f'{verb}d']:,}" for verb in ("create", "update", "delete"))
-    lines = [f"would {counts}; {missing_in_words(told)}"]
+    lines = [f"would {counts}; {missing(told)}"]
     complete = "complete" if told["is_complete"] else f"not complete ({told['mode']})"
     lines.append(f"source: {complete}" + (f", {source(told)}" if told["source"] else ""))
     if told["sample"]:
         shown = told["sample"][:_SHOWN]
-        more = missing(told) - len(shown)
+        more = told["missing"] - len(shown)
         lines.append(f"missing: {', '.join(shown)}{f' and {more:,} more' if more > 0 else ''}")
     if told["waiting"]:
         lines.append(f"waiting: {told['waiting']:,} until they were missing long enough")
     lines += [f"would be held: {reason}" for reason in told["verdict"]["reasons"]]
-    return [*lines, *([f"digest: {told['digest']}"] if told["digest"] else [])]
+    return [*lines, *([f"digest: {told['digest']}"] if told["missing"] else [])]
 
 
 def _show_open(console: Console, plan: Json, told: Json | None) -> None:

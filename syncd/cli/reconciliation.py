@@ -74,16 +74,15 @@ def source(told: Told) -> str:
     return ", ".join([*words, f"{counted(sum(boards.values()), 'member')} ({listed})"])
 
 
-def missing(told: Told) -> int:
-    """Return how many rows of the table are on no board."""
-    return int(told.get("missing") or told["deleted"] + told["held"] + told["waiting"])
+def missing(told: Told) -> str:
+    """Write the missing rows with what the guard allows: `212 missing (18 % of 1,180; guard 20)`.
 
-
-def missing_in_words(told: Told) -> str:
-    """Write them with what the guard allows: `212 missing (18 % of 1,180; guard 20)`."""
-    count, base = missing(told), told["base"]
-    guard = f"; guard {told['allowance']:,}" if told.get("allowance") is not None else ""
-    return f"{count:,} missing ({part_in_words(count, base)} of {base:,}{guard})"
+    Rows that are kept or protected are among them.
+    """
+    count, base = told["missing"], told["base"]
+    return (
+        f"{count:,} missing ({part_in_words(count, base)} of {base:,}; guard {told['allowance']:,})"
+    )
 
 
 def drift(told: Told) -> str:
@@ -101,7 +100,7 @@ def drift(told: Told) -> str:
 
 def _held_back(told: Told) -> Iterator[tuple[str, str]]:
     if told["verdict"]["reasons"] or told["held"]:
-        yield "held", missing_in_words(told)
+        yield "held", missing(told)
         yield from (("", reason) for reason in told["verdict"]["reasons"])
     if told["plan"]:
         plan = told["plan"]

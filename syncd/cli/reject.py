@@ -29,10 +29,11 @@ class Reject(Command):
     why: str
 
     def run(self, console: Console) -> Exit:
-        """Order it; rejecting a rejected plan changes nothing."""
+        """Order it."""
         client = connect(console)
         plan = find_plan(client, self.which)
-        answer = client.post(api_path("plans", plan["id"], "reject"), {"why": self.why})
+        body = {"why": self.why, "state": plan["state"]}
+        answer = client.post(api_path("plans", plan["id"], "reject"), body)
         if console.is_json:
             console.show_json(answer)
         else:

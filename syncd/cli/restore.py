@@ -28,12 +28,4 @@ class Restore(Command):
         """Order it and follow the run that does it."""
         client = connect(console)
         ended = pursue(console, client, client.post(api_path("backups", self.backup, "restore")))
-        code = finish(console, ended)
-        if ended["created"] or ended["updated"]:
-            job = ended["job"]
-            console.say(
-                "the next full run makes the table what the boards say again",
-                f"  hint: `syncd pause {job}` keeps it from running, `syncd rehydrate {job}` gives "
-                "Redis the rows that it lacks",
-            )
-        return code
+        return finish(console, ended)

@@ -9,6 +9,9 @@ from syncd.cli.console import Console
 from syncd.cli.words import NONE, latency, listed, share_in_words, wrapped
 
 _HEADING = (*("PLATFORM", "USERS", "NEW", "UPDATED", "SAME", "FAILED", "SUCCESS", "MEAN", "CALLS"),)
+ASKS_NOBODY = frozenset({"users", "leaderboard"})
+"""The job kinds that ask no platform."""
+
 Shares = Mapping[str, Mapping[str, Any]]
 _COUNTS = ("users", "created", "updated", "unchanged", "failed")
 

@@ -11,7 +11,7 @@ from syncd.cli.base import Command, Exit
 from syncd.cli.console import Console
 from syncd.cli.reach import connect
 from syncd.cli.reconciliation import reconciliation_rows, show_boards
-from syncd.cli.shares import show_shares
+from syncd.cli.shares import ASKS_NOBODY, show_shares
 from syncd.cli.words import (
     act_in_words,
     cause_in_words,
@@ -65,13 +65,21 @@ def _rows(run: Json) -> Iterator[tuple[str, str]]:
     yield from _effort(run)
     yield from _narrowed(run["options"])
     yield "items", tally(run)
-    if run.get("reconciliation"):
-        yield from reconciliation_rows(run)
-    else:
+    yield from _results(run)
+
+
+def _results(run: Json) -> Iterator[tuple[str, str]]:
+    """Yield what came of a run besides its counts."""
+    compared = list(reconciliation_rows(run))
+    yield from compared
+    if run["kind"] not in ASKS_NOBODY:
         yield "requests", f"{run['calls']:,} calls, {run['saved']:,} answers that cost no quota"
     if run["progress"]:
         yield "progress", progress_in_words(run["progress"].values())
-    yield from ((name, run[name]) for name in ("error", "hint") if run[name])
+    if run["error"] and not (compared and run["outcome"] == "held"):  # told as what is held
+        yield "error", run["error"]
+    if run["hint"]:
+        yield "hint", run["hint"]
 
 
 def _effort(run: Json) -> Iterator[tuple[str, str]]:

@@ -11,12 +11,10 @@ from syncd.cli.base import Command, Exit
 from syncd.cli.console import Console
 from syncd.cli.pursuit import exit_of, pursue
 from syncd.cli.reach import ask_job, connect
+from syncd.cli.shares import ASKS_NOBODY, show_shares
 from syncd.cli.status import quota_in_words
 from syncd.cli.words import NONE
 from syncd.web.client import ControlClient, DaemonUnreachable, Json, api_path
-
-_ASKS_NOBODY = {"users", "leaderboard"}
-"""The job kinds that ask no platform."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +77,7 @@ class Trigger(Command):
 def _follow(console: Console, client: ControlClient, run: Json) -> Exit:
     ended = pursue(console, client, run)
     code = _finish(console, ended)
-    if not console.is_json and ended["kind"] not in _ASKS_NOBODY:
+    if not console.is_json and ended["kind"] not in ASKS_NOBODY:
         console.show(*_quotas(client, ended))
     return code
 
@@ -88,13 +86,12 @@ def _finish(console: Console, run: Json) -> Exit:
     """Show what came of a run and return what that means to a script."""
     from syncd.cli.progress import summary  # noqa: PLC0415 - only where a run was waited for
     from syncd.cli.reconciliation import show_reconciliation  # noqa: PLC0415 - the same
-    from syncd.cli.shares import show_shares  # noqa: PLC0415 - the same
 
     if console.is_json:
         console.show_json(run)
     else:
         console.show(summary(run))
-        if run["kind"] not in _ASKS_NOBODY:
+        if run["kind"] not in ASKS_NOBODY:
             console.show(f"requests: {run['calls']:,} calls, {run['saved']:,} cost no quota")
             show_shares(console, run)
         show_reconciliation(console, run)

@@ -17,7 +17,7 @@ from syncd.web.client import api_path
 class Undo(Command):
     """Put the rows back that a run deleted.
 
-    As they were; a row that is there again stays as it is. Repeating it changes nothing.
+    As they were; a row that is there again stays as it is.
     """
 
     parameters = (click.Argument(["run_id"], metavar="RUN", type=click.IntRange(1)),)
@@ -27,10 +27,4 @@ class Undo(Command):
         """Order it and follow the run that does it."""
         client = connect(console)
         ended = pursue(console, client, client.post(api_path("runs", self.run_id, "undo")))
-        code = finish(console, ended)
-        if ended["created"]:
-            console.say(
-                "who is on no board is planned again after the wait",
-                f"  hint: `syncd rehydrate {ended['job']}` gives the rows back to Redis",
-            )
-        return code
+        return finish(console, ended)

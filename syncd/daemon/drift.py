@@ -107,11 +107,14 @@ def _told(jobs: Iterable[Json]) -> Iterator[tuple[str, Json]]:
 
 
 def _held(name: str, plan: Json) -> Json:
-    typed = f" --deletes {plan['deletes']}" if plan["is_hard"] else ""
+    number = plan["id"]
+    look = f"look with `syncd plan {name}`, then `syncd approve {number}"
+    # The number to type is not told here: who types it should have counted what would go.
+    order = f"{look} --deletes N`" if plan["is_hard"] else f"{look}`"
+    first = f"after a flush `syncd rehydrate {name}`; else " if plan["is_hard"] else ""
     return {
         "what": f"{name} holds {_what(plan)}: {'; '.join(plan['reasons'])}",
-        "hint": f"look with `syncd plan {name}`, then `syncd approve {plan['id']}{typed}` "
-        f"or `syncd reject {plan['id']}`",
+        "hint": f"{first}{order} or `syncd reject {number}`",
     }
 
 

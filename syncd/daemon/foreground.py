@@ -10,7 +10,7 @@ from typing import TypeVar
 from syncd.clock import SystemClock
 from syncd.config.models import Config
 from syncd.daemon import manual
-from syncd.daemon.answers import Json, platforms_answer, run_answer
+from syncd.daemon.answers import Json, platforms_answer, reconciliation_answer, run_answer
 from syncd.daemon.core import Core, assemble
 from syncd.daemon.instance import introduce, only_instance
 from syncd.daemon.process import logging_to
@@ -47,9 +47,13 @@ def run_once(
         await migrate(core.database)
         introduce(core.leadership, config.daemon.state_dir)
         run = await core.leadership.lead_once(partial(_run_as_leader, core, job, options))
-        reports = await core.around.stores.runs.platform_reports([run.id])
-        shape = run_answer(run, {}, core.clock.now())
-        return {**shape, "platforms": platforms_answer(reports[run.id])}
+        stores = core.around.stores
+        reports = await stores.runs.platform_reports([run.id])
+        return {
+            **run_answer(run, {}, core.clock.now()),
+            "platforms": platforms_answer(reports[run.id]),
+            "reconciliation": reconciliation_answer(await stores.leaderboards.read(run.id)),
+        }
 
     def tell(event: Event) -> None:
         if isinstance(event, RunProgressed):

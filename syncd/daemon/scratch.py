@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator
@@ -109,5 +110,9 @@ async def servers_of(config: Config, bus: Bus, clock: Clock) -> AsyncIterator[No
             except SecondInstance:
                 servers = []
         async with Servers(servers) as running:
-            await running.start()
+            try:
+                # Shielded: a start that is under way can be given up only while somebody waits.
+                await asyncio.shield(running.start())
+            finally:
+                running.give_up_starting()
             yield

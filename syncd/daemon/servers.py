@@ -45,6 +45,8 @@ class Servers:
                     up.set_result(None)
                 await self._release.wait()
         except Exception as error:  # a root task's guard: whoever waits for the server is told
+            if up.cancelled():
+                return  # nobody waits for it any more
             if up.done():
                 raise
             up.set_exception(error)

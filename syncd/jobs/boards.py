@@ -84,7 +84,7 @@ class LeaderboardOptions(BaseModel):
     columns: Mapping[str, Name] = Field(default_factory=dict)
     user_column: Name = "user_id"
     updated_column: Name = "updated_at"
-    batch: int = Field(default=5_000, ge=100, le=50_000)
+    batch: int = Field(default=1_000, ge=100, le=50_000)
     pause: Duration = parse_duration("0s")
     id_length: int = Field(default=128, ge=1, le=1_024)
     guard: GuardOptions = GuardOptions()

@@ -81,7 +81,8 @@ def keeps_plan(guard: Guard, evidence: Evidence, verdict: Verdict) -> bool:
 def _hard(evidence: Evidence, hard: tuple[str, ...], updates: tuple[str, ...]) -> Verdict:
     plan = evidence.plan
     if plan is not None and evidence.is_approved and plan.is_hard:
-        return Verdict(reasons=updates, marks=False, updates=not updates, deletes="approved")
+        # A person has seen how Redis is now: later runs are measured against that.
+        return Verdict(reasons=updates, updates=not updates, deletes="approved")
     return Verdict(
         reasons=(*hard, *updates),
         is_hard=True,
@@ -108,7 +109,8 @@ def _hard_stops(guard: Guard, evidence: Evidence) -> Iterator[str]:
             f"{missing:,} of {comparison.base:,} rows are on no board any more, more than "
             f"{guard.most_share:.0%}"
         )
-    if last is None:
+    # Where nobody is missing, what happened to Redis took nobody from it.
+    if last is None or not missing:
         return
     has_restarted = source.server_id != last.server_id
     if has_restarted and source.members < _SHRUNK * last.members:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from syncd.cache.boards import BoardReader
-from syncd.errors import CacheLoading, SourceUnavailable, SourceUnfit
+from syncd.errors import CacheLoading, CacheUnavailable, SourceUnavailable, SourceUnfit
 from syncd.jobs.base import RunContext
 from syncd.jobs.boards import LeaderboardOptions
 from syncd.jobs.phases import Pages
@@ -19,6 +19,8 @@ _LOOK_EVERY_SECONDS = 1.0
 _TRIES = 2
 # Writers go on: a board may lose a few members while it is read.
 _COMPLETE = 0.999
+# So many it does not lose by itself; who was read around that moment seems to have no score.
+_VANISHED = 0.5
 
 Scores = tuple[str, Sequence[float]]
 """A user and the scores on each board."""
@@ -96,20 +98,30 @@ class Source:
         """Stage every member of every board; what the server's restart spoiled is read again.
 
         Raises:
+            CacheUnavailable: it is away.
             SourceUnavailable: it was started anew, or emptied, while it was read, twice.
         """
         spoiled = ""
         for _ in range(_TRIES):
-            members = await stage(self._reader.pages())
+            members, broken = await self._staged(stage)
             after = await self.examine()
             spoiled = _spoiled(facts, after)
             if not spoiled:
+                if broken is not None:
+                    raise broken
                 return Reading(facts=facts, gaps=tuple(_gaps(facts, after, members)))
             facts = after
         raise SourceUnavailable(
             f"cannot read leaderboards: {spoiled}, twice",
             hint="nothing was written; the log of Redis says why",
         )
+
+    async def _staged(self, stage: Stage) -> tuple[tuple[int, ...], CacheUnavailable | None]:
+        """Stage all; a server that broke off is returned: it may be back, started anew."""
+        try:
+            return await stage(self._reader.pages()), None
+        except CacheUnavailable as error:
+            return (), error
 
     async def absent(self, users: Sequence[str]) -> set[str]:
         """Return those who are on no board now."""
@@ -147,9 +159,11 @@ def _spoiled(before: SourceFacts, after: SourceFacts) -> str:
     emptied = [
         name
         for name, board in before.boards.items()
-        if board.members and not after.boards[name].members
+        if after.boards[name].members < _VANISHED * board.members
     ]
-    return f"{' and '.join(emptied)} vanished from Redis while it was read" if emptied else ""
+    if not emptied:
+        return ""
+    return f"most of {' and '.join(emptied)} vanished from Redis while it was read"
 
 
 def _gaps(before: SourceFacts, after: SourceFacts, members: tuple[int, ...]) -> Iterator[str]:

@@ -29,10 +29,10 @@ from syncd.store.statements import Statements
 class Bench(Recall):
     """Steps in order: check, stage, compare, candidates, apply or rehearse, drift."""
 
-    def __init__(self, job: str, statements: Statements, runs: RunStore, plans: PlanStore) -> None:
-        super().__init__(job, statements, runs)
-        self._plans = plans
-        self._verdict = Verdict()
+    def __init__(self, job: str, statements: Statements, runs: RunStore, batch: int) -> None:
+        super().__init__(job, statements, runs, batch)
+        self._plans = PlanStore(statements.database, runs.fence)
+        self._found: Findings | None = None
         self._applied: Applied | None = None
 
     async def apply(self, run_id: RunId, at: datetime, verdict: Verdict, books: Books) -> Applied:
@@ -47,19 +47,23 @@ class Bench(Recall):
         found = self._findings(run_id, at, verdict)
         await self._do.hasten()
         keeper = Bookkeeper(self._do, self._runs, self._plans, found)
-        left = await self._do.row("count_left", found.deletable)
+        deletes = 0
+        if found.comparison.missing:
+            deletes = (await self._do.row("count_left", found.deletable))["undone"]
         deleted = (at, run_id, self._job)
         planned = [
             Planned("update_rows", "lb_changes", ("update",), found.updates, (at,)),
             Planned("create_rows", "lb_changes", ("create",), found.comparison.created, (at,)),
-            Planned("delete_rows", "lb_absent", found.deletable, left["undone"], deleted),
+            Planned("delete_rows", "lb_changes", found.deletable, deletes, deleted),
         ]
 
         async def close(before: Tally, last: Tally) -> Applied:
             return await keeper.close(before, last, books)
 
         base = found.comparison.base
-        self._applied = await Changes(self._do).carry_out(planned, base, keeper.count, close)
+        self._applied = await Changes(self._do, self._batch).carry_out(
+            planned, base, keeper.count, close
+        )
         return self._applied
 
     async def rehearse(
@@ -78,11 +82,12 @@ class Bench(Recall):
         After an incremental run only those who were staged are looked at, and no board is weighed.
         """
         assert self._applied is not None
-        left, holds_updates = self._applied.leftover, not self._verdict.updates
+        assert self._found is not None
+        left, holds_updates = self._applied.leftover, not self._found.verdict.updates
         aside = await self._do.row("count_poisoned")
         there = await self._do.row("weigh_target")
         rows = 0
-        if self._is_partial or not await self._are_alike(there):
+        if self._is_partial or not await self._are_alike(there, self._found):
             side = "LEFT" if self._is_partial else "FULL"
             rows = (await self._do.row("count_drift", holds_updates, side=side))["rows"]
         return Drift(
@@ -104,10 +109,12 @@ class Bench(Recall):
 
         await self._do.write(note)
 
-    async def _are_alike(self, there: Row) -> bool:
+    async def _are_alike(self, there: Row, found: Findings) -> bool:
         """Tell whether the sums of both sides are the same but for the rows that are held."""
-        held = await self._do.row("weigh_held")
-        here = dict(self._weight)
+        here = {name: weight for name, weight in self._weight.items() if name != "most"}
+        held = dict.fromkeys(here, 0)
+        if found.comparison.missing or found.comparison.protected:
+            held |= dict(await self._do.row("weigh_held"))
         return {name: there[name] - held[name] for name in here} == here
 
     def _boards(self, there: Row) -> dict[str, BoardDrift]:
@@ -124,8 +131,7 @@ class Bench(Recall):
 
     def _findings(self, run_id: RunId, at: datetime, verdict: Verdict) -> Findings:
         assert self._comparison is not None
-        self._verdict = verdict
-        return Findings(
+        self._found = Findings(
             job=self._job,
             run_id=run_id,
             at=at,
@@ -134,3 +140,4 @@ class Bench(Recall):
             verdict=verdict,
             is_partial=self._is_partial,
         )
+        return self._found

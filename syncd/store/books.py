@@ -82,14 +82,17 @@ class Bookkeeper:
         plan = await self._plan(books) if books.is_complete else None
         if books.is_complete and found.verdict.marks:
             await self._do.execute("forget_present", found.job)
-            await self._do.execute("note_missing", found.job, found.at, found.guard.runs)
+            if found.comparison.missing:
+                await self._do.execute("note_missing", found.job, found.at, found.guard.runs)
             if books.source is not None:
                 source = source_to_json(books.source)
                 await self._do.execute("note_source", found.job, found.run_id, found.at, source)
         elif last.deleted or before.deleted:
             await self._do.execute("forget_deleted", found.job)
         await self._do.execute("write_letters", found.job, found.run_id, found.at)
-        await self._do.execute("settle_letters", found.job, found.at, found.is_partial)
+        # Who is not there where Redis forgot most is not gone.
+        sees_all = books.is_complete and found.verdict.marks
+        await self._do.execute("settle_letters", found.job, found.at, not sees_all)
         left = await self._do.row("count_left", found.deletable)
         leftover = Leftover.of(found, before + last, dict(left))
         return await self._settle(before, last, leftover, books, plan)
@@ -113,10 +116,12 @@ class Bookkeeper:
             return None
         if books.keeps is not None:
             return books.keeps
-        deletes, digest, sample = 0, _UPDATES, ()
+        await self._do.execute("stage_missing")
+        deletes, digest = 0, _UPDATES
+        sample: tuple[str, ...] = ()
         if found.verdict.holds_deletes:
             deletes = await self._do.execute("fill_missing")
-            digest, sample = await self._do.row("digest_absent")
+            digest, sample = await self._planned()
         draft = PlanDraft(
             job=found.job,
             run_id=found.run_id,
@@ -127,7 +132,7 @@ class Bookkeeper:
             reasons=found.verdict.reasons,
             is_hard=found.verdict.is_hard,
             digest=digest,
-            sample=tuple(sample),
+            sample=sample,
             created_at=found.at,
             expires_at=found.at + books.plan_expires,
         )
@@ -144,12 +149,18 @@ class Bookkeeper:
         """Bring the counts of the run to what they are, and note its reconciliation."""
         aside = Aside(*await self._do.row("count_poisoned"))
         so_far = to_report(await self._do.row("counted", self._found.run_id))
-        rows = self._found.comparison.base + before.created - before.deleted
+        rows = self._found.rows + before.created - before.deleted
         missing = missing_from(so_far, last, rows, leftover, aside)
         await self._report(missing)
         report = so_far + missing
         await self._note(report, leftover, books, plan)
         return Applied(report=report, leftover=leftover, plan=plan)
+
+    async def _planned(self) -> tuple[str, tuple[str, ...]]:
+        if not (self._found.comparison.missing or self._found.verdict.is_held):
+            return "", ()
+        row = await self._do.row("digest_absent")
+        return row["digest"], tuple(row["sample"])
 
     async def _report(self, report: Report) -> None:
         run_id, at = self._found.run_id, self._found.at
@@ -159,7 +170,7 @@ class Bookkeeper:
         self, report: Report, leftover: Leftover, books: Books, plan: PlanId | None
     ) -> None:
         found, counts = self._found, self._found.comparison
-        digest = await self._do.row("digest_absent")
+        digest, sample = await self._planned()
         reconciliation = Reconciliation(
             run_id=found.run_id,
             job=found.job,
@@ -182,8 +193,8 @@ class Bookkeeper:
             unreadable_details=books.unreadable_details,
             inexact=counts.inexact,
             verdict=found.verdict,
-            digest=digest["digest"],
-            sample=tuple(digest["sample"]),
+            digest=digest,
+            sample=sample,
             seconds=books.seconds,
             notes=books.notes,
             source=books.source,

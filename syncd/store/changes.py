@@ -22,8 +22,6 @@ _REFUSED = (
     asyncpg.WithCheckOptionViolationError,
     asyncpg.ProgramLimitExceededError,
 )
-# Changes of more than this, and of more than a tenth of the table, are several transactions.
-_BATCH = 50_000
 _LARGE_SHARE = 0.1
 # If it refuses more than that, it is not the users who are at fault.
 _MOST_REFUSED = 1_000
@@ -35,6 +33,9 @@ _COUNTED = {
     "put_back": "created",
     "set_back": "updated",
 }
+
+# What to do instead where somebody else came first.
+_CAUTIOUS = {"create_rows": "create_others"}
 
 _Place = tuple[int, int]
 _T = TypeVar("_T")
@@ -63,10 +64,14 @@ class _Stroke:
 
 
 class Changes:
-    """Writes rows of temporary tables; `holes` are those of its statements."""
+    """Writes rows of temporary tables, `batch` at most in one transaction where they are many.
 
-    def __init__(self, statements: Statements, **holes: str) -> None:
+    `holes` are those of its statements.
+    """
+
+    def __init__(self, statements: Statements, batch: int, **holes: str) -> None:
         self._do = statements
+        self._batch = batch
         self._holes = holes
         self._refused = 0
 
@@ -102,7 +107,7 @@ class Changes:
     async def _batches(self, planned: Sequence[Planned], base: int) -> list[list[_Stroke]]:
         """Return what to write in each transaction; there is always a last one."""
         total = sum(each.number for each in planned)
-        is_large = total > _BATCH and total > base * _LARGE_SHARE
+        is_large = total > self._batch and total > base * _LARGE_SHARE
         strokes: list[_Stroke] = []
         for each in planned:
             if each.number:
@@ -113,7 +118,7 @@ class Changes:
         size = await self._do.row("count_blocks", planned.rows, rows=planned.rows)
         blocks = size["blocks"]
         # Rows are addressed by block: steps of whole blocks come close to a batch.
-        step = max(1, blocks * _BATCH // size["rows"]) if is_large else blocks
+        step = max(1, blocks * self._batch // size["rows"]) if is_large else blocks
         return [
             _Stroke(planned=planned, first=(start, 0), end=(start + step, 0))
             for start in range(0, blocks, step)
@@ -130,10 +135,19 @@ class Changes:
         planned = stroke.planned
         values = (stroke.first, stroke.end, planned.acts, *planned.values)
         try:
-            async with atomic(self._do.connection):
-                return await self._do.execute(planned.block, *values, **self._holes)
+            return await self._try(planned.block, *values)
         except _REFUSED as exc:
             return await self._halve(stroke, exc)
+
+    async def _try(self, block: str, *values: Any) -> int:
+        try:
+            async with atomic(self._do.connection):
+                return await self._do.execute(block, *values, **self._holes)
+        except asyncpg.UniqueViolationError:
+            if block not in _CAUTIOUS:
+                raise
+        async with atomic(self._do.connection):
+            return await self._do.execute(_CAUTIOUS[block], *values, **self._holes)
 
     async def _halve(self, stroke: _Stroke, exc: asyncpg.PostgresError) -> int:
         planned = stroke.planned

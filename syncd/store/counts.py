@@ -37,6 +37,14 @@ class Findings:
         return _DELETABLE[self.verdict.deletes]
 
     @property
+    def rows(self) -> int:
+        """Return how many rows of the table this is about: all, or those who were looked at."""
+        counts = self.comparison
+        if self.is_partial:
+            return counts.users - counts.created + counts.protected
+        return counts.base
+
+    @property
     def updates(self) -> int:
         """Return how many rows are to be updated."""
         return self.comparison.updated if self.verdict.updates else 0

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from syncd.errors import RunError
+import asyncpg
+
+from syncd.errors import TargetBusy
 from syncd.model.leaderboard import Reconciliation, SourceFacts, Target
 from syncd.store.bench import Bench
-from syncd.store.blocks import load_blocks
-from syncd.store.database import Database
+from syncd.store.blocks import fill, load_blocks
+from syncd.store.database import Database, atomic
 from syncd.store.journal import source_from_json, to_reconciliation
-from syncd.store.plans import PlanStore
 from syncd.store.runs import RunStore
 from syncd.store.statements import Statements
 
 # One hash of the boards of a million users fits into twice this, which is what hashes may take.
 _WORK_MEMORY = "128MB"
+# Changes of more rows than this, and of more than a tenth of the table, are several transactions.
+_BATCH = 50_000
+_AT_ONCE = 20_000
 
 
 class LeaderboardStore:
     """Owns the tables `leaderboard_*` and `reconciliations`, and writes the tables that follow."""
 
-    def __init__(self, database: Database, runs: RunStore) -> None:
+    def __init__(self, database: Database, runs: RunStore, *, batch: int = _BATCH) -> None:
         self._database = database
+        self._batch = batch
         self._runs = runs
-        self._plans = PlanStore(database, runs.fence)
         self._sql = load_blocks("leaderboard")
 
     @contextlib.asynccontextmanager
@@ -35,14 +39,14 @@ class LeaderboardStore:
         """Lend a bench on a connection of its own; nothing of it is left afterwards.
 
         Raises:
-            RunError: another run, of whichever syncd, is about this table.
+            TargetBusy: another run, of whichever syncd, is about this table.
         """
         async with self._database.connection(at_leisure=True) as connection:
             do = Statements(connection, self._database, self._runs.fence, target)
             epoch = self._runs.fence.epoch or 0
             try:
                 await self._begin(do, epoch)
-                yield Bench(job, do, self._runs, self._plans)
+                yield Bench(job, do, self._runs, self._batch)
                 await do.execute("drop_stage")
                 if not self._database.is_pooled:
                     await do.execute("unlock_target", do.place)
@@ -68,18 +72,40 @@ class LeaderboardStore:
             return None
         return row["run_id"], row["at"], source_from_json(row["source"])
 
+    async def expire(self, job: str, at: datetime, tombstones: timedelta) -> None:
+        """Drop a job's copies whose time is over, and its tombstones older than that.
+
+        Safe to repeat; a run calls it at its end.
+        """
+        async with self._database.connection() as connection:
+            old = await connection.fetch(self._sql["old_backups"], job, at)
+        for row in old:
+            drop = fill(self._sql["drop_backup"], {"backup": row["backup"]}, [])
+            async with self._runs.fence.transaction(self._database) as connection:
+                await connection.execute(drop)
+                await connection.execute(self._sql["forget_backup"], row["id"])
+        done = f"DELETE {_AT_ONCE}"
+        while done == f"DELETE {_AT_ONCE}":
+            async with self._runs.fence.transaction(self._database) as connection:
+                done = await connection.execute(
+                    self._sql["forget_tombstones"], job, at - tombstones, _AT_ONCE
+                )
+
     async def _begin(self, do: Statements, epoch: int) -> None:
-        within = "_within" if self._database.is_pooled else ""
-        await do.rows("settle", _WORK_MEMORY, self._database.is_pooled)
-        await do.execute(f"mark_epoch{within}", epoch)
-        is_ours = (await do.row(f"lock_target{within}", do.place))[0]
-        if not is_ours and await do.rows("end_elders", do.place, epoch):
-            is_ours = (await do.row(f"lock_target{within}", do.place))[0]
-        if not is_ours:
-            raise RunError(
+        is_pooled = self._database.is_pooled
+        await do.rows("settle", _WORK_MEMORY, is_pooled)
+        await do.execute("mark_epoch_within" if is_pooled else "mark_epoch", epoch)
+        await do.rows("end_elders", do.place, epoch)
+        try:
+            # A process that was killed may have left a session that ends in a moment.
+            async with atomic(do.connection):
+                await do.execute("wait_briefly")
+                await do.execute("lock_target_within" if is_pooled else "lock_target", do.place)
+        except asyncpg.LockNotAvailableError as exc:
+            raise TargetBusy(
                 f"another run is about table {do.place} at this moment",
                 hint="one job of one syncd at a time works on a table; this one may be tried again",
-            )
+            ) from exc
 
     async def _read(self, *chosen: Any) -> Reconciliation | None:
         async with self._database.connection() as connection:

@@ -24,9 +24,10 @@ ScoreRow = tuple[str, tuple[float, ...]]
 class Recall(Stage):
     """Keeps what a run is about to change, and brings it back when a person asks for it."""
 
-    def __init__(self, job: str, statements: Statements, runs: RunStore) -> None:
+    def __init__(self, job: str, statements: Statements, runs: RunStore, batch: int) -> None:
         super().__init__(job, statements)
         self._runs = runs
+        self._batch = batch
 
     async def back_up(self, run_id: RunId, at: datetime, keep: timedelta) -> BackupId:
         """Copy the table as it is before a run changes it; a run has one copy, from its begin."""
@@ -118,4 +119,6 @@ class Recall(Stage):
             return so_far + report
 
         await self._do.hasten()
-        return await Changes(self._do, **dict(holes)).carry_out(planned, 0, count, close)
+        return await Changes(self._do, self._batch, **dict(holes)).carry_out(
+            planned, 0, count, close
+        )

@@ -8,18 +8,21 @@ that it costs nothing where nobody is.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from syncd.model.leaderboard import Comparison, Guard, Page, PlanId
-from syncd.store.database import Row
+from syncd.store.database import Row, atomic
 from syncd.store.inflow import Inflow, Staged
 from syncd.store.statements import Statements
 
-_STAGES = ("stage_users", "stage_poisoned", "stage_changes", "stage_absent", "stage_missing")
+_STAGES = ("stage_users", "stage_changes", "stage_poisoned")
 _CANDIDATES = 5_000
 # The deadlines of a COPY are its pages'; asyncpg's own is for all of it.
 _COPY_SECONDS = 86_400.0
+# From here on whole numbers have neighbours that a double cannot tell from them.
+_EXACT = 2.0**53
 
 
 class Stage:
@@ -42,10 +45,18 @@ class Stage:
 
     async def stage(self, pages: AsyncIterator[Page]) -> Staged:
         """Take over what the boards say; what was staged before is forgotten."""
-        await self._do.execute("drop_stage")
-        for block in _STAGES:
-            await self._do.execute(block)
-        inflow = Inflow(pages, len(self._do.scores))
+        # One transaction: a table that was made in it takes rows that need not be looked at again,
+        # and pages that break off cost no more than what was staged.
+        async with atomic(self._do.connection):
+            await self._do.execute("drop_stage")
+            for block in _STAGES:
+                await self._do.execute(block)
+            staged = await self._take(Inflow(pages, len(self._do.scores)))
+            if staged.poisoned:
+                await self._do.execute("drop_poisoned")
+        return staged
+
+    async def _take(self, inflow: Inflow) -> Staged:
         while not inflow.has_ended:
             async with asyncio.timeout(None) as deadline:
                 await self._do.connection.copy_to_table(
@@ -53,6 +64,7 @@ class Stage:
                     source=inflow.lines(deadline),
                     columns=["user_id", *self._do.scores, "told_at"],
                     format="text",
+                    freeze=True,
                     timeout=_COPY_SECONDS,
                 )
             poisoned = inflow.take_poisoned()
@@ -61,30 +73,28 @@ class Stage:
                 shown = [each.shown for each in poisoned]
                 reasons = [each.reason for each in poisoned]
                 await self._do.execute("set_aside", ids, shown, reasons)
-        staged = inflow.total()
-        if staged.poisoned:
-            await self._do.execute("drop_poisoned")
-        return staged
+        return inflow.total()
 
     async def compare(self, *, partial: bool, guard: Guard, at: datetime) -> Comparison:
         """Find what differs; with `partial` only of the users who were staged.
 
         A row that somebody writes from now on is not overwritten.
         """
+        self._guard, self._is_partial = guard, partial
         if partial:
             await self._do.execute("drop_offboard")
             await self._deduplicate()
-        base, found = await self._find_changes(partial=partial)
-        if not partial and await self._has_repeats(base, found):
+        base, found = await self._find_changes()
+        if self._has_repeats(base, found):
             await self._deduplicate()
-            base, found = await self._find_changes(partial=partial)
+            base, found = await self._find_changes()
         if found["unfit"]:
             await self._do.execute("set_unfit_aside")
             await self._do.execute("drop_poisoned")
+            self._weight = await self._do.row("weigh_staged")
         if found["missing"]:
             await self._do.execute("sort_absent", self._job, guard.runs, guard.wait, at)
-        self._guard, self._is_partial = guard, partial
-        self._comparison = await self._compared(base, found, guard.canary)
+        self._comparison = await self._compared(base, found)
         return self._comparison
 
     async def candidates(self, which: str) -> AsyncIterator[Sequence[str]]:
@@ -109,33 +119,33 @@ class Stage:
         row = await self._do.row("digest_absent")
         return row["digest"], tuple(row["sample"])
 
-    async def _find_changes(self, *, partial: bool) -> tuple[int, Row]:
+    async def _find_changes(self) -> tuple[int, Row]:
         await self._do.execute("forget_changes")
-        await self._do.execute("compare", side="LEFT" if partial else "FULL")
+        await self._do.execute("compare", side="LEFT" if self._is_partial else "FULL")
         base = await self._do.row("count_base")
+        self._weight = await self._do.row("weigh_staged")
         return base["rows"], await self._do.row("count_changes")
 
-    async def _has_repeats(self, base: int, found: Row) -> bool:
-        """Tell whether somebody was staged twice.
+    def _has_repeats(self, base: int, found: Row) -> bool:
+        """Tell whether somebody was staged twice, and it matters.
 
         Everybody who is staged is new or has one row, and every row is his or missing.
         """
-        rows = (await self._do.row("count_staged"))["rows"]
-        new = found["created"] + found["unfit_new"]
-        return bool(rows - new + found["missing"] != base or new > found["new_users"])
+        users = self._weight["users"] - found["new"] + found["missing"]
+        return bool(found["repeats"]) or (not self._is_partial and users != base)
 
     async def _deduplicate(self) -> None:
         for block in ("stage_once", "deduplicate", "drop_staged", "rename_once"):
             await self._do.execute(block)
 
-    async def _compared(self, base: int, found: Row, canary: str) -> Comparison:
-        weight = self._weight = await self._do.row("weigh_staged")
-        absent = await self._do.row("count_absent")
+    async def _compared(self, base: int, found: Row) -> Comparison:
+        absent = (
+            Counter(dict(await self._do.row("count_absent"))) if found["missing"] else Counter()
+        )
         poisoned = await self._do.row("count_poisoned")
-        has_canary = self._is_partial or not canary or (await self._do.row("has_canary", canary))[0]
         return Comparison(
             base=base,
-            users=weight["users"],
+            users=self._weight["users"],
             created=found["created"],
             updated=found["updated"],
             overturned=found["overturned"],
@@ -145,6 +155,17 @@ class Stage:
             approved=absent["approved"],
             kept=absent["kept"],
             protected=poisoned["rows"],
-            inexact=weight["inexact"],
-            has_canary=has_canary,
+            inexact=await self._count_inexact(),
+            has_canary=await self._has_canary(),
         )
+
+    async def _count_inexact(self) -> int:
+        if (self._weight["most"] or 0) < _EXACT:
+            return 0
+        return int((await self._do.row("count_inexact"))["scores"])
+
+    async def _has_canary(self) -> bool:
+        canary = self._guard.canary
+        if self._is_partial or not canary:
+            return True
+        return bool((await self._do.row("has_canary", canary))[0])

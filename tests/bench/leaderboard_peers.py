@@ -75,8 +75,19 @@ class Places:
     users: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A way that may begin; `rehearse` is what a process that runs for years has behind it."""
+
+    work: Work
+    rehearse: Work | None = None
+
+
+Way = Callable[[Places], contextlib.AbstractAsyncContextManager[Ready]]
+
+
 @contextlib.asynccontextmanager
-async def replaced_loop(places: Places) -> AsyncIterator[Work]:
+async def replaced_loop(places: Places) -> AsyncIterator[Ready]:
     """Ask for each score, look at each row, write each row."""
 
     async def sync(redis: Redis, connection: asyncpg.Connection) -> None:
@@ -96,11 +107,11 @@ async def replaced_loop(places: Places) -> AsyncIterator[Work]:
         async with peers(places) as (redis, connection), connection.transaction():
             await sync(redis, connection)
 
-    yield work
+    yield Ready(work)
 
 
 @contextlib.asynccontextmanager
-async def good_peer(places: Places) -> AsyncIterator[Work]:
+async def good_peer(places: Places) -> AsyncIterator[Ready]:
     """Read both sides whole, compare them in dicts, write what differs at once."""
 
     async def work() -> None:
@@ -122,7 +133,7 @@ async def good_peer(places: Places) -> AsyncIterator[Work]:
             await connection.executemany(UPDATE, changed)
             await connection.execute(DELETE_ALL, gone)
 
-    yield work
+    yield Ready(work)
 
 
 async def read_boards(redis: Redis) -> dict[str, list[float]]:
@@ -137,7 +148,7 @@ async def read_boards(redis: Redis) -> dict[str, list[float]]:
 
 
 @contextlib.asynccontextmanager
-async def limit(places: Places) -> AsyncIterator[Work]:
+async def limit(places: Places) -> AsyncIterator[Ready]:
     """Move the bytes and let PostgreSQL find what differs."""
     wire = Wire(places.socket)
     lines = ready_lines(wire)
@@ -155,7 +166,7 @@ async def limit(places: Places) -> AsyncIterator[Work]:
             await connection.copy_to_table("stage", source=blocks(), format="text")
             await connection.execute(APPLY)
 
-    yield work
+    yield Ready(work)
     await connection.close()
 
 
@@ -179,7 +190,7 @@ async def peers(places: Places) -> AsyncIterator[tuple[Redis, asyncpg.Connection
     await connection.close()
 
 
-PEERS: Sequence[tuple[str, Callable[[Places], contextlib.AbstractAsyncContextManager[Work]]]] = (
+PEERS: Sequence[tuple[str, Way]] = (
     ("replaced loop", replaced_loop),
     ("good peer", good_peer),
     ("limit", limit),

@@ -191,6 +191,10 @@ class Table:
         for statement in (BOOKS, f"TRUNCATE {TABLE}", *PREPARE[scenario]):
             await self._connection.execute(statement, timeout=LONG_SECONDS)
         await self._connection.execute("VACUUM ANALYZE", timeout=LONG_SECONDS)
+        await self.checkpoint()
+
+    async def checkpoint(self) -> None:
+        """Have everything on disk: the next change of each block is logged with all of it."""
         await self._connection.execute("CHECKPOINT", timeout=LONG_SECONDS)
 
     async def digest(self) -> tuple[int, ...]:

@@ -2,7 +2,8 @@
 
     python tests/bench/leaderboard_turn.py WAY HOST SOCKET USERS
 
-Prints a line when it is ready, begins on a line from stdin.
+Prints a line when it is ready, begins on a line from stdin. What a rehearsal before that took of
+memory counts as well.
 """
 
 from __future__ import annotations
@@ -44,33 +45,31 @@ class LoopWatch:
 
 
 async def measured(work: Work) -> dict[str, float]:
-    calm_collector()
     watch = LoopWatch()
     async with asyncio.TaskGroup() as group:
         watching = group.create_task(watch.watch())
         await asyncio.sleep(10 * _TICK_SECONDS)
         watch.longest = 0.0
-        before = memory("VmRSS")
-        Path("/proc/self/clear_refs").write_text(_RESET_PEAK)  # noqa: ASYNC240
         busy, begun = time.process_time(), time.perf_counter()
         await work()
         seconds, cpu = time.perf_counter() - begun, time.process_time() - busy
         watching.cancel()
-    return {
-        "seconds": seconds,
-        "cpu": cpu,
-        "memory": memory("VmHWM") - before,
-        "block": watch.longest,
-    }
+    return {"seconds": seconds, "cpu": cpu, "block": watch.longest}
 
 
 async def main(way: str, host: str, socket: str, users: int) -> None:
     """Take one turn."""
     places = Places(host=host, socket=socket, users=users)
-    async with dict((*PEERS, *OURS))[way](places) as work:
+    async with dict((*PEERS, *OURS))[way](places) as ready:
+        calm_collector()
+        before = memory("VmRSS")
+        await asyncio.to_thread(Path("/proc/self/clear_refs").write_text, _RESET_PEAK)
+        if ready.rehearse is not None:
+            await ready.rehearse()
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
-        print(json.dumps(await measured(work)), flush=True)
+        figures = await measured(ready.work)
+        print(json.dumps({**figures, "memory": memory("VmHWM") - before}), flush=True)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from syncd.model.leaderboard import (
     Drift,
     Guard,
     Page,
+    PlanId,
     Poisoned,
     Target,
     Verdict,
@@ -84,11 +85,13 @@ class World:
     at: datetime = AT
     guard: Guard = PROMPT
     verdict: Verdict = field(default_factory=Verdict)
+    applies: PlanId | None = None
 
     @classmethod
-    def over(cls, database: Database, **changes: Any) -> World:
+    def over(cls, database: Database, *, batch: int = 50_000, **changes: Any) -> World:
         runs = RunStore(database, "one")
-        return cls(database=database, runs=runs, store=LeaderboardStore(database, runs), **changes)
+        store = LeaderboardStore(database, runs, batch=batch)
+        return cls(database=database, runs=runs, store=store, **changes)
 
     async def begin(self) -> RunId:
         """Create a run and begin it."""
@@ -120,7 +123,8 @@ class World:
         return Passed(comparison=comparison, applied=applied, drift=drift, run_id=run_id)
 
     def books(self, partial: bool = False) -> Books:
-        return Books(mode="incremental" if partial else "full", is_complete=not partial)
+        mode = "incremental" if partial else "full"
+        return Books(mode=mode, is_complete=not partial, applies=self.applies)
 
     async def report(self, run_id: int) -> Report:
         run = await self.runs.read(run_id)

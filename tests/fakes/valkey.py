@@ -71,6 +71,20 @@ class ValkeyServer:
     def kill(self) -> None:
         self._end(signal.SIGKILL)
 
+    def flush(self) -> None:
+        """Empty the server at once."""
+        self.tell("FLUSHALL")
+
+    def restart(self) -> None:
+        """Let it die and come back, with what it saved."""
+        self.kill()
+        self.start()
+
+    def tell(self, *words: str | float) -> object:
+        """Say a command where nothing can be awaited."""
+        with redis.Redis(unix_socket_path=self.address.socket) as client:
+            return client.execute_command(*words)
+
     def client(self) -> redis.asyncio.Redis:
         """Somebody else who uses the server; use as an async context manager."""
         return redis.asyncio.Redis(unix_socket_path=self.address.socket)

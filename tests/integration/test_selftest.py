@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from fakes.daemon_config import free_port
+from fakes.processes import processes_of
 from fakes.tcp_proxy import TcpProxy
 from fakes.valkey import NewServer, ValkeyServer
 from fakes.waiting import DEADLINE_SECONDS
@@ -54,6 +55,7 @@ async def begin(config: Path, *words: str) -> Process:
         *words,
         stdout=PIPE,
         stderr=PIPE,
+        start_new_session=True,
     )
 
 
@@ -166,3 +168,19 @@ async def test_a_signal_in_the_middle_leaves_nothing_behind(
     assert err.decode().splitlines()[-1] == "stopped; nothing is left"
     assert await left(database, valkey) == []
     await proxy.cut()
+
+
+async def test_a_signal_while_servers_start_leaves_none_running(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[daemon]\nstate_dir = "state"\n')
+    process = await begin(config)
+    assert process.stderr is not None
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        await process.stderr.readline()
+        # As Ctrl-C does: to everything that was started from here.
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = await process.communicate()
+
+    assert process.returncode == 130
+    assert err.decode().splitlines()[-1] == "stopped; nothing is left"
+    assert processes_of(tmp_path) == {}

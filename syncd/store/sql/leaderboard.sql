@@ -8,3 +8,20 @@ LIMIT 1;
 
 -- name: last_source
 SELECT run_id, at, source FROM leaderboard_sources WHERE job = $1;
+
+-- name: forget_tombstones
+-- Some of job $1 that were written before $2.
+DELETE FROM leaderboard_tombstones
+WHERE ctid = ANY (ARRAY(SELECT ctid FROM leaderboard_tombstones WHERE job = $1 AND deleted_at < $2 LIMIT $3));
+
+-- name: old_backups
+SELECT id, format('%I.%I', current_schema, table_name) AS backup
+FROM leaderboard_backups
+WHERE job = $1 AND expires_at <= $2
+ORDER BY id;
+
+-- name: drop_backup
+DROP TABLE IF EXISTS {backup};
+
+-- name: forget_backup
+DELETE FROM leaderboard_backups WHERE id = $1;

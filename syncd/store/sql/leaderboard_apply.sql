@@ -15,6 +15,18 @@ WHERE changes.ctid >= $1 AND changes.ctid < $2 AND changes.act = ANY($3::text[])
     AND target.{user} = changes.user_id COLLATE {collation};
 
 -- name: create_rows
+-- Takes half as long as the next one, and fails where somebody came to be in the table meanwhile.
+INSERT INTO {target} (
+    {column},
+    {user}, {updated}
+)
+SELECT
+    {score}{exact},
+    user_id, COALESCE(told_at, $4)
+FROM lb_changes
+WHERE ctid >= $1 AND ctid < $2 AND act = ANY($3::text[]);
+
+-- name: create_others
 -- Who came to be in the table meanwhile stays as he is there.
 INSERT INTO {target} (
     {column},
@@ -30,7 +42,7 @@ ON CONFLICT ({user}) DO NOTHING;
 -- name: delete_rows
 -- Each row leaves a tombstone, with every column it had, of run $5 of job $6.
 WITH gone AS (
-    DELETE FROM {target} AS target USING lb_absent AS absent
+    DELETE FROM {target} AS target USING lb_changes AS absent
     WHERE absent.ctid >= $1 AND absent.ctid < $2 AND absent.act = ANY($3::text[])
         AND target.ctid = absent.row_ctid AND target.xmin = absent.row_xmin
         AND target.{user} = absent.user_id COLLATE {collation}
@@ -42,7 +54,7 @@ WITH gone AS (
     SET row_data = EXCLUDED.row_data, deleted_at = EXCLUDED.deleted_at, restored_at = NULL
     RETURNING user_id
 )
-UPDATE lb_absent SET act = 'gone' FROM kept WHERE lb_absent.user_id = kept.user_id;
+UPDATE lb_changes SET act = 'gone' FROM kept WHERE lb_changes.user_id = kept.user_id;
 
 -- name: find_middle
 -- Of the rows of a temporary table from $1 up to $2: where the second half begins, and who stands there.

@@ -2,7 +2,8 @@
 -- Who is back on a board, or not in the table any more, is not missing.
 DELETE FROM leaderboard_missing AS marker
 WHERE marker.job = $1 AND NOT EXISTS (
-    SELECT FROM lb_absent WHERE lb_absent.user_id = marker.user_id AND lb_absent.act <> 'gone'
+    SELECT FROM lb_changes
+    WHERE lb_changes.user_id = marker.user_id AND act IN ('approved', 'kept', 'due', 'waiting')
 );
 
 -- name: forget_deleted
@@ -14,7 +15,10 @@ WHERE marker.job = $1 AND lb_absent.user_id = marker.user_id AND lb_absent.act =
 -- name: note_missing
 -- One complete run more; beyond $3 it makes no difference, and nothing is written.
 INSERT INTO leaderboard_missing AS marker (job, user_id, missing_since)
-SELECT $1, user_id, $2 FROM lb_absent WHERE act <> 'gone' ORDER BY user_id
+SELECT $1, user_id, $2
+FROM lb_changes
+WHERE act IN ('approved', 'kept', 'due', 'waiting')
+ORDER BY user_id
 ON CONFLICT (job, user_id) DO UPDATE SET missing_runs = marker.missing_runs + 1 WHERE marker.missing_runs < $3;
 
 -- name: note_source

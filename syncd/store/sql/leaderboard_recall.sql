@@ -36,7 +36,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
 -- name: stage_recalled
 -- Rows to be put back as they were: `act` is create, update or refused.
 CREATE TEMP TABLE lb_recalled (
-    user_id text COLLATE "C" NOT NULL, act text COLLATE "C" NOT NULL, row_ctid tid, row_xmin xid,
+    user_id varchar(400) COLLATE "C" NOT NULL, act varchar(10) COLLATE "C" NOT NULL, row_ctid tid, row_xmin xid,
     lb_row jsonb NOT NULL
 );
 
@@ -54,7 +54,10 @@ SELECT backup.{user}, CASE WHEN target.{user} IS NULL THEN 'create' ELSE 'update
     to_jsonb(backup)
 FROM {backup} AS backup
 LEFT JOIN {target} AS target ON target.{user} = backup.{user}
-WHERE target.{user} IS NULL OR NOT to_jsonb(target) @> to_jsonb(backup);
+WHERE target.{user} IS NULL OR EXISTS (
+        SELECT FROM jsonb_each(to_jsonb(backup)) AS kept
+        WHERE to_jsonb(target) ? kept.key AND to_jsonb(target) -> kept.key <> kept.value
+    );
 
 -- name: recalled_columns
 -- The columns of the table that recalled rows have and that can be given, quoted; those that can be changed.

@@ -1,14 +1,18 @@
 -- name: settle
 -- For this session, or this transaction where a session keeps nothing ($2): memory for one hash of the
--- boards ($1), and no plans that go wrong where nothing is known of the tables yet.
-SELECT set_config('work_mem', $1, $2), set_config('jit', 'off', $2), set_config('enable_mergejoin', 'off', $2);
+-- boards ($1), and no plans that go wrong because nothing is known of temporary tables.
+SELECT set_config('work_mem', $1, $2), set_config('jit', 'off', $2), set_config('enable_mergejoin', 'off', $2),
+    set_config('plan_cache_mode', 'force_custom_plan', $2);
+
+-- name: wait_briefly
+SELECT set_config('lock_timeout', '3s', true);
 
 -- name: lock_target
 -- One at a time works on a table of this database, however many syncd there are.
-SELECT pg_try_advisory_lock(hashtextextended('syncd leaderboard ' || $1, 0));
+SELECT pg_advisory_lock(hashtextextended('syncd leaderboard ' || $1, 0));
 
 -- name: lock_target_within
-SELECT pg_try_advisory_xact_lock(hashtextextended('syncd leaderboard ' || $1, 0));
+SELECT pg_advisory_xact_lock(hashtextextended('syncd leaderboard ' || $1, 0));
 
 -- name: unlock_target
 SELECT pg_advisory_unlock(hashtextextended('syncd leaderboard ' || $1, 0));
@@ -37,43 +41,38 @@ WHERE locktype = 'advisory' AND datname = current_database() AND usename = curre
     AND marked.classid::bigint = hashtext('syncd epoch of ' || current_schema)::bigint & 4294967295;
 
 -- name: stage_users
--- What the boards say, as it comes: a user may be there several times. NULL: not on that board.
+-- What the boards say, as it comes: a user may be there several times. NULL: not on that board. Rows that
+-- cannot be long need no second table for what is too long: half of what it costs to make one.
 CREATE TEMP TABLE lb_staged (
-    user_id text COLLATE "C" NOT NULL,
+    user_id varchar(400) COLLATE "C" NOT NULL,
     {score} double precision,
     told_at timestamptz
+);
+
+-- name: stage_changes
+-- What differs, with the version of the row that was seen: `act` is create, update, unfit (a score or an id
+-- that the table cannot hold) or missing (on no board), and then approved, kept, due, waiting or protected;
+-- gone once deleted, back where the user is on a board again, refused once PostgreSQL would not have it.
+CREATE TEMP TABLE lb_changes (
+    user_id varchar(400) COLLATE "C" NOT NULL, act varchar(10) COLLATE "C" NOT NULL, row_ctid tid, row_xmin xid,
+    {score} double precision,
+    told_at timestamptz, is_overturned boolean NOT NULL, is_new boolean
 );
 
 -- name: stage_poisoned
 CREATE TEMP TABLE lb_poisoned (user_id text COLLATE "C", shown text COLLATE "C" NOT NULL, reason text NOT NULL);
 
--- name: stage_changes
--- What differs, with the version of the row that was seen: `act` is create, update, missing, unfit
--- (a score or an id that the table cannot hold), or refused.
-CREATE TEMP TABLE lb_changes (
-    user_id text COLLATE "C" NOT NULL, act text COLLATE "C" NOT NULL, row_ctid tid, row_xmin xid,
-    {score} double precision,
-    told_at timestamptz, is_overturned boolean NOT NULL
-);
-
--- name: stage_absent
--- Rows whose users are on no board: `act` is approved, kept, due, waiting; gone once deleted, or refused.
-CREATE TEMP TABLE lb_absent (
-    user_id text COLLATE "C" NOT NULL, act text COLLATE "C" NOT NULL, row_ctid tid, row_xmin xid,
-    is_new boolean NOT NULL
-);
+-- name: stage_missing
+-- Whom a plan would delete; made where one is held.
+CREATE TEMP TABLE IF NOT EXISTS lb_missing (user_id varchar(400) COLLATE "C" NOT NULL);
 
 -- name: drop_stage
-DROP TABLE IF EXISTS pg_temp.lb_staged, pg_temp.lb_poisoned, pg_temp.lb_changes, pg_temp.lb_absent,
-    pg_temp.lb_missing, pg_temp.lb_recalled;
-
--- name: stage_missing
--- Whom a plan would delete; filled where one is held.
-CREATE TEMP TABLE IF NOT EXISTS lb_missing (user_id text COLLATE "C" NOT NULL);
+DROP TABLE IF EXISTS pg_temp.lb_staged, pg_temp.lb_poisoned, pg_temp.lb_changes, pg_temp.lb_missing,
+    pg_temp.lb_recalled;
 
 -- name: set_aside
 INSERT INTO lb_poisoned (user_id, shown, reason)
-SELECT user_id, shown, reason FROM unnest($1::text[], $2::text[], $3::text[]) AS poisoned (user_id, shown, reason);
+SELECT user_id, shown, reason FROM unnest($1::text[], $2::text[], $3::text[]) AS poisoned (shown, reason, user_id);
 
 -- name: drop_poisoned
 -- Who is set aside is not synced, even if another page had nothing against him.
@@ -89,7 +88,7 @@ WHERE (
 
 -- name: stage_once
 CREATE TEMP TABLE lb_once (
-    user_id text COLLATE "C" NOT NULL,
+    user_id varchar(400) COLLATE "C" NOT NULL,
     {score} double precision,
     told_at timestamptz
 );
@@ -118,7 +117,8 @@ TRUNCATE lb_changes;
 
 -- name: compare
 -- All that differs, in one look at both sides; {side} is FULL, or LEFT where only those who were staged
--- are looked at. Numbers are compared as Redis has them.
+-- are looked at. Numbers are compared as Redis has them. New rows lie there in the order of
+-- their ids: an index takes them twice as fast.
 INSERT INTO lb_changes (
     user_id, act, row_ctid, row_xmin,
     {score},
@@ -145,21 +145,21 @@ FROM lb_staged AS staged
 {side} JOIN {target} AS target ON target.{user} = staged.user_id COLLATE {collation}
 WHERE staged.user_id IS NULL OR target.{user} IS NULL
     OR target.{column} IS DISTINCT FROM COALESCE(staged.{score}, 0)
-    OR (staged.told_at IS NOT NULL AND target.{updated} IS DISTINCT FROM staged.told_at::{told});
+    OR (staged.told_at IS NOT NULL AND target.{updated} IS DISTINCT FROM staged.told_at::{told})
+ORDER BY CASE WHEN target.{user} IS NULL THEN staged.user_id END;
 
 -- name: count_base
 SELECT count(*) AS rows FROM {target};
 
--- name: count_staged
-SELECT count(*) AS rows FROM lb_staged;
-
 -- name: count_changes
+-- In the order of `compare` a new user who is there twice stands behind himself.
 SELECT count(*) FILTER (WHERE act = 'create') AS created, count(*) FILTER (WHERE act = 'update') AS updated,
     count(*) FILTER (WHERE act = 'update' AND is_overturned) AS overturned,
     count(*) FILTER (WHERE act = 'missing') AS missing, count(*) FILTER (WHERE act = 'unfit') AS unfit,
-    count(*) FILTER (WHERE act = 'unfit' AND row_ctid IS NULL) AS unfit_new,
-    count(DISTINCT user_id) FILTER (WHERE row_ctid IS NULL) AS new_users
-FROM lb_changes;
+    count(*) FILTER (WHERE row_ctid IS NULL) AS new, count(*) FILTER (WHERE is_repeat) AS repeats
+FROM (
+    SELECT act, row_ctid, is_overturned, user_id = lag(user_id) OVER () AS is_repeat FROM lb_changes
+) AS changes;
 
 -- name: set_unfit_aside
 INSERT INTO lb_poisoned (user_id, shown, reason)
@@ -172,33 +172,37 @@ FROM lb_changes
 WHERE act = 'unfit';
 
 -- name: sort_absent
--- Who is on no board, by what $1 (job) knows of them: $2 runs and $3 long must they be missing at $4.
-INSERT INTO lb_absent (user_id, act, row_ctid, row_xmin, is_new)
-SELECT changes.user_id,
-    CASE
-        WHEN approved.user_id IS NOT NULL THEN 'approved'
-        WHEN marker.kept_by IS NOT NULL THEN 'kept'
-        WHEN COALESCE(marker.missing_runs, 0) + 1 >= $2
-            AND COALESCE(marker.missing_since, $4::timestamptz) <= $4::timestamptz - $3::interval THEN 'due'
-        ELSE 'waiting'
-    END,
-    changes.row_ctid, changes.row_xmin, marker.user_id IS NULL
-FROM lb_changes AS changes
-LEFT JOIN leaderboard_missing AS marker ON marker.job = $1 AND marker.user_id = changes.user_id
-LEFT JOIN (
-    SELECT plan_rows.user_id
-    FROM plans
-    JOIN plan_rows ON plan_rows.plan_id = plans.id
-    WHERE plans.job = $1 AND plans.state = 'approved'
-) AS approved ON approved.user_id = changes.user_id
-WHERE changes.act = 'missing'
-    AND NOT EXISTS (SELECT FROM lb_poisoned WHERE lb_poisoned.user_id = changes.user_id);
+-- Who is on no board, by what job $1 knows of them: $2 runs and $3 long must they be missing at $4.
+UPDATE lb_changes SET act = known.act, is_new = known.is_new
+FROM (
+    SELECT changes.ctid AS place, marker.user_id IS NULL AS is_new,
+        CASE
+            WHEN poisoned.user_id IS NOT NULL THEN 'protected'
+            WHEN approved.user_id IS NOT NULL THEN 'approved'
+            WHEN marker.kept_by IS NOT NULL THEN 'kept'
+            WHEN COALESCE(marker.missing_runs, 0) + 1 >= $2
+                AND COALESCE(marker.missing_since, $4::timestamptz) <= $4::timestamptz - $3::interval THEN 'due'
+            ELSE 'waiting'
+        END AS act
+    FROM lb_changes AS changes
+    LEFT JOIN leaderboard_missing AS marker ON marker.job = $1 AND marker.user_id = changes.user_id
+    LEFT JOIN (
+        SELECT plan_rows.user_id
+        FROM plans
+        JOIN plan_rows ON plan_rows.plan_id = plans.id
+        WHERE plans.job = $1 AND plans.state = 'approved'
+    ) AS approved ON approved.user_id = changes.user_id
+    LEFT JOIN (SELECT DISTINCT user_id FROM lb_poisoned) AS poisoned ON poisoned.user_id = changes.user_id
+    WHERE changes.act = 'missing'
+) AS known
+WHERE lb_changes.ctid = known.place;
 
 -- name: count_absent
 SELECT count(*) AS missing, count(*) FILTER (WHERE is_new) AS newly,
     count(*) FILTER (WHERE act = 'due') AS due, count(*) FILTER (WHERE act = 'approved') AS approved,
     count(*) FILTER (WHERE act = 'kept') AS kept
-FROM lb_absent;
+FROM lb_changes
+WHERE act IN ('approved', 'kept', 'due', 'waiting');
 
 -- name: count_poisoned
 -- How many users were set aside, and how many of them have a row in the table.
@@ -208,73 +212,89 @@ LEFT JOIN {target} AS target ON target.{user} = given.user_id COLLATE {collation
 
 -- name: count_left
 -- What was not written: rows that were to be deleted ($1) and were not, rows that nobody wants deleted yet,
--- rows that were refused, of the table and new ones.
+-- rows that were refused, new ones and those that the table has.
 SELECT count(*) FILTER (WHERE act = ANY($1::text[])) AS undone,
     count(*) FILTER (WHERE act IN ('waiting', 'due', 'approved') AND act <> ALL($1::text[])) AS resting,
     count(*) FILTER (WHERE act = 'kept') AS kept,
-    (SELECT count(*) FROM lb_changes WHERE act = 'refused' AND row_ctid IS NULL) AS refused_new,
-    (SELECT count(*) FROM lb_changes WHERE act = 'refused' AND row_ctid IS NOT NULL) AS refused_old
-FROM lb_absent;
+    count(*) FILTER (WHERE act = 'refused' AND row_ctid IS NULL) AS refused_new,
+    count(*) FILTER (WHERE act = 'refused' AND row_ctid IS NOT NULL) AS refused_old
+FROM lb_changes;
 
 -- name: has_canary
--- Whether user $1 is on a board: in the table and not missing there, or new.
-SELECT (
+-- Whether user $1 is on a board: in the table and not missing there, or new, or set aside.
+SELECT EXISTS (SELECT FROM lb_changes WHERE user_id = $1 AND act = 'create')
+    OR EXISTS (SELECT FROM lb_poisoned WHERE user_id = $1)
+    OR (
         EXISTS (SELECT FROM {target} WHERE {user} = $1)
-        AND NOT EXISTS (SELECT FROM lb_absent WHERE user_id = $1)
-    )
-    OR EXISTS (SELECT FROM lb_changes WHERE user_id = $1 AND act = 'create')
-    OR EXISTS (SELECT FROM lb_poisoned WHERE user_id = $1);
+        AND NOT EXISTS (
+            SELECT FROM lb_changes WHERE user_id = $1 AND act IN ('approved', 'kept', 'due', 'waiting')
+        )
+    );
 
 -- name: count_still_missing
 -- How many rows of plan $1 are missing yet.
-SELECT count(*) AS rows FROM lb_absent JOIN plan_rows ON plan_rows.user_id = lb_absent.user_id WHERE plan_rows.plan_id = $1;
+SELECT count(*) AS rows
+FROM lb_changes
+JOIN plan_rows ON plan_rows.user_id = lb_changes.user_id
+WHERE plan_rows.plan_id = $1 AND lb_changes.act IN ('waiting', 'due', 'approved', 'kept');
 
 -- name: index_absent
-CREATE INDEX IF NOT EXISTS lb_absent_by_user ON lb_absent (user_id);
+CREATE INDEX IF NOT EXISTS lb_changes_to_delete ON lb_changes (user_id) WHERE act IN ('due', 'approved');
 
 -- name: next_absent
-SELECT user_id FROM lb_absent WHERE user_id > $1 AND act = ANY($2::text[]) ORDER BY user_id LIMIT $3;
+SELECT user_id
+FROM lb_changes
+WHERE act IN ('due', 'approved') AND user_id > $1 AND act = ANY($2::text[])
+ORDER BY user_id
+LIMIT $3;
 
 -- name: spare
-DELETE FROM lb_absent WHERE user_id = ANY($1::text[]);
+UPDATE lb_changes SET act = 'back' WHERE user_id = ANY($1::text[]) AND act IN ('due', 'approved');
 
 -- name: digest_absent
 -- What stands for the rows a plan would hold, in whatever order they are, and the first of them.
 SELECT md5(concat_ws(' ', count(*), bit_xor(hashtextextended(user_id, 1)), sum(hashtextextended(user_id, 2)::numeric)))
     AS digest,
-    ARRAY(SELECT user_id FROM lb_absent WHERE act IN ('waiting', 'due', 'approved') ORDER BY user_id LIMIT 20) AS sample
-FROM lb_absent
+    ARRAY(
+        SELECT user_id FROM lb_changes WHERE act IN ('waiting', 'due', 'approved') ORDER BY user_id LIMIT 20
+    ) AS sample
+FROM lb_changes
 WHERE act IN ('waiting', 'due', 'approved');
 
 -- name: fill_missing
-INSERT INTO lb_missing (user_id) SELECT user_id FROM lb_absent WHERE act IN ('waiting', 'due', 'approved');
+INSERT INTO lb_missing (user_id) SELECT user_id FROM lb_changes WHERE act IN ('waiting', 'due', 'approved');
 
 -- name: weigh_staged
--- Users with a score on each board, and the sum of these; more than 1e290 could not be summed up.
+-- Users with a score on each board, and the sum of these; more than 1e290 could not be summed up. `most` is
+-- the greatest score.
 SELECT count(*) AS users,
-    count(*) FILTER (WHERE {score} > 0) AS {score}_users, COALESCE(sum({score}) FILTER (WHERE {score} < 1e290), 0) AS {score}_sum,
-    0
-    + count(*) FILTER (WHERE {score} >= 9007199254740992)
-    AS inexact
+    count(*) FILTER (WHERE {score} > 0) AS {score}_users, COALESCE(sum(LEAST({score}, 1e290)) FILTER (WHERE {score} > 0), 0) AS {score}_sum,
+    max(GREATEST(
+        {score},
+        0
+    )) AS most
+FROM lb_staged;
+
+-- name: count_inexact
+-- Scores that a double cannot tell from their neighbours.
+SELECT
+    count(*) FILTER (WHERE {score} >= 9007199254740992) +
+    0 AS scores
 FROM lb_staged;
 
 -- name: weigh_target
 SELECT count(*) AS users,
-    count(*) FILTER (WHERE {column} > 0) AS {score}_users, COALESCE(sum({column}::double precision) FILTER (WHERE {column} > 0 AND {column} < 1e290), 0) AS {score}_sum,
-    0
-    + count(*) FILTER (WHERE {column} >= 9007199254740992)
-    AS inexact
+    count(*) FILTER (WHERE {column} > 0) AS {score}_users, COALESCE(sum(LEAST({column}::double precision, 1e290)) FILTER (WHERE {column} > 0), 0) AS {score}_sum,
+    0 AS most
 FROM {target};
 
 -- name: weigh_held
 -- The same of those rows of the table that are not to be like the boards.
 SELECT count(*) AS users,
-    count(*) FILTER (WHERE {column} > 0) AS {score}_users, COALESCE(sum({column}::double precision) FILTER (WHERE {column} > 0 AND {column} < 1e290), 0) AS {score}_sum,
-    0
-    + count(*) FILTER (WHERE {column} >= 9007199254740992)
-    AS inexact
+    count(*) FILTER (WHERE {column} > 0) AS {score}_users, COALESCE(sum(LEAST({column}::double precision, 1e290)) FILTER (WHERE {column} > 0), 0) AS {score}_sum,
+    0 AS most
 FROM (
-    SELECT user_id FROM lb_absent WHERE act <> 'gone'
+    SELECT user_id FROM lb_changes WHERE act IN ('approved', 'kept', 'due', 'waiting', 'back')
     UNION
     SELECT user_id FROM lb_poisoned WHERE user_id IS NOT NULL
 ) AS held
@@ -289,8 +309,12 @@ WHERE (
         staged.user_id IS NULL OR target.{user} IS NULL
         OR target.{column} IS DISTINCT FROM COALESCE(staged.{score}, 0)
     )
-    AND NOT EXISTS (SELECT FROM lb_absent WHERE lb_absent.act <> 'gone' AND lb_absent.user_id = target.{user} COLLATE "C")
-    AND NOT EXISTS (SELECT FROM lb_poisoned WHERE lb_poisoned.user_id = target.{user} COLLATE "C")
-    AND NOT ($1 AND EXISTS (
-        SELECT FROM lb_changes WHERE lb_changes.act = 'update' AND lb_changes.user_id = target.{user} COLLATE "C"
-    ));
+    AND NOT EXISTS (
+        SELECT FROM lb_poisoned
+        WHERE lb_poisoned.user_id = COALESCE(staged.user_id, target.{user} COLLATE "C")
+    )
+    AND NOT EXISTS (
+        SELECT FROM lb_changes
+        WHERE lb_changes.user_id = target.{user} COLLATE "C"
+            AND (act IN ('approved', 'kept', 'due', 'waiting', 'back') OR ($1 AND act = 'update'))
+    );

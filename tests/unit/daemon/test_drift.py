@@ -59,17 +59,20 @@ def job(found: Followed | None, waits: Plan | None = None, state: str = "ok") ->
         (
             plan(),
             "212 deletions (18 % of 1,180)",
-            "`syncd approve 7` or `syncd reject 7`",
+            "look with `syncd plan boards`, then `syncd approve 7` or `syncd reject 7`",
         ),
         (
             plan(is_hard=True),
             "212 deletions (18 % of 1,180)",
-            "`syncd approve 7 --deletes 212` or `syncd reject 7`",
+            (
+                "after a flush `syncd rehydrate boards`; else look with `syncd plan boards`, "
+                "then `syncd approve 7 --deletes N` or `syncd reject 7`"
+            ),
         ),
         (
             plan(deletes=1, holds_updates=True, updates=1_100),
             "1 deletion (0.1 % of 1,180) and 1,100 updates (93 % of 1,180)",
-            "`syncd approve 7` or `syncd reject 7`",
+            "look with `syncd plan boards`, then `syncd approve 7` or `syncd reject 7`",
         ),
     ],
 )
@@ -80,7 +83,7 @@ def test_what_is_held_is_a_problem_with_the_orders_that_decide(
 
     assert problem == {
         "what": f"boards holds {what}: 212 users are missing at once; so is the canary",
-        "hint": f"look with `syncd plan boards`, then {orders}",
+        "hint": orders,
     }
 
 

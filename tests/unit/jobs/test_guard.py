@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from syncd.jobs.guard import Evidence, is_alarm, judge
+from syncd.jobs.guard import Evidence, judge, keeps_plan
 from syncd.model.leaderboard import (
     BoardFacts,
     Comparison,
@@ -40,6 +40,9 @@ def comparison(**given: int | bool) -> Comparison:
     )
     counts |= {"base": 1_000, "users": 1_000, "protected": 0}
     return Comparison(**{**counts, **given})  # type: ignore[arg-type] - as above
+
+
+ONE_MISSING = comparison(missing=1, newly=1)
 
 
 def evidence(**given: object) -> Evidence:
@@ -146,7 +149,20 @@ def test_an_empty_source_beside_an_empty_table_is_nothing_to_ask_about() -> None
 def test_a_restarted_server_that_holds_less_is_a_hard_stop(members: int, hard: bool) -> None:
     restarted = source(server_id="two", boards={"daily": BoardFacts(members=members)})
 
-    assert judge(GUARD, evidence(source=restarted)).is_hard is hard
+    assert judge(GUARD, evidence(source=restarted, comparison=ONE_MISSING)).is_hard is hard
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        source(evicted_keys=5),
+        source(server_id="two", boards={"daily": BoardFacts(members=500)}),
+    ],
+)
+def test_what_happened_to_redis_holds_nothing_where_nobody_is_missing(found: SourceFacts) -> None:
+    verdict = judge(GUARD, evidence(source=found))
+
+    assert (verdict.is_held, verdict.marks) == (False, True)
 
 
 def test_the_same_server_that_holds_less_is_judged_by_who_is_missing() -> None:
@@ -164,7 +180,7 @@ def test_the_same_server_that_holds_less_is_judged_by_who_is_missing() -> None:
     ],
 )
 def test_evicted_keys_are_a_hard_stop(found: SourceFacts, hard: bool) -> None:
-    assert judge(GUARD, evidence(source=found)).is_hard is hard
+    assert judge(GUARD, evidence(source=found, comparison=ONE_MISSING)).is_hard is hard
 
 
 def test_what_was_evicted_before_the_last_good_run_is_known() -> None:
@@ -220,7 +236,8 @@ def test_an_undecided_plan_keeps_its_runs_held() -> None:
 
     assert verdict.reasons == plan().reasons
     assert verdict.deletes == "approved"
-    assert not is_alarm(GUARD, found)
+    assert verdict.holds_deletes
+    assert keeps_plan(GUARD, found, verdict)
 
 
 def test_a_plan_whose_users_are_all_back_holds_nothing() -> None:
@@ -247,7 +264,7 @@ def test_a_hard_stop_passes_only_a_plan_that_was_approved_as_one() -> None:
     passed = judge(GUARD, replace(found, plan=replace(soft, is_hard=True)))
 
     assert (refused.deletes, refused.is_hard) == ("none", True)
-    assert (passed.deletes, passed.is_held, passed.marks) == ("approved", False, False)
+    assert (passed.deletes, passed.is_held, passed.marks) == ("approved", False, True)
 
 
 def test_rows_that_a_person_kept_ring_no_alarm() -> None:
@@ -256,5 +273,50 @@ def test_rows_that_a_person_kept_ring_no_alarm() -> None:
     assert not judge(GUARD, found).is_held
 
 
-def test_a_new_alarm_is_told_apart_from_an_old_one() -> None:
-    assert is_alarm(GUARD, evidence(comparison=comparison(missing=60, newly=60)))
+def keeps(found: Evidence) -> bool:
+    return keeps_plan(GUARD, found, judge(GUARD, found))
+
+
+def test_who_vanishes_one_by_one_does_not_renew_the_plan_that_waits() -> None:
+    found = evidence(comparison=comparison(missing=55, newly=5), plan=plan(), still_missing=50)
+
+    assert keeps(found)
+
+
+def test_many_more_who_vanish_are_a_plan_of_their_own() -> None:
+    found = evidence(comparison=comparison(missing=110, newly=60), plan=plan(), still_missing=50)
+
+    assert not keeps(found)
+
+
+def test_a_flush_is_one_plan_however_many_runs_meet_it() -> None:
+    empty = source(boards={"daily": BoardFacts(members=0)})
+    flushed = evidence(source=empty, comparison=comparison(missing=1_000, newly=1_000))
+    waiting = replace(flushed, plan=plan(is_hard=True), still_missing=1_000)
+
+    assert not keeps(flushed)
+    assert keeps(waiting)
+
+
+def test_a_plan_that_was_soft_is_not_enough_for_a_hard_stop() -> None:
+    empty = source(boards={"daily": BoardFacts(members=0)})
+    found = evidence(source=empty, comparison=comparison(missing=50), plan=plan())
+
+    assert not keeps(replace(found, still_missing=50))
+
+
+def test_scores_that_go_on_changing_do_not_renew_a_plan_about_updates() -> None:
+    held = plan(deletes=0, holds_updates=True)
+    changed = comparison(base=2_000, overturned=1_950, missing=3)
+
+    assert keeps(evidence(comparison=changed, plan=held))
+    assert not keeps(evidence(comparison=changed, plan=plan(), still_missing=3))
+
+
+def test_updates_that_wait_hold_no_deletion_back() -> None:
+    changed = comparison(base=2_000, overturned=1_950, missing=3, due=3)
+
+    verdict = judge(GUARD, evidence(comparison=changed))
+
+    assert verdict.is_held
+    assert (verdict.deletes, verdict.holds_deletes) == ("due", False)
