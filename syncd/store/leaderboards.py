@@ -46,12 +46,14 @@ class LeaderboardStore:
         """
         async with self._database.connection(at_leisure=True) as connection:
             do = Statements(connection, self._database, self._runs.fence, target)
+            epoch = self._runs.fence.epoch or 0
             try:
-                await self._begin(do)
+                await self._begin(do, epoch)
                 yield Bench(job, do, self._runs, self._batch)
                 await do.execute("drop_stage")
                 if not self._database.is_pooled:
                     await do.execute("unlock_target", do.place)
+                    await do.execute("unmark_epoch", epoch)
             except BaseException:
                 # Lock and temporary tables end with the connection, in whatever state it is.
                 connection.terminate()
@@ -95,9 +97,11 @@ class LeaderboardStore:
                     self._sql["forget_tombstones"], job, at - tombstones, _AT_ONCE
                 )
 
-    async def _begin(self, do: Statements) -> None:
+    async def _begin(self, do: Statements, epoch: int) -> None:
         is_pooled = self._database.is_pooled
         await do.rows("settle", _WORK_MEMORY, is_pooled)
+        await do.execute("mark_epoch_within" if is_pooled else "mark_epoch", epoch)
+        await do.rows("end_elders", do.place, epoch)
         try:
             # A process that was killed may have left a session that ends in a moment.
             async with atomic(do.connection):

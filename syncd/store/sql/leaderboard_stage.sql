@@ -17,6 +17,29 @@ SELECT pg_advisory_xact_lock(hashtextextended('syncd leaderboard ' || $1, 0));
 -- name: unlock_target
 SELECT pg_advisory_unlock(hashtextextended('syncd leaderboard ' || $1, 0));
 
+-- name: mark_epoch
+-- Who holds the lock of a table says of which schema's syncd it is, and in which epoch ($1) that leads.
+SELECT pg_advisory_lock_shared(hashtext('syncd epoch of ' || current_schema), $1::bigint::integer);
+
+-- name: mark_epoch_within
+SELECT pg_advisory_xact_lock_shared(hashtext('syncd epoch of ' || current_schema), $1::bigint::integer);
+
+-- name: unmark_epoch
+SELECT pg_advisory_unlock_shared(hashtext('syncd epoch of ' || current_schema), $1::bigint::integer);
+
+-- name: end_elders
+-- A process of our schema that led before epoch $2 and still holds table $1, frozen or killed in the midst
+-- of a statement, will write nothing any more: its session is ended.
+SELECT pg_terminate_backend(held.pid, 5000)
+FROM pg_locks AS held
+JOIN pg_locks AS marked USING (pid, database, locktype)
+JOIN pg_stat_activity AS session USING (pid)
+WHERE locktype = 'advisory' AND datname = current_database() AND usename = current_user
+    AND held.granted AND held.objsubid = 1
+    AND (held.classid::bigint << 32) | held.objid::bigint = hashtextextended('syncd leaderboard ' || $1, 0)
+    AND marked.granted AND marked.objsubid = 2 AND marked.objid::bigint < $2::bigint
+    AND marked.classid::bigint = hashtext('syncd epoch of ' || current_schema)::bigint & 4294967295;
+
 -- name: stage_users
 -- What the boards say, as it comes: a user may be there several times. NULL: not on that board. Rows that
 -- cannot be long need no second table for what is too long: half of what it costs to make one.
