@@ -72,7 +72,7 @@ class Stage:
                 ids = [each.user_id for each in poisoned]
                 shown = [each.shown for each in poisoned]
                 reasons = [each.reason for each in poisoned]
-                await self._do.execute("set_aside", ids, shown, reasons)
+                await self._do.execute("set_aside", shown, reasons, ids)
         return inflow.total()
 
     async def compare(self, *, partial: bool, guard: Guard, at: datetime) -> Comparison:
@@ -99,7 +99,10 @@ class Stage:
 
     async def candidates(self, which: str) -> AsyncIterator[Sequence[str]]:
         """Yield who is to be deleted, page by page: "due" (with those approved) or "approved"."""
+        assert self._comparison is not None
         acts = ["due", "approved"] if which == "due" else [which]
+        if not self._comparison.due + self._comparison.approved:
+            return
         behind = ""
         await self._do.execute("index_absent")
         while rows := await self._do.rows("next_absent", behind, acts, _CANDIDATES):
@@ -120,7 +123,6 @@ class Stage:
         return row["digest"], tuple(row["sample"])
 
     async def _find_changes(self) -> tuple[int, Row]:
-        await self._do.execute("forget_changes")
         await self._do.execute("compare", side="LEFT" if self._is_partial else "FULL")
         base = await self._do.row("count_base")
         self._weight = await self._do.row("weigh_staged")
@@ -135,7 +137,8 @@ class Stage:
         return bool(found["repeats"]) or (not self._is_partial and users != base)
 
     async def _deduplicate(self) -> None:
-        for block in ("stage_once", "deduplicate", "drop_staged", "rename_once"):
+        blocks = ("forget_changes", "stage_once", "deduplicate", "drop_staged", "rename_once")
+        for block in blocks:
             await self._do.execute(block)
 
     async def _compared(self, base: int, found: Row) -> Comparison:
