@@ -89,6 +89,14 @@ class RawConnection:
             await self.send(*commands)
             return [await self.receive() for _ in commands]
 
+    async def ask_together(self, *commands: Words) -> list[Any]:
+        """Send questions that are answered at one moment: no command of others comes between."""
+        *_, replies = await self.ask_all(("MULTI",), *commands, ("EXEC",))
+        for words, reply in zip(commands, replies, strict=True):
+            if isinstance(reply, ResponseError):
+                raise refused(self._address, titled(words), reply) from reply
+        return list(replies)
+
     async def drop(self) -> None:
         """Close at once, whatever is under way."""
         connection, self._connection = self._connection, None

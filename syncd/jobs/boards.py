@@ -89,7 +89,7 @@ class LeaderboardOptions(BaseModel):
     id_length: int = Field(default=128, ge=1, le=1_024)
     guard: GuardOptions = GuardOptions()
     plan_expires: PositiveDuration = parse_duration("24h")
-    large_change: Share = 0.1
+    large_change: Share = 0.5
     backups: Duration = parse_duration("14d")
     tombstones: PositiveDuration = parse_duration("30d")
     stale_replica: bool = False

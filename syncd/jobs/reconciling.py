@@ -39,7 +39,12 @@ async def reconcile(context: RunContext, options: LeaderboardOptions) -> Ending:
         await bench.check()
         every_board = await _is_full(context, options)
         work = _Pass(context=context, options=options, source=source, bench=bench)
-        return await (work.full() if every_board else work.incremental())
+        ending = await (work.full() if every_board else work.incremental())
+    if every_board and not context.run.options.dry_run:
+        now = context.around.clock.now()
+        await stores.leaderboards.expire(job, now, options.tombstones)
+        await stores.plans.expire(now)
+    return ending
 
 
 async def _is_full(context: RunContext, options: LeaderboardOptions) -> bool:

@@ -24,6 +24,9 @@ _WORK_MEMORY = "128MB"
 _BATCH = 50_000
 _AT_ONCE = 20_000
 
+COPIES = 5
+"""So many copies of a table are kept at most: much may change every hour."""
+
 
 class LeaderboardStore:
     """Owns the tables `leaderboard_*` and `reconciliations`, and writes the tables that follow."""
@@ -73,12 +76,15 @@ class LeaderboardStore:
         return row["run_id"], row["at"], source_from_json(row["source"])
 
     async def expire(self, job: str, at: datetime, tombstones: timedelta) -> None:
-        """Drop a job's copies whose time is over, and its tombstones older than that.
+        """Drop a job's copies and tombstones whose time is over, and copies that are too many.
 
         Safe to repeat; a run calls it at its end.
         """
         async with self._database.connection() as connection:
-            old = await connection.fetch(self._sql["old_backups"], job, at)
+            looked = (job, at, at - tombstones, COPIES)
+            if not await connection.fetchval(self._sql["has_old"], *looked):
+                return
+            old = await connection.fetch(self._sql["old_backups"], job, at, COPIES)
         for row in old:
             drop = fill(self._sql["drop_backup"], {"backup": row["backup"]}, [])
             async with self._runs.fence.transaction(self._database) as connection:

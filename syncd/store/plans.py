@@ -157,20 +157,22 @@ class PlanStore:
             )
         if deletes != seen.deletes and (seen.is_hard or deletes is not None):
             raise WrongState(
-                f"plan {plan_id} deletes {seen.deletes} of {seen.base} rows: that number must be "
-                f"given with the approval, {'none' if deletes is None else deletes} was",
+                f"plan {plan_id} deletes another number of rows: how many must be given with the "
+                f"approval, {'none' if deletes is None else deletes} was",
                 hint=f"syncd approve {plan_id} --deletes NUMBER; nothing was changed",
             )
         return await self._decide(seen, PlanState.APPROVED, ruling)
 
     async def reject(self, plan_id: int, ruling: Ruling) -> Plan:
-        """Keep the rows of a plan until their users are on a board again.
+        """Keep the rows of a plan until their users are on a board again; safe to repeat.
 
         Raises:
             NotKnown: there is no such plan.
             WrongState: it does not wait for anything, or not as they saw it.
         """
         seen = await self._seen(plan_id, ruling)
+        if seen.state is PlanState.REJECTED:
+            return seen
         if seen.state not in _OPEN:
             raise _settled(seen, PlanState.REJECTED)
         return await self._decide(seen, PlanState.REJECTED, ruling)
@@ -180,6 +182,9 @@ class PlanStore:
 
         Safe to repeat; a run calls it at its end.
         """
+        async with self._database.connection() as connection:
+            if not await connection.fetchval(self._sql["has_old"], at, at - _KEPT_WHEN_APPLIED):
+                return
         async with self._fence.transaction(self._database) as connection:
             await connection.execute(self._sql["expire_plans"], at)
         while True:

@@ -216,7 +216,9 @@ class Triggers:
         return run
 
     async def _start(self, job: str, options: RunOptions, key: str | None) -> Json:
-        seconds = self._allowance.take(job)
+        # What takes back is not in the way of what is to be taken back.
+        purpose = f"{job} {options.act}".rstrip()
+        seconds = self._allowance.take(purpose)
         if seconds > 0:
             raise TooOften(
                 f"job {job!r} was triggered too often",
@@ -227,7 +229,7 @@ class Triggers:
         try:
             return await self._service.trigger(job, options, key)
         except SyncdError:
-            self._allowance.give_back(job)
+            self._allowance.give_back(purpose)
             raise
 
 

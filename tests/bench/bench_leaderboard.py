@@ -114,7 +114,9 @@ async def compare(arena: Arena, ways: Sequence[str], repeats: int) -> Figures:
             # Whoever comes later finds the machine in another state.
             first = repeat % len(ways)
             for way in (*ways[first:], *ways[:first]):
-                figures[scenario, way].append(await arena.turn(way, scenario))
+                figure = await arena.turn(way, scenario)
+                figures[scenario, way].append(figure)
+                print(f"{scenario}, {way}: {figure.seconds:.3f} s", file=sys.stderr, flush=True)
     return figures
 
 

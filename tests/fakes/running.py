@@ -199,9 +199,9 @@ class Running:
         self.engine.start(Order(run=run, job=to_job(work), stop=Stop()))
         return await self.end_of(run.id)
 
-    async def end_of(self, run_id: int) -> Run:
+    async def end_of(self, run_id: int, seconds: float = 20.0) -> Run:
         """Return a run of this process once it has ended."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(seconds):
             return await self._ending(run_id)
 
     async def run(self, work: JobKind[Any] | None = None, **options: Any) -> Run:

@@ -91,10 +91,13 @@ class Upset:
         async with self.server.client() as client:
             return await client.execute_command(*words)
 
-    async def sync(self, work: Leaderboard | None = None, **options: Any) -> Run:
-        """Run the job to its end; `options` are those of the run."""
+    async def sync(
+        self, work: Leaderboard | None = None, *, seconds: float = 20.0, **options: Any
+    ) -> Run:
+        """Run the job to its end, within `seconds`; `options` are those of the run."""
         self.clock.pages = 0
-        return await self.world.run(work or self.job(), **options)
+        run_id = await self.world.start(work or self.job(), **options)
+        return await self.world.end_of(run_id, seconds)
 
     async def table(self) -> dict[str, tuple[float, ...]]:
         rows = await self.world.rows(f"SELECT * FROM {self._table}")  # noqa: S608 - a test's own

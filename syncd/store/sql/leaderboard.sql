@@ -14,10 +14,20 @@ SELECT run_id, at, source FROM leaderboard_sources WHERE job = $1;
 DELETE FROM leaderboard_tombstones
 WHERE ctid = ANY (ARRAY(SELECT ctid FROM leaderboard_tombstones WHERE job = $1 AND deleted_at < $2 LIMIT $3));
 
+-- name: has_old
+-- Whether anything of job $1 is past its time: a look that writes nothing.
+SELECT EXISTS (SELECT FROM leaderboard_tombstones WHERE job = $1 AND deleted_at < $3)
+    OR EXISTS (SELECT FROM leaderboard_backups WHERE job = $1 AND expires_at <= $2)
+    OR (SELECT count(*) FROM leaderboard_backups WHERE job = $1) > $4;
+
 -- name: old_backups
+-- Those whose time is over, and all but the newest $3.
 SELECT id, format('%I.%I', current_schema, table_name) AS backup
 FROM leaderboard_backups
-WHERE job = $1 AND expires_at <= $2
+WHERE job = $1
+    AND (expires_at <= $2 OR id NOT IN (
+        SELECT id FROM leaderboard_backups WHERE job = $1 ORDER BY id DESC LIMIT $3
+    ))
 ORDER BY id;
 
 -- name: drop_backup

@@ -9,8 +9,8 @@ WHERE marker.job = $1 AND NOT EXISTS (
 -- name: forget_deleted
 -- Who has no row any more is not missing, whatever is to be thought of the boards.
 DELETE FROM leaderboard_missing AS marker
-USING lb_absent
-WHERE marker.job = $1 AND lb_absent.user_id = marker.user_id AND lb_absent.act = 'gone';
+USING lb_changes
+WHERE marker.job = $1 AND lb_changes.user_id = marker.user_id AND lb_changes.act = 'gone';
 
 -- name: note_missing
 -- One complete run more; beyond $3 it makes no difference, and nothing is written.
