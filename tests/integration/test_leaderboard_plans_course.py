@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -21,6 +20,7 @@ from syncd.store.database import Database
 HOUR = timedelta(hours=1)
 USERS = {f"u{number:03}": number + 1.0 for number in range(200)}
 GONE = [*USERS][:25]
+COPIES = "SELECT count(*) > 0 FROM pg_stat_activity WHERE query ~* '^copy' AND state = 'active'"
 WAITS = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 
@@ -194,7 +194,7 @@ async def test_a_hard_plan_needs_its_number_typed(boards: Boarded) -> None:
     assert plan.is_hard
 
     for number in (None, 59, 61):
-        with pytest.raises(WrongState, match="another number of rows"):
+        with pytest.raises(WrongState, match="deletes another number of rows"):
             await boards.approve(plan, number)
     await boards.run(full=True)
     assert set(await boards.table()) == set(USERS)
@@ -294,13 +294,13 @@ async def test_a_run_that_did_not_read_all_deletes_nobody_and_does_not_count(
         await leave(boards, "u0000")
         await boards.run()
         under_way = await slow.world.start(slow.work)
-        await asyncio.sleep(0.5)
-        await leave(boards, *[*users][500:])
+        await until(lambda: boards.world.value(COPIES), what="the run to read")
+        await leave(boards, *[*users][500:700])
         incomplete = await slow.world.end_of(under_way)
         told = await boards.told(incomplete)
         between = await markers(boards)
         assert len(await boards.table()) == 1_000
-        await come(boards, *[*users][500:])
+        await come(boards, *[*users][500:700])
         complete = await boards.run()
 
     assert not told.is_complete
