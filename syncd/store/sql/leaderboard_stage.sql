@@ -1,6 +1,6 @@
 -- name: settle
--- For this session, or this transaction where a session keeps nothing ($2): memory for one hash of the
--- boards ($1), and no plans that go wrong because nothing is known of temporary tables.
+-- For this session, or this transaction where a session keeps nothing ($2): memory for a part of what is
+-- hashed ($1), and no plans that go wrong because nothing is known of temporary tables.
 SELECT set_config('work_mem', $1, $2), set_config('jit', 'off', $2), set_config('enable_mergejoin', 'off', $2),
     set_config('plan_cache_mode', 'force_custom_plan', $2);
 
