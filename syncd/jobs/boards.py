@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from syncd.config.duration import Duration, PositiveDuration, parse_duration
-from syncd.model.leaderboard import Board, Guard, Target
+from syncd.model.leaderboard import LONGEST_ID, Board, Guard, Target
 
 _LONGEST_IDENTIFIER = 63
 
@@ -86,7 +86,7 @@ class LeaderboardOptions(BaseModel):
     updated_column: Name = "updated_at"
     batch: int = Field(default=1_000, ge=100, le=50_000)
     pause: Duration = parse_duration("0s")
-    id_length: int = Field(default=128, ge=1, le=1_024)
+    id_length: int = Field(default=128, ge=1, le=LONGEST_ID)
     guard: GuardOptions = GuardOptions()
     plan_expires: PositiveDuration = parse_duration("24h")
     large_change: Share = 0.5

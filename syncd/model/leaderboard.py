@@ -15,6 +15,9 @@ from typing import NamedTuple, NewType
 PlanId = NewType("PlanId", int)
 BackupId = NewType("BackupId", int)
 
+# So many characters of an id can be staged; four bytes each, any index holds them.
+LONGEST_ID = 400
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:

@@ -19,8 +19,6 @@ from syncd.store.statements import Statements
 
 _STAGES = ("stage_users", "stage_changes", "stage_poisoned")
 _CANDIDATES = 5_000
-# The deadlines of a COPY are its pages'; asyncpg's own is for all of it.
-_COPY_SECONDS = 86_400.0
 # From here on whole numbers have neighbours that a double cannot tell from them.
 _EXACT = 2.0**53
 
@@ -59,14 +57,7 @@ class Stage:
     async def _take(self, inflow: Inflow) -> Staged:
         while not inflow.has_ended:
             async with asyncio.timeout(None) as deadline:
-                await self._do.connection.copy_to_table(
-                    "lb_staged",
-                    source=inflow.lines(deadline),
-                    columns=["user_id", *self._do.scores, "told_at"],
-                    format="text",
-                    freeze=True,
-                    timeout=_COPY_SECONDS,
-                )
+                await self._do.copy("lb_staged", inflow.lines(deadline))
             poisoned = inflow.take_poisoned()
             if poisoned:
                 ids = [each.user_id for each in poisoned]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
-from syncd.model.leaderboard import Target
+import asyncpg
+
+from syncd.errors import SourceUnfit
+from syncd.model.leaderboard import LONGEST_ID, Target
 from syncd.store.blocks import fill, load_blocks
 from syncd.store.database import Connection, Database, Row, atomic
 from syncd.store.fence import Fence
@@ -15,6 +18,8 @@ from syncd.store.translation import translated
 _SUBJECTS = ("stage", "apply", "books", "recall")
 # A million rows take seconds; a machine that is busy takes longer.
 _SECONDS = 600.0
+# The deadlines of a COPY are its pages'; this is asyncpg's for all of it.
+_COPY_SECONDS = 86_400.0
 
 _T = TypeVar("_T")
 
@@ -80,6 +85,27 @@ class Statements:
         sql = self._filled(block, holes)
         rows: list[Row] = await self.connection.fetch(sql, *values, timeout=_SECONDS)
         return rows
+
+    async def copy(self, rows: str, lines: AsyncIterator[bytes]) -> None:
+        """Fill a temporary table of this transaction with users, in COPY's text format.
+
+        Raises:
+            SourceUnfit: an id has more characters than any is to have.
+        """
+        try:
+            await self.connection.copy_to_table(
+                rows,
+                source=lines,
+                columns=["user_id", *self.scores, "told_at"],
+                format="text",
+                freeze=True,
+                timeout=_COPY_SECONDS,
+            )
+        except asyncpg.StringDataRightTruncationError as exc:
+            raise SourceUnfit(
+                f"the boards have an id of more than {LONGEST_ID} characters",
+                hint=f"set id_length to {LONGEST_ID} or less: who has a longer one is set aside",
+            ) from exc
 
     async def write(self, step: Callable[[], Awaitable[_T]]) -> _T:
         """Take a step in a fenced transaction; again where others were in its way.

@@ -1,12 +1,11 @@
-"""A run that is cancelled while Redis is asked leaves nothing behind that the next one could read."""
+"""A run that is cancelled while Redis is asked leaves nothing that the next one could read."""
 
 from __future__ import annotations
-
-import asyncio
 
 from fakes.running import draft, to_job
 from fakes.upset import PROMPT, upset
 from fakes.valkey import ValkeyServer
+from fakes.waiting import until
 
 from syncd.jobs.stop import Stop, StopReason
 from syncd.model.run import Outcome
@@ -40,10 +39,13 @@ async def test_the_run_after_a_cancelled_one_reads_right(
             assert ended is not None
             assert ended.outcome is Outcome.CANCELLED
             assert await world.written() == before
-        async with asyncio.timeout(5), valkey.client() as client:
-            while len(await client.client_list()) > 1:
-                await asyncio.sleep(0.01)
+        await until(lambda: _is_alone(valkey), what="every connection to be closed")
 
         assert (await world.sync()).outcome is Outcome.SUCCEEDED
         assert await world.deleted() == {"user0000"}
         assert await world.table() == await world.boards()
+
+
+async def _is_alone(server: ValkeyServer) -> bool:
+    async with server.client() as client:
+        return len(await client.client_list()) == 1

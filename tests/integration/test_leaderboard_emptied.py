@@ -175,8 +175,9 @@ async def test_who_is_back_before_the_end_is_spared(world: Upset) -> None:
     back = ("ZADD", "leaderboard:weekly", 9, OLD[0])
     world.after_phase["compare"] = lambda: world.server.tell(*back)
 
-    await world.sync()
+    run = await world.sync()
 
+    assert (run.outcome, run.error) == (Outcome.SUCCEEDED, "")
     assert await world.deleted() == set(OLD[1:])
     await world.sync()
     assert await world.table() == await world.boards()

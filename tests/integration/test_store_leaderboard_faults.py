@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,7 +12,8 @@ from fakes.benches import JOB, PROMPT, World, pages
 from fakes.postgres_proxy import Point, When, postgres_proxy
 
 from syncd.clock import SystemClock
-from syncd.errors import LeaseLost, StoreUnavailable, TargetUnfit
+from syncd.errors import CacheUnavailable, LeaseLost, SourceUnfit, StoreUnavailable, TargetUnfit
+from syncd.model.leaderboard import LONGEST_ID, Page
 from syncd.store.database import Database
 
 ONE = (1.0, 1.0, 1.0, 1.0)
@@ -59,6 +61,72 @@ async def test_who_wrote_a_row_since_it_was_seen_has_it_his_way(world: World) ->
     again = await world.sync(said)
     assert (await world.table()).keys() == said.keys()
     assert again.applied.report.failures == {}
+
+
+async def test_a_source_that_breaks_off_leaves_nothing_and_the_next_run_is_fit(
+    world: World,
+) -> None:
+    async def broken() -> AsyncIterator[Page]:
+        async for page in pages(crowd(3_000)):
+            yield page
+        raise CacheUnavailable("Redis is gone")
+
+    async def read() -> None:
+        async with world.store.bench(JOB, world.target) as bench:
+            await bench.check()
+            await bench.stage(broken())
+
+    with pytest.raises(CacheUnavailable):
+        await read()
+
+    assert (await world.sync(crowd(3))).applied.report.created == 3
+
+
+async def test_an_id_that_is_longer_than_any_may_be_is_told_with_its_mend(world: World) -> None:
+    assert (await world.sync({"é" * LONGEST_ID: ONE})).applied.report.created == 1
+
+    with pytest.raises(SourceUnfit, match="more than 400 characters") as refused:
+        await world.sync({"é" * (LONGEST_ID + 1): ONE})
+
+    assert "id_length" in (refused.value.hint or "")
+    assert len(await world.table()) == 1
+
+
+async def test_a_row_whose_id_is_longer_than_any_goes_like_others(world: World) -> None:
+    await world.rows("INSERT INTO pomo_leaderboard (user_id) VALUES (repeat('x', 2000)), ('ada')")
+
+    assert (await world.sync({"ada": ONE})).applied.report.deleted == 1
+    assert await world.table() == {"ada": ONE}
+
+
+async def test_what_was_staged_is_forgotten_when_it_is_read_once_more(world: World) -> None:
+    run_id = await world.begin()
+
+    async with world.store.bench(JOB, world.target) as bench:
+        await bench.check()
+        for said in (crowd(9), crowd(2)):
+            await bench.stage(pages(said))
+            await bench.compare(partial=False, guard=world.guard, at=world.at)
+        await bench.apply(run_id, world.at, world.verdict, world.books())
+
+    assert await world.table() == crowd(2)
+
+
+async def test_a_run_that_goes_on_after_its_books_tells_what_is_true_then(world: World) -> None:
+    await world.sync(crowd(3))
+    run_id = await world.begin()
+    async with world.store.bench(JOB, world.target) as bench:
+        await bench.check()
+        await bench.stage(pages(crowd(3, 2.0)))
+        await bench.compare(partial=False, guard=world.guard, at=world.at)
+        await world.rows("UPDATE pomo_leaderboard SET daily_pomo = 9 WHERE user_id = 'u00001'")
+        first = await bench.apply(run_id, world.at, world.verdict, world.books())
+
+    await world.sync(crowd(3, 2.0), run_id=run_id)
+
+    assert first.report.failures == {"conflict": 1}
+    report = await world.report(run_id)
+    assert (report.updated, report.seen, report.skipped, report.failures) == (3, 3, 0, {})
 
 
 async def test_a_row_that_is_refused_is_set_aside_and_the_others_are_written(

@@ -36,7 +36,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
 -- name: stage_recalled
 -- Rows to be put back as they were: `act` is create, update or refused.
 CREATE TEMP TABLE lb_recalled (
-    user_id varchar(400) COLLATE "C" NOT NULL, act varchar(10) COLLATE "C" NOT NULL, row_ctid tid, row_xmin xid,
+    user_id text COLLATE "C" NOT NULL, act text COLLATE "C" NOT NULL, row_ctid tid, row_xmin xid,
     lb_row jsonb NOT NULL
 );
 

@@ -54,7 +54,7 @@ CREATE TEMP TABLE lb_staged (
 -- that the table cannot hold) or missing (on no board), and then approved, kept, due, waiting or protected;
 -- gone once deleted, back where the user is on a board again, refused once PostgreSQL would not have it.
 CREATE TEMP TABLE lb_changes (
-    user_id varchar(400) COLLATE "C" NOT NULL, act varchar(10) COLLATE "C" NOT NULL, row_ctid tid, row_xmin xid,
+    user_id text COLLATE "C" NOT NULL, act text COLLATE "C" NOT NULL, row_ctid tid, row_xmin xid,
     {score} double precision,
     told_at timestamptz, is_overturned boolean NOT NULL, is_new boolean
 );
@@ -64,7 +64,7 @@ CREATE TEMP TABLE lb_poisoned (user_id text COLLATE "C", shown text COLLATE "C" 
 
 -- name: stage_missing
 -- Whom a plan would delete; made where one is held.
-CREATE TEMP TABLE IF NOT EXISTS lb_missing (user_id varchar(400) COLLATE "C" NOT NULL);
+CREATE TEMP TABLE IF NOT EXISTS lb_missing (user_id text COLLATE "C" NOT NULL);
 
 -- name: drop_stage
 DROP TABLE IF EXISTS pg_temp.lb_staged, pg_temp.lb_poisoned, pg_temp.lb_changes, pg_temp.lb_missing,

@@ -49,7 +49,7 @@ WITH counted AS (
         deleted = deleted + $6, skipped = skipped + $7, failed = failed + $8,
         calls = calls + $9, saved = saved + $10, heartbeat_at = $11,
         failures = CASE WHEN $12::jsonb = '{}' THEN failures ELSE (
-            SELECT jsonb_object_agg(word, total)
+            SELECT COALESCE(jsonb_object_agg(word, total) FILTER (WHERE total <> 0), '{}')
             FROM (
                 SELECT word, sum(amount::bigint) AS total
                 FROM (

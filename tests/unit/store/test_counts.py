@@ -41,7 +41,7 @@ def test_what_others_wrote_first_is_a_conflict() -> None:
 
 
 def test_rows_that_rest_are_held_by_a_plan_or_wait_by_themselves() -> None:
-    held = Verdict(reasons=("many are missing",), updates=False)
+    held = Verdict(reasons=("many are missing",), holds_deletes=True, updates=False)
 
     waiting = Leftover.of(findings(Verdict()), Tally(), left(resting=4, kept=1))
     holding = Leftover.of(findings(held, updated=7), Tally(), left(resting=4))
