@@ -89,7 +89,6 @@ class _Pass:
         found = await self._judge(reading)
         if is_dry:
             return await self._rehearse(found)
-        await self._ask_again(found.verdict)
         ending = await self._write(found)
         if claimed:
             await self.source.drop()
@@ -177,6 +176,8 @@ class _Pass:
         run, now = self.context.run, self.context.around.clock.now()
         changed, is_large = self._weigh(found)
         backup = await self._back_up() if is_large else None
+        # After the copy, which may take long: as little as may be lies between asking and deleting.
+        await self._ask_again(found.verdict)
         with self.phases.phase("apply", "PostgreSQL to store what changed"):
             books = replace(found.books, backup=backup)
             applied = await self.bench.apply(run.id, now, found.verdict, books)
