@@ -95,7 +95,7 @@ class _Pass:
         return ending
 
     async def incremental(self) -> Ending:
-        """Read those who changed; nobody is deleted."""
+        """Read those who changed; nobody is deleted. What is held makes it a full one."""
         with self.phases.phase("look", "Redis to say who changed"):
             facts = await self.source.examine()
             if not await self.source.claim():
@@ -105,6 +105,9 @@ class _Pass:
         found = await self._judge(
             Reading(facts=facts, gaps=("only those who changed",)), partial=True
         )
+        if found.verdict.is_held:
+            # Only a plan can ask a person about it, and that takes a look at everybody.
+            return await self.full()
         ending = await self._write(found)
         await self.source.drop()
         return ending
