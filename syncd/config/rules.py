@@ -176,6 +176,31 @@ def check_jobs(config: Config) -> Iterator[Problem]:
             yield Problem(path=(*path, "every"), message="must be at least 1s")
 
 
+def check_leaderboards(config: Config) -> Iterator[Problem]:
+    """Jobs about the same table, or the same set of changed users, read the same boards, whole."""
+    jobs = [(name, job.options) for name, job in config.jobs.items() if job.kind == "leaderboard"]
+    for name in (name for name, _ in jobs if config.jobs[name].limit):
+        message = "is of no use here: boards are read as a whole; leave it out"
+        yield Problem(path=("jobs", name, "limit"), message=message)
+    for number, (name, options) in enumerate(jobs):
+        for other, others in jobs[:number]:
+            keys = [{board.key for board in each.all_boards()} for each in (options, others)]
+            if keys[0] == keys[1]:
+                continue
+            schemas = {
+                each.schema_name or config.database.schema_name for each in (options, others)
+            }
+            if options.table == others.table and len(schemas) == 1:
+                message = f"job {quoted(other)} fills it from other boards; name another table"
+                yield Problem(path=("jobs", name, "table"), message=message)
+            is_needed = "incremental" in {options.mode, others.mode}
+            if is_needed and options.dirty and options.dirty == others.dirty:
+                message = (
+                    f"job {quoted(other)} reads other boards and takes users out of it as well; "
+                )
+                yield Problem(path=("jobs", name, "dirty"), message=message + "name another set")
+
+
 def check_chains(config: Config) -> Iterator[Problem]:
     """A job comes after jobs that there are, and not after itself."""
     for name, job in config.jobs.items():
@@ -215,5 +240,6 @@ RULES: tuple[Check, ...] = (
     check_alerts,
     check_score,
     check_jobs,
+    check_leaderboards,
     check_chains,
 )

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from syncd.model.leaderboard import Comparison, Guard, Plan, PlanState, SourceFacts, Verdict
 
 _SHRUNK = 0.9
-# So many rows of a small table are no share of it; no `rows` raises this.
-_FEW = 20
 # Of a small table nearly every row may change within an hour.
 _FEW_ROWS = 1_000
+# So many rows are no share of a table yet; `rows` lets no more of them pass a hard stop.
+_FEW_MISSING = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ def judge(guard: Guard, evidence: Evidence) -> Verdict:
     if not evidence.is_complete:
         return Verdict(reasons=updates, marks=False, updates=not updates, deletes="none")
     if hard := tuple(_hard_stops(guard, evidence)):
-        return _hard(evidence, hard, updates)
+        return _hard(guard, evidence, hard, updates)
     canary = tuple(_canary(guard, evidence))
     soft = (*canary, *_too_many_deletes(guard, evidence))
     waits = _waits_for_a_person(evidence)
@@ -80,9 +80,13 @@ def keeps_plan(guard: Guard, evidence: Evidence, verdict: Verdict) -> bool:
     return not any(True for check in checks for _ in check(guard, evidence))
 
 
-def _hard(evidence: Evidence, hard: tuple[str, ...], updates: tuple[str, ...]) -> Verdict:
-    plan = evidence.plan
-    if plan is not None and evidence.is_approved and plan.is_hard:
+def _hard(
+    guard: Guard, evidence: Evidence, hard: tuple[str, ...], updates: tuple[str, ...]
+) -> Verdict:
+    plan, comparison = evidence.plan, evidence.comparison
+    others = comparison.missing - comparison.kept - comparison.approved
+    has_seen = others <= guard.allowance(comparison.base)
+    if plan is not None and evidence.is_approved and plan.is_hard and has_seen:
         # A person has seen how Redis is now: later runs are measured against that.
         return Verdict(reasons=updates, updates=not updates, deletes="approved")
     return Verdict(
@@ -106,7 +110,7 @@ def _hard_stops(guard: Guard, evidence: Evidence) -> Iterator[str]:
     missing = comparison.missing - comparison.kept
     if not source.members and missing:
         yield f"Redis holds nobody on any board, the table {comparison.base:,} rows"
-    elif missing > max(min(guard.rows, _FEW), guard.most_share * comparison.base):
+    elif missing > max(min(guard.rows, _FEW_MISSING), guard.most_share * comparison.base):
         yield (
             f"{missing:,} of {comparison.base:,} rows are on no board any more, more than "
             f"{guard.most_share:.0%}"

@@ -89,14 +89,13 @@ class _Pass:
         found = await self._judge(reading)
         if is_dry:
             return await self._rehearse(found)
-        await self._ask_again(found.verdict)
         ending = await self._write(found)
         if claimed:
             await self.source.drop()
         return ending
 
     async def incremental(self) -> Ending:
-        """Read those who changed; nobody is deleted."""
+        """Read those who changed; nobody is deleted. What is held makes it a full one."""
         with self.phases.phase("look", "Redis to say who changed"):
             facts = await self.source.examine()
             if not await self.source.claim():
@@ -106,6 +105,9 @@ class _Pass:
         found = await self._judge(
             Reading(facts=facts, gaps=("only those who changed",)), partial=True
         )
+        if found.verdict.is_held:
+            # Only a plan can ask a person about it, and that takes a look at everybody.
+            return await self.full()
         ending = await self._write(found)
         await self.source.drop()
         return ending
@@ -177,6 +179,8 @@ class _Pass:
         run, now = self.context.run, self.context.around.clock.now()
         changed, is_large = self._weigh(found)
         backup = await self._back_up() if is_large else None
+        # After the copy, which may take long: as little as may be lies between asking and deleting.
+        await self._ask_again(found.verdict)
         with self.phases.phase("apply", "PostgreSQL to store what changed"):
             books = replace(found.books, backup=backup)
             applied = await self.bench.apply(run.id, now, found.verdict, books)

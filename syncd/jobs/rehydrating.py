@@ -36,6 +36,9 @@ async def rehydrate(context: RunContext, options: LeaderboardOptions) -> Ending:
             while page := await bench.scores(behind, options.batch):
                 behind = page[-1][0]
                 added = await source.put_back(page, over, is_dry=run.options.dry_run)
+                if not run.options.dry_run:
+                    # At once: what a kill leaves behind is not to outlive its period.
+                    await source.expire(ends)
                 offered = sum(
                     1
                     for _, scores in page
@@ -47,9 +50,6 @@ async def rehydrate(context: RunContext, options: LeaderboardOptions) -> Ending:
                 again -= known
                 report = Report(created=added, unchanged=offered - added - known)
                 await bench.count(run.id, report, context.around.clock.now())
-        if not run.options.dry_run:
-            for board, at in ends.items():
-                await source.expire(board, at)
     hint = f"left out, because their time is over: {', '.join(sorted(over))}" if over else ""
     return Ending(outcome=Outcome.SUCCEEDED, hint=hint)
 

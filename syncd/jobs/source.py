@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -133,9 +133,10 @@ class Source:
         """Put scores onto boards where Redis has none; return how many were added, or would be."""
         return await self._reader.restore(scores, skip, is_dry=is_dry)
 
-    async def expire(self, board: str, at: datetime) -> None:
-        """Let a board expire at an instant."""
-        await self._reader.expire(board, at)
+    async def expire(self, ends: Mapping[str, datetime]) -> None:
+        """Let boards expire, each at its instant; one that is not there is left out."""
+        for board, at in ends.items():
+            await self._reader.expire(board, at)
 
     async def claim(self) -> bool:
         """Take away the set of users who changed; tell whether there is any."""

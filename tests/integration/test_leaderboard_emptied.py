@@ -181,3 +181,14 @@ async def test_who_is_back_before_the_end_is_spared(world: Upset) -> None:
     assert await world.deleted() == set(OLD[1:])
     await world.sync()
     assert await world.table() == await world.boards()
+
+
+async def test_who_comes_back_while_the_table_is_copied_is_spared(world: Upset) -> None:
+    await world.remove(*OLD)
+    back = ("ZADD", "leaderboard:weekly", 9, OLD[0])
+    world.after_phase["backup"] = lambda: world.server.tell(*back)
+
+    run = await world.sync(world.job(guard={**PROMPT, "rows": 2}, large_change=0))
+
+    assert (run.outcome, (await world.told(run)).backup) == (Outcome.SUCCEEDED, 1)
+    assert await world.deleted() == set(OLD[1:])

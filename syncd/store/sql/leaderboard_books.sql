@@ -1,9 +1,14 @@
 -- name: forget_present
--- Who is back on a board, or not in the table any more, is not missing.
+-- Who is back on a board, or not in the table any more, is not missing. Who is missing still though
+-- PostgreSQL refused to delete the row need not wait anew.
 DELETE FROM leaderboard_missing AS marker
 WHERE marker.job = $1 AND NOT EXISTS (
     SELECT FROM lb_changes
-    WHERE lb_changes.user_id = marker.user_id AND act IN ('approved', 'kept', 'due', 'waiting')
+    WHERE lb_changes.user_id = marker.user_id AND (
+        act IN ('approved', 'kept', 'due', 'waiting') OR (act = 'refused' AND NOT EXISTS (
+            SELECT FROM lb_staged WHERE lb_staged.user_id = lb_changes.user_id
+        ))
+    )
 );
 
 -- name: forget_deleted

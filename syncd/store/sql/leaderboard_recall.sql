@@ -1,7 +1,7 @@
 -- name: next_scores
 -- Users with a score on any board, in the order of their ids, behind $1.
 SELECT {user} AS user_id,
-    {column}::double precision AS {score},
+    COALESCE({column}, 0)::double precision AS {score},
     {updated} AS updated_at
 FROM {target}
 WHERE {user} COLLATE "C" > $1 AND (

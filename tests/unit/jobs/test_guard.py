@@ -108,6 +108,13 @@ def test_more_than_a_fifth_needs_the_typed_number(missing: int, hard: bool) -> N
     assert verdict.marks is not hard
 
 
+@pytest.mark.parametrize(("missing", "hard"), [(200, False), (201, True), (999, True)])
+def test_no_number_of_rows_lifts_the_hard_stop(missing: int, hard: bool) -> None:
+    counts = comparison(missing=missing, due=missing)
+
+    assert judge(Guard(rows=1_000_000), evidence(comparison=counts)).is_hard is hard
+
+
 def test_many_who_vanish_at_once_are_told_before_they_have_waited() -> None:
     verdict = judge(GUARD, evidence(comparison=comparison(missing=21, newly=21)))
 
@@ -265,6 +272,25 @@ def test_a_hard_stop_passes_only_a_plan_that_was_approved_as_one() -> None:
 
     assert (refused.deletes, refused.is_hard) == ("none", True)
     assert (passed.deletes, passed.is_held, passed.marks) == ("approved", False, True)
+
+
+def test_what_happened_after_the_approval_is_not_what_was_approved() -> None:
+    empty = source(boards={"daily": BoardFacts(members=0)})
+    hard = plan(state=PlanState.APPROVED, is_hard=True)
+    counts = comparison(missing=1_000, newly=700, approved=300)
+
+    verdict = judge(GUARD, evidence(source=empty, comparison=counts, plan=hard))
+
+    assert (verdict.deletes, verdict.is_hard, verdict.marks) == ("none", True, False)
+
+
+def test_an_approval_stands_although_a_few_more_are_missing() -> None:
+    hard = plan(state=PlanState.APPROVED, is_hard=True)
+    counts = comparison(missing=320, newly=20, approved=300)
+
+    verdict = judge(GUARD, evidence(comparison=counts, plan=hard))
+
+    assert (verdict.deletes, verdict.is_held) == ("approved", False)
 
 
 def test_rows_that_a_person_kept_ring_no_alarm() -> None:
