@@ -103,8 +103,9 @@ def _change_in_words(change: Json) -> str:
 
 
 def _failures_in_words(run: Json) -> str:
-    causes = ", ".join(f"{word} {count}" for word, count in sorted(run["failures"].items()))
-    return f"{run['failed']} of {run['seen']} accounts failed ({causes})"
+    causes = ", ".join(f"{word} {count:,}" for word, count in sorted(run["failures"].items()))
+    who = "users" if run["kind"] == "leaderboard" else "accounts"
+    return f"{run['failed']:,} of {run['seen']:,} {who} failed ({causes})"
 
 
 def _instant(at: datetime) -> str:
