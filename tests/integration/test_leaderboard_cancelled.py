@@ -1,17 +1,17 @@
-"""A run that is cancelled while Redis is asked leaves nothing behind that the next one could read."""
+"""A run that is cancelled while Redis is asked leaves nothing that the next one could read."""
 
 from __future__ import annotations
-
-import asyncio
 
 from fakes.running import draft, to_job
 from fakes.upset import PROMPT, upset
 from fakes.valkey import ValkeyServer
+from fakes.waiting import until
 
 from syncd.jobs.stop import Stop, StopReason
 from syncd.model.run import Outcome
 from syncd.runs.runner import Order
 from syncd.store.database import Database
+from syncd.telemetry.events import RunHeldUp
 
 USERS: dict[str | bytes, float | str] = {f"user{number:04}": number + 1 for number in range(2_000)}
 ATTEMPTS = 12
@@ -40,9 +40,13 @@ async def test_the_run_after_a_cancelled_one_reads_right(
             assert ended is not None
             assert ended.outcome is Outcome.CANCELLED
             assert await world.written() == before
-        async with asyncio.timeout(5), valkey.client() as client:
-            while len(await client.client_list()) > 1:
-                await asyncio.sleep(0.01)
+        assert world.world.told(RunHeldUp) == []
+        async with valkey.client() as client:
+
+            async def is_alone() -> bool:
+                return len(await client.client_list()) == 1
+
+            await until(is_alone, what="the connections of the runs to end")
 
         assert (await world.sync()).outcome is Outcome.SUCCEEDED
         assert await world.deleted() == {"user0000"}
