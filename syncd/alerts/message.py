@@ -114,7 +114,7 @@ def _lines(facts: Facts) -> list[str]:
         case Condition.CHANGED:
             return [_change(facts), _counts(run.report)]
         case Condition.HELD:
-            return [clean(run.error), *_waiting(facts), _counts(run.report)]
+            return [*_waiting(facts), _counts(run.report)]
         case Condition.FAILED | Condition.ABANDONED:
             since = ""
             if facts.state.first_run != run.id:
@@ -127,7 +127,8 @@ def _waiting(facts: Facts) -> list[str]:
     """Say what waits for whom, and what to type."""
     plan = facts.plan
     if plan is None:
-        return [f"What to do: {clean(facts.run.hint) or f'syncd show {facts.run.id}'}"]
+        order = clean(facts.run.hint) or f"syncd show {facts.run.id}"
+        return [clean(facts.run.error), f"What to do: {order}"]
     held = [f"{plan.deletes:,} deletions"] if plan.deletes else []
     held += [f"{plan.updates:,} updates"] if plan.holds_updates else []
     what = " and ".join(held) or "changes"

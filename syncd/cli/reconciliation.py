@@ -44,7 +44,7 @@ def reconciliation_rows(run: Json) -> Iterator[tuple[str, str]]:
     yield from _troubles(told)
     if told["backup"]:
         yield "backup", f"{told['backup']}: `syncd restore {told['backup']}` puts it back"
-    if told["drift"]:
+    if told["drift"] and told["mode"] == "full":  # else it is about those only who were read
         yield "drift", drift(told["drift"])
     if told["seconds"]:
         phases = [f"{phase} {latency(seconds)}" for phase, seconds in told["seconds"].items()]
@@ -100,7 +100,7 @@ def drift(told: Told) -> str:
 
 def _held_back(told: Told) -> Iterator[tuple[str, str]]:
     if told["verdict"]["reasons"] or told["held"]:
-        yield "held", missing(told)
+        yield "held", missing(told) if told["missing"] else counted(told["held"], "row")
         yield from (("", reason) for reason in told["verdict"]["reasons"])
     if told["plan"]:
         plan = told["plan"]

@@ -28,6 +28,7 @@ _WORDS = {
     "dict_type": "must be a table",
     "tuple_type": "must be a list",
     "list_type": "must be a list",
+    "too_short": "must not be empty",
 }
 
 

@@ -33,6 +33,7 @@ from syncd.daemon.problems import (
     difference_notes,
     held_up_problems,
     pause_problems,
+    redis_problems,
     run_problems,
     stuck_problems,
 )
@@ -93,10 +94,10 @@ class Control(UserDesk, LetterDesk, PlanDesk, OrderDesk, Standing, LeaderboardDe
     async def _screen(self, database: Json, *, answers: bool) -> Json:
         ready, why = self.is_ready()
         jobs = await self.jobs() if answers else []
-        verdicts = await self._verdicts(jobs)
         log_dir: Path | None = self._core.config.logging.dir
         platforms = await self.platforms() if answers else []
         letters = await self._core.letters.count_open() if answers else []
+        redis = await self._redis_answer()
         return {
             "version": __version__,
             "started_at": self._started_at,
@@ -107,7 +108,7 @@ class Control(UserDesk, LetterDesk, PlanDesk, OrderDesk, Standing, LeaderboardDe
             "config": str(self._core.config.path),
             "listen": self.listen,
             "database": database,
-            "redis": await self._redis_answer(),
+            "redis": redis,
             "users": await self._core.users.count() if answers else 0,
             "freshness": await whole_freshness(self._core) if answers else total_freshness([]),
             "jobs": jobs,
@@ -118,9 +119,9 @@ class Control(UserDesk, LetterDesk, PlanDesk, OrderDesk, Standing, LeaderboardDe
             "problems": [
                 *self.reloading.problems(),
                 *(problem for platform in platforms for problem in platform["problems"]),
-                *database_problems(database),
+                *(*database_problems(database), *redis_problems(redis, jobs)),
                 *(held_up_problems(self._held()) if answers else ()),
-                *self._run_problems(jobs, verdicts),
+                *self._run_problems(jobs, await self._verdicts(jobs)),
                 *leaderboard_problems(jobs),
                 *pause_problems(self._around.admission.pauses()),
                 *letter_problems(letters),

@@ -46,7 +46,7 @@ def letter_problems(counted: Sequence[Json]) -> list[Json]:
     """Say in one problem what waits for a person; none where nothing does."""
     counts: Counter[str] = Counter()
     for row in counted:
-        counts[f"{row['platform']} {row['error_class']}"] += row["letters"]
+        counts[f"{row['platform'] or row['job']} {row['error_class']}"] += row["letters"]
     if not counts:
         return []
     total = counts.total()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from syncd.daemon.answers import Json
-from syncd.daemon.drift import is_told_as_plan
+from syncd.daemon.drift import KIND, is_told_as_plan
 from syncd.model.pause import Pause, PauseScope
 from syncd.model.run import Outcome
 from syncd.runs.runner import Order
@@ -22,6 +22,14 @@ def database_problems(database: Json) -> list[Json]:
         return []
     hint = "syncd keeps trying and heals by itself once the database answers"
     return [{"what": database["error"], "hint": hint}]
+
+
+def redis_problems(redis: Json, jobs: Sequence[Json]) -> list[Json]:
+    """Say that Redis does not answer, where a job that is on reads it."""
+    if redis["ok"] or not any(job["kind"] == KIND and job["state"] != "off" for job in jobs):
+        return []
+    hint = "check that the server runs and that [redis] names it rightly; runs fail meanwhile"
+    return [{"what": redis["error"], "hint": hint}]
 
 
 def run_problems(jobs: Sequence[Json], verdicts: Mapping[str, Json]) -> list[Json]:
@@ -103,8 +111,9 @@ def _change_in_words(change: Json) -> str:
 
 
 def _failures_in_words(run: Json) -> str:
-    causes = ", ".join(f"{word} {count}" for word, count in sorted(run["failures"].items()))
-    return f"{run['failed']} of {run['seen']} accounts failed ({causes})"
+    causes = ", ".join(f"{word} {count:,}" for word, count in sorted(run["failures"].items()))
+    who = "users" if run["kind"] == "leaderboard" else "accounts"
+    return f"{run['failed']:,} of {run['seen']:,} {who} failed ({causes})"
 
 
 def _instant(at: datetime) -> str:

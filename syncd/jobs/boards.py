@@ -73,7 +73,7 @@ class LeaderboardOptions(BaseModel):
         default=("daily", "weekly", "monthly", "yearly"), min_length=1, max_length=16
     )
     prefix: Key = "leaderboard:"
-    keys: Mapping[str, Key] = Field(default_factory=dict)
+    keys: Mapping[str, Annotated[Key, Field(min_length=1)]] = Field(default_factory=dict)
     details: Key = "user:details:"
     details_field: Key = "updated_at"
     mode: Literal["full", "incremental"] = "full"
@@ -101,8 +101,11 @@ class LeaderboardOptions(BaseModel):
         for option, given in (("keys", self.keys), ("columns", self.columns)):
             if unknown := [name for name in given if name not in self.boards]:
                 raise ValueError(f"{option} names {unknown[0]!r}, which is none of the boards")
-        if same := _twice([board.key for board in self.all_boards()]):
+        keys = [board.key for board in self.all_boards()]
+        if same := _twice(keys):
             raise ValueError(f"two boards have the key {same!r}")
+        if self.dirty in keys:
+            raise ValueError(f"dirty must be a set of its own, {self.dirty!r} is a board")
         target = self.target()
         names = [target.user_column, target.updated_column, *target.columns.values()]
         if same := _twice(names):

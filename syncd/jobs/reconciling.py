@@ -113,7 +113,7 @@ class _Pass:
         return ending
 
     async def _read(self, facts: SourceFacts) -> Reading:
-        with self.phases.phase("read"):
+        with self.phases.phase("read", "Redis"):
             largest = max((board.members for board in facts.boards.values()), default=0)
             self.phases.restart(largest)
             return await self.source.read(facts, self._stage)

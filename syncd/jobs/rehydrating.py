@@ -29,7 +29,7 @@ async def rehydrate(context: RunContext, options: LeaderboardOptions) -> Ending:
         facts = await source.examine()
         last = await context.around.stores.leaderboards.last_source(run.job)
         over, ends = _periods(None if last is None else last[2], facts, context.around.clock.now())
-        with phases.phase("rehydrate"):
+        with phases.phase("rehydrate", "Redis"):
             behind = ""
             # A run that goes on offers anew what it counted before it was cut off.
             again = run.report.created + run.report.unchanged

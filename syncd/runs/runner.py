@@ -152,6 +152,8 @@ class Runner:
                 cause = _first_cause(error)
                 if not isinstance(cause, StoreUnavailable) or run.options.dry_run:
                     raise
+                if order.stop.is_requested:  # the line was cut because of that
+                    return Ending(outcome=Outcome.PARTIAL)
                 self._tell_held_up(order, cause, wait)
             await self._sleep_unless_stopped(order.stop, wait)
             current, wait = None, min(wait * 2, longest)

@@ -9,7 +9,7 @@ from datetime import datetime
 from syncd.model.leaderboard import Drift, Target
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Database, Row
-from syncd.store.journal import drift_from_json
+from syncd.store.journal import drift_from_json, seconds_from_json
 
 _ANY_TABLE = "pomo_leaderboard"
 
@@ -66,5 +66,5 @@ def _followed(row: Row) -> Followed:
         run_id=row["run_id"],
         at=row["at"],
         drift=None if row["drift"] is None else drift_from_json(row["drift"]),
-        seconds=row["seconds"] or {},
+        seconds=seconds_from_json(row["seconds"] or {}),
     )

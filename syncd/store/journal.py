@@ -1,6 +1,6 @@
 """Reconciliations as they are kept, and back: values on one side, JSON on the other.
 
-Boards are a list there: jsonb keeps no order of keys.
+jsonb keeps no order of keys: boards are a list there, phases are put in order on the way back.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ _COLUMNS = {
     *("run_id", "job", "mode", "is_complete", "is_dry", "at"),
     *("drift", "plan", "backup", "verdict", "source"),
 }
+_PHASES = ("look", "read", "compare", "rehearse", "recheck", "backup", "apply", "verify")
 _BOARD = [field.name for field in fields(BoardDrift)]
 _NUMBERS = [field.name for field in fields(Reconciliation) if field.name not in _COLUMNS]
 
@@ -67,6 +68,7 @@ def to_reconciliation(row: Mapping[str, Any]) -> Reconciliation:
     """Return a row of `reconciliations` as the value it was."""
     numbers, drift = dict(row["numbers"]), row["drift"]
     verdict, source = numbers.pop("verdict"), numbers.pop("source")
+    numbers["seconds"] = seconds_from_json(numbers["seconds"])
     for name in ("sample", "notes"):
         numbers[name] = tuple(numbers[name])
     return Reconciliation(
@@ -92,3 +94,9 @@ def drift_from_json(text: Mapping[str, Any]) -> Drift:
         board["name"]: BoardDrift(**{key: board[key] for key in _BOARD}) for board in text["boards"]
     }
     return Drift(**{**text, "boards": boards})
+
+
+def seconds_from_json(text: Mapping[str, float]) -> dict[str, float]:
+    """Return how long each phase took, in the order in which they follow each other."""
+    ordered = [phase for phase in _PHASES if phase in text]
+    return {phase: text[phase] for phase in dict.fromkeys([*ordered, *text])}

@@ -113,7 +113,7 @@ class RunStore(StepStore):
         return [to_run(row) for row in rows]
 
     async def last_of(self, jobs: Sequence[str]) -> dict[str, Run]:
-        """Return each job's newest run that was not skipped."""
+        """Return the newest run of each job that did its own work: none skipped, dry, or an act."""
         return await self._last(dict.fromkeys(jobs), verdicts=False)
 
     async def verdicts(self, limits: Mapping[str, int | None]) -> dict[str, Run]:

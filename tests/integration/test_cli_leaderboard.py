@@ -317,3 +317,14 @@ async def test_a_run_is_shown_with_its_phases_what_waits_and_both_sides(
     followed_lines = capsys.readouterr().out.splitlines()
     assert followed_lines[0] == "held in 1.9 s: 1 updated, 1 unchanged"
     assert not [line for line in followed_lines if "requests" in line]
+
+
+async def test_held_updates_are_not_told_as_missing_rows(
+    desk: PlanDesk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk.ending = board_run("held", too_many(missing=0, held=1_100))
+
+    await desk.syncd("show", "42")
+
+    [held] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("held ")]
+    assert held.split(maxsplit=1)[1] == "1,100 rows"

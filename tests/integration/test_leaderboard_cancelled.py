@@ -11,6 +11,7 @@ from syncd.jobs.stop import Stop, StopReason
 from syncd.model.run import Outcome
 from syncd.runs.runner import Order
 from syncd.store.database import Database
+from syncd.telemetry.events import RunHeldUp
 
 USERS: dict[str | bytes, float | str] = {f"user{number:04}": number + 1 for number in range(2_000)}
 ATTEMPTS = 12
@@ -40,6 +41,7 @@ async def test_the_run_after_a_cancelled_one_reads_right(
             assert ended.outcome is Outcome.CANCELLED
             assert await world.written() == before
         await until(lambda: _is_alone(valkey), what="every connection to be closed")
+        assert world.world.told(RunHeldUp) == []
 
         assert (await world.sync()).outcome is Outcome.SUCCEEDED
         assert await world.deleted() == {"user0000"}

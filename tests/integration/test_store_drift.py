@@ -63,7 +63,7 @@ async def reconcile(
             JOB,
             is_dry,
             AT,
-            {"seconds": {"stage": float(run_id)}},
+            {"seconds": {"apply": 0.2, "compare": 0.1, "read": float(run_id)}},
             None if drift is None else drift_to_json(drift),
             is_complete,
         )
@@ -86,7 +86,7 @@ async def test_the_newest_comparison_and_the_newest_times_are_told(
 
     assert list(found) == [JOB]
     assert (found[JOB].drift, found[JOB].run_id, found[JOB].at) == (DRIFT, compared, AT)
-    assert found[JOB].seconds == {"stage": later}
+    assert list(found[JOB].seconds.items()) == [("read", later), ("compare", 0.1), ("apply", 0.2)]
 
 
 async def test_a_job_whose_runs_compared_nothing_has_no_drift(

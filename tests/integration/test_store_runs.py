@@ -235,6 +235,8 @@ async def test_a_retry_fills_up_the_pass_before_it(runs: RunStore) -> None:
 async def test_the_last_run_of_a_job_is_the_last_one_about_everybody(runs: RunStore) -> None:
     number = await begun(runs)
     await begun(runs, only=("u1",))
+    await begun(runs, dry_run=True)
+    await begun(runs, act="rehydrate")
     await claim_fire(runs, fire_at(AT), skip_reason=SkipReason.OVERLAP)
 
     last = await runs.last_of([JOB, "never ran"])

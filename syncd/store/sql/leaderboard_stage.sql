@@ -173,12 +173,18 @@ WHERE act = 'unfit';
 
 -- name: sort_absent
 -- Who is on no board, by what job $1 knows of them: $2 runs and $3 long must they be missing at $4.
+-- The rows of a plan are looked up one by one: a join knows nothing of a plan's size yet, and took
+-- the square of it.
 UPDATE lb_changes SET act = known.act, is_new = known.is_new
 FROM (
     SELECT changes.ctid AS place, marker.user_id IS NULL AS is_new,
         CASE
             WHEN poisoned.user_id IS NOT NULL THEN 'protected'
-            WHEN approved.user_id IS NOT NULL THEN 'approved'
+            WHEN EXISTS (
+                SELECT FROM plan_rows
+                WHERE plan_rows.user_id = changes.user_id
+                    AND plan_rows.plan_id = (SELECT id FROM plans WHERE job = $1 AND state = 'approved')
+            ) THEN 'approved'
             WHEN marker.kept_by IS NOT NULL THEN 'kept'
             WHEN COALESCE(marker.missing_runs, 0) + 1 >= $2
                 AND COALESCE(marker.missing_since, $4::timestamptz) <= $4::timestamptz - $3::interval THEN 'due'
@@ -186,12 +192,6 @@ FROM (
         END AS act
     FROM lb_changes AS changes
     LEFT JOIN leaderboard_missing AS marker ON marker.job = $1 AND marker.user_id = changes.user_id
-    LEFT JOIN (
-        SELECT plan_rows.user_id
-        FROM plans
-        JOIN plan_rows ON plan_rows.plan_id = plans.id
-        WHERE plans.job = $1 AND plans.state = 'approved'
-    ) AS approved ON approved.user_id = changes.user_id
     LEFT JOIN (SELECT DISTINCT user_id FROM lb_poisoned) AS poisoned ON poisoned.user_id = changes.user_id
     WHERE changes.act = 'missing'
 ) AS known
@@ -235,8 +235,8 @@ SELECT EXISTS (SELECT FROM lb_changes WHERE user_id = $1 AND act = 'create')
 -- How many rows of plan $1 are missing yet.
 SELECT count(*) AS rows
 FROM lb_changes
-JOIN plan_rows ON plan_rows.user_id = lb_changes.user_id
-WHERE plan_rows.plan_id = $1 AND lb_changes.act IN ('waiting', 'due', 'approved', 'kept');
+WHERE act IN ('waiting', 'due', 'approved', 'kept')
+    AND (SELECT true FROM plan_rows WHERE plan_id = $1 AND plan_rows.user_id = lb_changes.user_id);
 
 -- name: index_absent
 CREATE INDEX IF NOT EXISTS lb_changes_to_delete ON lb_changes (user_id) WHERE act IN ('due', 'approved');

@@ -28,21 +28,21 @@ CROSS JOIN LATERAL (
     SELECT runs.finished_at FROM runs
     WHERE runs.job = wanted.job AND runs.outcome IN ('succeeded', 'partial') AND runs.error = ''
         AND jsonb_array_length(runs.options -> 'only') = 0 AND runs.options ->> 'platform' = ''
-        AND NOT (runs.options ->> 'dry_run')::boolean
+        AND NOT (runs.options ->> 'dry_run')::boolean AND COALESCE(runs.options ->> 'act', '') = ''
         AND COALESCE(runs.seen < (runs.options ->> 'limit')::bigint, true)
     ORDER BY runs.id DESC
     LIMIT 1
 ) AS latest;
 
 -- name: last_successes
--- Per job: when its newest run about everybody that succeeded ended: no dry run, no limit reached.
+-- Per job: when its newest run about everybody that succeeded ended: no dry run, no other act, no limit reached.
 SELECT wanted.job, latest.finished_at
 FROM unnest($1::text[]) AS wanted (job)
 CROSS JOIN LATERAL (
     SELECT runs.finished_at FROM runs
     WHERE runs.job = wanted.job AND runs.outcome = 'succeeded'
         AND jsonb_array_length(runs.options -> 'only') = 0 AND runs.options ->> 'platform' = ''
-        AND NOT (runs.options ->> 'dry_run')::boolean
+        AND NOT (runs.options ->> 'dry_run')::boolean AND COALESCE(runs.options ->> 'act', '') = ''
         AND COALESCE(runs.seen < (runs.options ->> 'limit')::bigint, true)
     ORDER BY runs.id DESC
     LIMIT 1

@@ -140,9 +140,9 @@ ORDER BY id DESC
 LIMIT $3;
 
 -- name: last_runs
--- The newest run of each job that was about everybody and did something (skipped fires are not work).
--- With $2 only those that tell how the job is: ended by themselves, no dry run and no other act than
--- the job's own, and not narrowed to a platform or by a limit that was reached, unless every run of the job has that limit ($3).
+-- The newest run of each job that was about everybody and did the job's own work: no skipped fire, no
+-- dry run, no other act. With $2 only those that tell how the job is: ended by themselves, and not
+-- narrowed to a platform or by a limit that was reached, unless every run of the job has that limit ($3).
 SELECT latest.id, latest.job, latest.kind, latest.cause, latest.outcome, latest.fire_time,
     latest.due_at, latest.fires_since, latest.origin, latest.retryable, latest.skip_reason, latest.options, latest.attempt, latest.resumed, latest.claimed_at,
     latest.started_at, latest.finished_at, latest.created, latest.updated, latest.unchanged,
@@ -153,9 +153,9 @@ CROSS JOIN LATERAL (
     SELECT * FROM runs
     WHERE runs.job = wanted.job AND runs.outcome <> 'skipped'
         AND jsonb_array_length(runs.options -> 'only') = 0
+        AND NOT (runs.options ->> 'dry_run')::boolean AND COALESCE(runs.options ->> 'act', '') = ''
         AND (NOT $2 OR (runs.outcome IN ('succeeded', 'partial', 'failed', 'held', 'abandoned')
-            AND NOT (runs.options ->> 'dry_run')::boolean AND runs.options ->> 'platform' = ''
-            AND COALESCE(runs.options ->> 'act', '') = ''
+            AND runs.options ->> 'platform' = ''
             AND (runs.options ->> 'limit' IS NULL OR (runs.options ->> 'limit')::bigint >= wanted.most
                 OR runs.seen < (runs.options ->> 'limit')::bigint)))
     ORDER BY runs.id DESC

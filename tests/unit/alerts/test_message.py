@@ -75,11 +75,13 @@ def test_a_failure_that_lasts_says_since_when() -> None:
 
 
 def test_a_held_run_names_its_plan_and_what_to_type() -> None:
-    told = body(replace(RUN, outcome=Outcome.HELD), PLAN, condition=Condition.HELD)
+    error = "; ".join(PLAN.reasons)
+    held = replace(RUN, outcome=Outcome.HELD, error=error)
+    told = body(held, PLAN, condition=Condition.HELD)
 
     assert (told["event"], told["plan"]) == ("run.held", 7)
     assert "Plan 7: 350 deletions of 1,000 rows wait until 2026-11-23 12:00 UTC." in told["content"]
-    assert "350 of 1,000 users are on no board" in told["content"]
+    assert told["content"].count("350 of 1,000 users are on no board") == 1
     assert "`syncd approve 7` or `syncd reject 7`" in told["content"]
 
 

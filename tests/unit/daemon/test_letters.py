@@ -39,3 +39,11 @@ def test_what_waits_is_one_problem_with_the_largest_part_first() -> None:
         }
     ]
     assert letter_problems([]) == []
+
+
+def test_letters_of_no_platform_are_told_by_their_job() -> None:
+    rows = [{"platform": "", "job": "leaderboard", "error_class": "poisoned", "letters": 3}]
+
+    [problem] = letter_problems(rows)
+
+    assert problem["what"] == "3 dead letters for a person to look at: leaderboard poisoned 3"

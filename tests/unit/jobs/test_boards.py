@@ -59,6 +59,8 @@ def test_boards_keys_and_columns_can_be_others() -> None:
         ({"keys": {"hourly": "h"}}, "keys names 'hourly'"),
         ({"columns": {"hourly": "h"}}, "columns names 'hourly'"),
         ({"keys": {"daily": "x", "weekly": "x"}}, "two boards have the key 'x'"),
+        ({"keys": {"daily": ""}}, "keys.daily"),
+        ({"dirty": "leaderboard:daily"}, "dirty must be a set of its own"),
         ({"columns": {"daily": "user_id"}}, "two of the columns are 'user_id'"),
         ({"mode": "incremental", "dirty": ""}, "needs dirty"),
         ({"guard": {"share": math.nan}}, "share"),
