@@ -137,21 +137,24 @@ class BoardReader:
         *,
         is_dry: bool = False,
     ) -> int:
-        """Put scores back where Redis has none; return how many (user, board) were added.
+        """Put scores back where Redis has none or a smaller one; return how many that were.
 
-        Scores of 0 and boards named in `skip` are left out; what Redis has stays as it is. Safe
-        to repeat. A dry one counts what would be added.
+        Who wrote to an emptied board began at nothing again: the greater score is the true one.
+        Scores of 0 and boards named in `skip` are left out. Safe to repeat. A dry one counts what
+        would be put back.
         """
         added = 0
         for number, board in enumerate(self.boards):
-            scores = {user: row[number] for user, row in lines if (row[number] or 0) > 0}
+            scores = {user: score for user, row in lines if (score := row[number] or 0) > 0}
             if not scores or board.name in skip:
                 continue
             if is_dry:
-                added += (await self._line.ask("ZMSCORE", board.key, *scores)).count(None)
+                there = await self._line.ask("ZMSCORE", board.key, *scores)
+                pairs_there = zip(scores.values(), there, strict=True)
+                added += sum(has is None or float(has) < score for score, has in pairs_there)
             else:
                 pairs = (word for user, score in scores.items() for word in (repr(score), user))
-                added += await self._line.ask("ZADD", board.key, "NX", *pairs)
+                added += await self._line.ask("ZADD", board.key, "GT", "CH", *pairs)
         return added
 
     async def expire(self, board: str, at: datetime) -> None:

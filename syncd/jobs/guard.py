@@ -24,13 +24,15 @@ class Evidence:
 
     `source` is what Redis said of itself, `last` what it said when a complete run of the job last
     found it in order; `plan` is the job's open plan, of whose rows `still_missing` are missing yet.
-    `is_complete`: every member of every board was read.
+    `is_complete`: every member of every board was read; `is_partial`: it was only asked for users
+    who changed.
     """
 
     comparison: Comparison
     source: SourceFacts
     last: SourceFacts | None
     is_complete: bool
+    is_partial: bool = False
     plan: Plan | None = None
     still_missing: int = 0
 
@@ -44,6 +46,7 @@ def judge(guard: Guard, evidence: Evidence) -> Verdict:
     """Decide what a run may do; nothing is deleted on doubt."""
     updates = tuple(_too_many_updates(guard, evidence))
     if not evidence.is_complete:
+        updates = (*updates, *_shrunk(guard, evidence))
         return Verdict(reasons=updates, marks=False, updates=not updates, deletes="none")
     if hard := tuple(_hard_stops(guard, evidence)):
         return _hard(guard, evidence, hard, updates)
@@ -94,7 +97,8 @@ def _hard(
         is_hard=True,
         holds_deletes=True,
         marks=False,
-        updates=not updates,
+        # Whoever has a score again began at nothing: it must not take the place of the true one.
+        updates=not updates and not any(_losses(guard, evidence)),
         deletes="none",
     )
 
@@ -105,7 +109,32 @@ def _waits_for_a_person(evidence: Evidence) -> bool:
     return plan is not None and plan.state is PlanState.HELD and evidence.still_missing > 0
 
 
+def _shrunk(guard: Guard, evidence: Evidence) -> Iterator[str]:
+    """Say that only a look at everybody can tell whether Redis lost its data."""
+    source, last = evidence.source, evidence.last
+    if not evidence.is_partial or last is None:
+        return
+    if source.members < (1 - guard.most_share) * last.members:
+        yield f"Redis holds {source.members:,} members instead of {last.members:,}"
+
+
 def _hard_stops(guard: Guard, evidence: Evidence) -> Iterator[str]:
+    yield from _losses(guard, evidence)
+    source, last = evidence.source, evidence.last
+    # Where nobody is missing, what happened to Redis took nobody from it.
+    if last is None or not evidence.comparison.missing - evidence.comparison.kept:
+        return
+    evicted = source.evicted_keys - (last.evicted_keys if _is_same_server(evidence) else 0)
+    if evicted > 0:
+        yield f"Redis evicted {evicted:,} keys for want of memory since the last complete run"
+
+
+def _is_same_server(evidence: Evidence) -> bool:
+    return evidence.last is not None and evidence.source.server_id == evidence.last.server_id
+
+
+def _losses(guard: Guard, evidence: Evidence) -> Iterator[str]:
+    """Say why Redis seems to have lost its data."""
     comparison, source, last = evidence.comparison, evidence.source, evidence.last
     missing = comparison.missing - comparison.kept
     if not source.members and missing:
@@ -115,18 +144,13 @@ def _hard_stops(guard: Guard, evidence: Evidence) -> Iterator[str]:
             f"{missing:,} of {comparison.base:,} rows are on no board any more, more than "
             f"{guard.most_share:.0%}"
         )
-    # Where nobody is missing, what happened to Redis took nobody from it.
-    if last is None or not missing:
+    if last is None or not missing or _is_same_server(evidence):
         return
-    has_restarted = source.server_id != last.server_id
-    if has_restarted and source.members < _SHRUNK * last.members:
+    if source.members < _SHRUNK * last.members:
         yield (
             f"Redis was started anew and holds {source.members:,} members instead of "
             f"{last.members:,}"
         )
-    evicted = source.evicted_keys - (0 if has_restarted else last.evicted_keys)
-    if evicted > 0:
-        yield f"Redis evicted {evicted:,} keys for want of memory since the last complete run"
 
 
 def _canary(guard: Guard, evidence: Evidence) -> Iterator[str]:

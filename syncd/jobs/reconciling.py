@@ -138,6 +138,7 @@ class _Pass:
             source=reading.facts,
             last=None if last is None else last[2],
             is_complete=not reading.gaps,
+            is_partial=partial,
             plan=plan,
             still_missing=still,
         )

@@ -19,7 +19,7 @@ from syncd.store.bench import Bench
 
 
 async def rehydrate(context: RunContext, options: LeaderboardOptions) -> Ending:
-    """Put scores of the table onto the boards where Redis has none of that user.
+    """Put scores of the table onto the boards where Redis has none of that user, or a smaller one.
 
     A board that would have expired by now, by what was last known of it, gets none: its period is
     over. One with a time to live gets that back.

@@ -75,3 +75,25 @@ async def test_a_board_that_came_back_in_part_still_ends_when_it_should(
         assert run.outcome is Outcome.PARTIAL
         assert 0 < await world.tell("ZCARD", "leaderboard:daily") < len(USERS)
         assert 0 < await world.tell("TTL", "leaderboard:daily") <= DAY_SECONDS
+
+
+async def test_scores_from_before_a_flush_outlive_those_that_began_at_nothing(
+    database: Database, server: ValkeyServer
+) -> None:
+    async with upset(database, server) as world:
+        await world.fill(daily=USERS)
+        await world.sync()
+        before = await world.table()
+        server.flush()
+        await world.fill(daily={"user0499": 2, "user0000": 7, "newcomer": 1})
+
+        held = await world.sync()
+        untouched = {**before, "newcomer": (1, 0, 0, 0)}
+        assert (held.outcome, await world.table()) == (Outcome.HELD, untouched)
+        put_back = await world.sync(act="rehydrate")
+        healed = await world.sync()
+
+        assert put_back.report.created == 999
+        assert healed.outcome is Outcome.SUCCEEDED
+        assert await world.table() == {**untouched, "user0000": (7, 0, 0, 0)}
+        assert await world.boards() == await world.table()

@@ -318,7 +318,7 @@ def test_many_more_who_vanish_are_a_plan_of_their_own() -> None:
 def test_a_flush_is_one_plan_however_many_runs_meet_it() -> None:
     empty = source(boards={"daily": BoardFacts(members=0)})
     flushed = evidence(source=empty, comparison=comparison(missing=1_000, newly=1_000))
-    waiting = replace(flushed, plan=plan(is_hard=True), still_missing=1_000)
+    waiting = replace(flushed, plan=plan(is_hard=True, holds_updates=True), still_missing=1_000)
 
     assert not keeps(flushed)
     assert keeps(waiting)
@@ -346,3 +346,33 @@ def test_updates_that_wait_hold_no_deletion_back() -> None:
 
     assert verdict.is_held
     assert (verdict.deletes, verdict.holds_deletes) == ("due", False)
+
+
+def test_a_redis_that_lost_its_data_overwrites_no_score() -> None:
+    lost = comparison(missing=900, newly=900, updated=5)
+    restarted = source(server_id="two", boards={"daily": BoardFacts(members=500)})
+
+    assert not judge(GUARD, evidence(comparison=lost)).updates
+    assert not judge(GUARD, evidence(source=restarted, comparison=ONE_MISSING)).updates
+    assert judge(GUARD, evidence(source=source(evicted_keys=1), comparison=ONE_MISSING)).updates
+
+
+def test_an_approval_of_what_was_lost_lets_the_scores_pass_too() -> None:
+    approved = plan(state=PlanState.APPROVED, is_hard=True, holds_updates=True)
+    lost = comparison(missing=900, approved=900, updated=5)
+
+    verdict = judge(GUARD, evidence(comparison=lost, plan=approved))
+
+    assert (verdict.updates, verdict.deletes) == (True, "approved")
+
+
+@pytest.mark.parametrize(("members", "held"), [(799, True), (800, False)])
+def test_changed_users_of_a_redis_that_shrank_are_looked_at_with_everybody(
+    members: int, held: bool
+) -> None:
+    shrunk = source(boards={"daily": BoardFacts(members=members)})
+
+    found = evidence(source=shrunk, is_complete=False, is_partial=True)
+
+    assert judge(GUARD, found).is_held is held
+    assert not judge(GUARD, replace(found, is_partial=False)).is_held
