@@ -173,8 +173,8 @@ WHERE act = 'unfit';
 
 -- name: sort_absent
 -- Who is on no board, by what job $1 knows of them: $2 runs and $3 long must they be missing at $4.
--- The rows of a plan are looked up one by one: a join knows nothing of a plan's size yet, and took
--- the square of it.
+-- What is known is looked up one by one (OFFSET keeps it so): nothing is known yet of how much a run
+-- before wrote, and a join took the square of it.
 UPDATE lb_changes SET act = known.act, is_new = known.is_new
 FROM (
     SELECT changes.ctid AS place, marker.user_id IS NULL AS is_new,
@@ -191,7 +191,10 @@ FROM (
             ELSE 'waiting'
         END AS act
     FROM lb_changes AS changes
-    LEFT JOIN leaderboard_missing AS marker ON marker.job = $1 AND marker.user_id = changes.user_id
+    LEFT JOIN LATERAL (
+        SELECT * FROM leaderboard_missing AS noted
+        WHERE noted.job = $1 AND noted.user_id = changes.user_id OFFSET 0
+    ) AS marker ON true
     LEFT JOIN (SELECT DISTINCT user_id FROM lb_poisoned) AS poisoned ON poisoned.user_id = changes.user_id
     WHERE changes.act = 'missing'
 ) AS known
