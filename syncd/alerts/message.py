@@ -132,7 +132,7 @@ def _waiting(facts: Facts) -> list[str]:
     held = [f"{plan.deletes:,} deletions"] if plan.deletes else []
     held += [f"{plan.updates:,} updates"] if plan.holds_updates else []
     what = " and ".join(held) or "changes"
-    typed = f" --deletes {plan.deletes}" if plan.is_hard else ""
+    typed = " --deletes N" if plan.is_hard else ""
     return [
         f"Plan {plan.id}: {what} of {plan.base:,} rows wait until {_clock(plan.expires_at)}.",
         *map(clean, plan.reasons[:5]),

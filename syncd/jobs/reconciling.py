@@ -37,6 +37,8 @@ async def reconcile(context: RunContext, options: LeaderboardOptions) -> Ending:
         stores.leaderboards.bench(job, options.target()) as bench,
     ):
         await bench.check()
+        if not context.run.options.dry_run:
+            await bench.follow()
         every_board = await _is_full(context, options)
         work = _Pass(context=context, options=options, source=source, bench=bench)
         ending = await (work.full() if every_board else work.incremental())

@@ -50,7 +50,7 @@ class Bench(Recall):
         deletes = 0
         if found.comparison.missing:
             deletes = (await self._do.row("count_left", found.deletable))["undone"]
-        deleted = (at, run_id, self._job)
+        deleted = (at, run_id, self._job, self._do.place)
         planned = [
             Planned("update_rows", "lb_changes", ("update",), found.updates, (at,)),
             Planned("create_rows", "lb_changes", ("create",), found.comparison.created, (at,)),

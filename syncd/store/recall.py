@@ -46,9 +46,19 @@ class Recall(Stage):
         return await self._do.write(copy)
 
     async def undo(self, run_id: RunId, of: int, at: datetime) -> Report:
-        """Put back what a run deleted; safe to repeat. Return the counts of this run."""
-        await self._recall("recall_tombstones", of, self._job)
-        buried = await self._do.row("count_tombstones", of, self._job)
+        """Put back what a run deleted; safe to repeat. Return the counts of this run.
+
+        Raises:
+            WrongState: it deleted nothing from this table, or that is too long ago.
+        """
+        place = self._do.place
+        await self._recall("recall_tombstones", of, self._job, place)
+        buried = await self._do.row("count_tombstones", of, self._job, place)
+        if not buried["rows"]:
+            raise WrongState(
+                f"run {of} deleted nothing from table {place} that could be had back",
+                hint="tombstones are about the table that the run worked on, and kept for a time",
+            )
         return await self._put_back(run_id, at, buried["rows"], of)
 
     async def restore(self, run_id: RunId, backup: int, at: datetime) -> Report:

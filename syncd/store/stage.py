@@ -41,6 +41,21 @@ class Stage:
         """
         await self._do.look()
 
+    async def follow(self) -> None:
+        """Note which table the job follows; what is known about another one counts no more."""
+        place = self._do.place
+        known = await self._do.rows("known_target", self._job)
+        if known and known[0]["target"] == place:
+            return
+
+        async def note() -> None:
+            if known:
+                for block in ("forget_markers", "forget_plans", "forget_source"):
+                    await self._do.execute(block, self._job)
+            await self._do.execute("note_target", self._job, place)
+
+        await self._do.write(note)
+
     async def stage(self, pages: AsyncIterator[Page]) -> Staged:
         """Take over what the boards say; what was staged before is forgotten."""
         # One transaction: a table that was made in it takes rows that need not be looked at again,

@@ -120,7 +120,9 @@ async def apply(do: Statements, found: Comparison, now: datetime) -> None:
     planned = [
         Planned("update_rows", "lb_changes", ("update",), found.updated, (now,)),
         Planned("create_rows", "lb_changes", ("create",), found.created, (now,)),
-        Planned("delete_rows", "lb_changes", ("due",), found.due, (now, 1, "leaderboard")),
+        Planned(
+            "delete_rows", "lb_changes", ("due",), found.due, (now, 1, "leaderboard", do.place)
+        ),
     ]
 
     async def count(_tally: Tally) -> None:

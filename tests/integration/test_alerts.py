@@ -117,7 +117,7 @@ async def test_a_held_run_is_told_once_a_plan_with_what_to_type(
     again = await alerts.tells(end, "run.held", "run.held")
 
     assert (told["plan"], again["plan"]) == (plan, other)
-    assert f"`syncd approve {plan} --deletes 350`" in told["content"]
+    assert f"`syncd approve {plan} --deletes N`" in told["content"]
     assert "350 of 1,000 users are on no board" in told["content"]
 
 

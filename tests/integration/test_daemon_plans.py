@@ -105,8 +105,8 @@ async def bury(desk: Desk, run_id: int) -> None:
     """Let a run have deleted a row."""
     await execute(
         desk,
-        "INSERT INTO leaderboard_tombstones (run_id, user_id, job, row_data, deleted_at)"
-        " VALUES ($1, 'ada', $2, $3, now())",
+        "INSERT INTO leaderboard_tombstones (run_id, user_id, job, target, row_data, deleted_at)"
+        " VALUES ($1, 'ada', $2, 'syncd.pomo_leaderboard', $3, now())",
         run_id,
         JOB,
         {"user_id": "ada"},

@@ -92,10 +92,11 @@ async def test_a_row_that_is_refused_now_is_left_out(world: World) -> None:
     assert len(await world.table()) == 99
 
 
-async def test_an_undo_of_nothing_does_nothing(world: World) -> None:
+async def test_an_undo_of_nothing_is_refused(world: World) -> None:
     await world.sync({"ada": ONE})
 
-    assert await undo(world, 999) == Report()
+    with pytest.raises(WrongState, match="run 999 deleted nothing from table"):
+        await undo(world, 999)
 
 
 async def test_a_copy_brings_back_what_changed_since_and_leaves_what_came(world: World) -> None:

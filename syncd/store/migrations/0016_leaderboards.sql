@@ -22,6 +22,12 @@ CREATE TABLE leaderboard_missing (
 COMMENT ON TABLE leaderboard_missing IS 'Rows of the table whose users were on no board; written by complete runs alone';
 COMMENT ON COLUMN leaderboard_missing.kept_by IS 'The plan whose rejection keeps the row until the user is back on a board';
 
+CREATE TABLE leaderboard_targets (
+    job    text COLLATE "C" PRIMARY KEY,
+    target text NOT NULL
+);
+COMMENT ON TABLE leaderboard_targets IS 'Which table a job follows: who is missing, and what waits, is about that one';
+
 -- What the guard compares with: the last complete run whose source was in order.
 CREATE TABLE leaderboard_sources (
     job          text COLLATE "C" PRIMARY KEY,
@@ -77,6 +83,7 @@ CREATE TABLE leaderboard_tombstones (
     run_id      bigint NOT NULL,
     user_id     text COLLATE "C" NOT NULL,
     job         text COLLATE "C" NOT NULL,
+    target      text NOT NULL,
     row_data    jsonb NOT NULL,
     deleted_at  timestamptz NOT NULL,
     restored_at timestamptz,

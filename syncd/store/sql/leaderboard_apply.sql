@@ -40,7 +40,7 @@ WHERE ctid >= $1 AND ctid < $2 AND act = ANY($3::text[])
 ON CONFLICT ({user}) DO NOTHING;
 
 -- name: delete_rows
--- Each row leaves a tombstone, with every column it had, of run $5 of job $6.
+-- Each row leaves a tombstone, with every column it had, of run $5 of job $6 in table $7.
 WITH gone AS (
     DELETE FROM {target} AS target USING lb_changes AS absent
     WHERE absent.ctid >= $1 AND absent.ctid < $2 AND absent.act = ANY($3::text[])
@@ -48,8 +48,8 @@ WITH gone AS (
         AND target.{user} = absent.user_id COLLATE {collation}
     RETURNING target.{user} COLLATE "C" AS user_id, to_jsonb(target) AS row_data
 ), kept AS (
-    INSERT INTO leaderboard_tombstones (run_id, user_id, job, row_data, deleted_at)
-    SELECT $5::bigint, user_id, $6::text, row_data, $4 FROM gone
+    INSERT INTO leaderboard_tombstones (run_id, user_id, job, target, row_data, deleted_at)
+    SELECT $5::bigint, user_id, $6::text, $7::text, row_data, $4 FROM gone
     ON CONFLICT (run_id, user_id) DO UPDATE
     SET row_data = EXCLUDED.row_data, deleted_at = EXCLUDED.deleted_at, restored_at = NULL
     RETURNING user_id

@@ -1,3 +1,20 @@
+-- name: known_target
+SELECT target FROM leaderboard_targets WHERE job = $1;
+
+-- name: note_target
+INSERT INTO leaderboard_targets (job, target) VALUES ($1, $2)
+ON CONFLICT (job) DO UPDATE SET target = EXCLUDED.target;
+
+-- name: forget_markers
+DELETE FROM leaderboard_missing WHERE job = $1;
+
+-- name: forget_plans
+-- Nobody shall approve for one table what was planned for another.
+UPDATE plans SET state = 'replaced' WHERE job = $1 AND state IN ('held', 'approved', 'rejected');
+
+-- name: forget_source
+DELETE FROM leaderboard_sources WHERE job = $1;
+
 -- name: forget_present
 -- Who is back on a board, or not in the table any more, is not missing. Who is missing still though
 -- PostgreSQL refused to delete the row need not wait anew.

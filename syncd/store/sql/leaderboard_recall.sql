@@ -41,11 +41,11 @@ CREATE TEMP TABLE lb_recalled (
 );
 
 -- name: recall_tombstones
--- What run $1 deleted and nobody put back yet.
+-- What run $1 deleted from table $3 and nobody put back yet.
 INSERT INTO lb_recalled (user_id, act, lb_row)
 SELECT user_id, 'create', row_data
 FROM leaderboard_tombstones
-WHERE run_id = $1 AND job = $2 AND restored_at IS NULL;
+WHERE run_id = $1 AND job = $2 AND target = $3 AND restored_at IS NULL;
 
 -- name: recall_backup
 -- What the table has otherwise, or not at all.
@@ -91,7 +91,7 @@ SELECT count(*) AS rows, count(*) FILTER (WHERE act = 'create') AS created,
 FROM lb_recalled;
 
 -- name: count_tombstones
-SELECT count(*) AS rows FROM leaderboard_tombstones WHERE run_id = $1 AND job = $2;
+SELECT count(*) AS rows FROM leaderboard_tombstones WHERE run_id = $1 AND job = $2 AND target = $3;
 
 -- name: note_restored
 -- The tombstones of run $1 whose users have a row again.

@@ -90,7 +90,7 @@ def test_a_hard_stop_says_the_number_that_must_be_typed() -> None:
 
     told = body(held, replace(PLAN, is_hard=True), condition=Condition.HELD)
 
-    assert "`syncd approve 7 --deletes 350`" in told["content"]
+    assert "`syncd approve 7 --deletes N`" in told["content"]
 
 
 def test_a_recovery_says_how_often_it_failed_and_since_when() -> None:
