@@ -10,6 +10,7 @@ boards, those who move are on the next board before they leave the last. The fle
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import signal
 import sys
@@ -51,8 +52,9 @@ def always() -> set[str]:
 
 
 async def begin(socket: str) -> Process:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "fakes.board_writer", socket, stdout=PIPE
+        sys.executable, "-m", "fakes.board_writer", socket, stdout=PIPE, env=environment
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ from syncd.store.database import Database
 # The world outlives an example: each begins with everything forgotten.
 anew = settings(
     deadline=None,
-    max_examples=40,
+    max_examples=150 if os.environ.get("SYNCD_FULL") == "1" else 15,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )

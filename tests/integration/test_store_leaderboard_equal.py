@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import replace
 
 from fakes.benches import World
@@ -32,7 +33,8 @@ boards = st.dictionaries(
 repeats = st.lists(st.sampled_from(NAMES), max_size=4)
 tables = st.dictionaries(st.sampled_from(NAMES), st.tuples(*[amounts] * 4), max_size=len(NAMES))
 cuts = st.tuples(st.integers(1, 45), st.sampled_from(When))
-once = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = 200 if os.environ.get("SYNCD_FULL") == "1" else 20
+once = settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def stored(said: State) -> dict[str, tuple[float, ...]]:

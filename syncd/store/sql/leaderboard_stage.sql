@@ -192,7 +192,7 @@ FROM (
         END AS act
     FROM lb_changes AS changes
     LEFT JOIN LATERAL (
-        SELECT * FROM leaderboard_missing AS noted
+        SELECT user_id, missing_runs, missing_since, kept_by FROM leaderboard_missing AS noted
         WHERE noted.job = $1 AND noted.user_id = changes.user_id OFFSET 0
     ) AS marker ON true
     LEFT JOIN (SELECT DISTINCT user_id FROM lb_poisoned) AS poisoned ON poisoned.user_id = changes.user_id
