@@ -46,8 +46,14 @@ def judge(guard: Guard, evidence: Evidence) -> Verdict:
     """Decide what a run may do; nothing is deleted on doubt."""
     updates = tuple(_too_many_updates(guard, evidence))
     if not evidence.is_complete:
-        updates = (*updates, *_shrunk(guard, evidence))
-        return Verdict(reasons=updates, marks=False, updates=not updates, deletes="none")
+        lost = tuple((_shrunk if evidence.is_partial else _losses)(guard, evidence))
+        return Verdict(
+            reasons=(*lost, *updates),
+            is_hard=bool(lost),
+            marks=False,
+            updates=not (lost or updates),
+            deletes="none",
+        )
     if hard := tuple(_hard_stops(guard, evidence)):
         return _hard(guard, evidence, hard, updates)
     canary = tuple(_canary(guard, evidence))
@@ -112,9 +118,7 @@ def _waits_for_a_person(evidence: Evidence) -> bool:
 def _shrunk(guard: Guard, evidence: Evidence) -> Iterator[str]:
     """Say that only a look at everybody can tell whether Redis lost its data."""
     source, last = evidence.source, evidence.last
-    if not evidence.is_partial or last is None:
-        return
-    if source.members < (1 - guard.most_share) * last.members:
+    if last is not None and source.members < (1 - guard.most_share) * last.members:
         yield f"Redis holds {source.members:,} members instead of {last.members:,}"
 
 

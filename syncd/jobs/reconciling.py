@@ -51,11 +51,15 @@ async def reconcile(context: RunContext, options: LeaderboardOptions) -> Ending:
 
 async def _is_full(context: RunContext, options: LeaderboardOptions) -> bool:
     """Tell whether every board is to be read; a rehearsal always reads all."""
-    asked = context.run.options
+    asked, stores = context.run.options, context.around.stores
     if options.mode == "full" or asked.full or asked.dry_run:
         return True
-    last = await context.around.stores.leaderboards.last_source(context.run.job)
-    return last is None or context.around.clock.now() - last[1] >= options.full_every
+    now, job = context.around.clock.now(), context.run.job
+    if await stores.plans.pending(job, now) is not None:
+        # Only a look at everybody carries out what was approved.
+        return True
+    last = await stores.leaderboards.last_source(job)
+    return last is None or now - last[1] >= options.full_every
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,7 +96,8 @@ class _Pass:
         if is_dry:
             return await self._rehearse(found)
         ending = await self._write(found)
-        if claimed:
+        # Who changed and was not read, or is held, is asked for again by the next run.
+        if claimed and not reading.gaps and found.verdict.updates:
             await self.source.drop()
         return ending
 

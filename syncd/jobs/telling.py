@@ -33,10 +33,12 @@ def ending_of(
 
 def _what_to_do(run: Run, applied: Applied | None, verdict: Verdict) -> str:
     if run.options.dry_run or applied is None or applied.plan is None:
-        return f"a run (`syncd trigger {run.job}`) applies the rest, and asks you about this"
-    number = applied.plan
-    approve = f"`syncd approve {number}" + (" --deletes N`" if verdict.is_hard else "`")
-    hint = f"`syncd plan {run.job}` shows it; {approve} lets it pass, `syncd reject {number}` not"
+        hint = f"a complete run (`syncd trigger {run.job} --full`) asks you about this"
+    else:
+        number = applied.plan
+        approve = f"`syncd approve {number}" + (" --deletes N`" if verdict.is_hard else "`")
+        hint = f"`syncd plan {run.job}` shows it; {approve} lets it pass, "
+        hint += f"`syncd reject {number}` not"
     if verdict.is_hard:
         hint += f"; after a flush `syncd rehydrate {run.job}` puts the scores back into Redis"
     return hint
