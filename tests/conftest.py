@@ -9,8 +9,10 @@ import pytest
 from hypothesis import settings
 
 pytest_plugins = (
+    "fakes.canary",
     "fakes.controlled",
     "fakes.far_database",
+    "fakes.granted",
     "fakes.mirroring",
     "fakes.payloads",
     "fakes.pgbouncer",

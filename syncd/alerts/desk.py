@@ -16,7 +16,7 @@ from syncd.config.models import Alerts as AlertSettings
 from syncd.errors import BadInput, DeliveryError, LeaseLost, SyncdError
 from syncd.model.alert import AlertState
 from syncd.outbound.hook import Hook
-from syncd.telemetry.events import Event, LargeChange, RunFinished
+from syncd.telemetry.events import Event, GrantsExpiring, LargeChange, RunFinished
 
 # Retries that are dropped, runs that nobody went on with and plans tell of themselves to nobody.
 _LOOK_EVERY_SECONDS = 60.0
@@ -55,7 +55,7 @@ class AlertDesk:
         """Look soon, when a run has ended; a bus subscriber."""
         if self._courier.hook is None:
             return
-        if isinstance(event, LargeChange):
+        if isinstance(event, LargeChange | GrantsExpiring):
             self._watch.note(event)
             self._asked.set()
         if isinstance(event, RunFinished):

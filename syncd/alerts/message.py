@@ -17,6 +17,7 @@ EVENTS = {
     Condition.HELD: "run.held",
     Condition.WELL: "job.recovered",
     Condition.CHANGED: "run.changed_much",
+    Condition.EXPIRING: "grants.expiring",
 }
 TEST_EVENT = "alert.tested"
 
@@ -57,6 +58,8 @@ def to_body(facts: Facts) -> Body:
         body["plan"] = plan.id
     if state.condition is Condition.CHANGED:
         body["change"] = dict(state.detail)
+    if state.condition is Condition.EXPIRING:
+        body["grants"] = dict(state.detail)
     return body
 
 
@@ -94,6 +97,8 @@ def _title(facts: Facts) -> str:
             return f"syncd: {run.job} waits for a person: run {run.id} is held"
         case Condition.CHANGED:
             return f"syncd: {run.job} changed much in run {run.id}"
+        case Condition.EXPIRING:
+            return f"syncd: consents end soon that {run.job} needs"
         case Condition.FAILED | Condition.ABANDONED:
             again = " still" if facts.state.first_run != run.id else ""
             return f"syncd: {run.job}{again} fails: run {run.id} {_did(run)}"
@@ -113,6 +118,8 @@ def _lines(facts: Facts) -> list[str]:
             return [ended, _counts(run.report)]
         case Condition.CHANGED:
             return [_change(facts), _counts(run.report)]
+        case Condition.EXPIRING:
+            return [_expiring(facts)]
         case Condition.HELD:
             return [*_waiting(facts), _counts(run.report)]
         case Condition.FAILED | Condition.ABANDONED:
@@ -145,6 +152,15 @@ def _change(facts: Facts) -> str:
     backup = detail.get("backup")
     copy = f"`syncd restore {backup}` brings back how it was" if backup else "no copy was taken"
     return f"{detail['changed']:,} of {detail['base']:,} rows changed; {copy}."
+
+
+def _expiring(facts: Facts) -> str:
+    detail = facts.state.detail
+    users = "1 user" if detail["users"] == 1 else f"{detail['users']:,} users"
+    return (
+        f"The {detail['platform']} consent of {users} ends within {detail['days']} days: let them "
+        "connect again (`syncd tokens list` shows when each ends)."
+    )
 
 
 def _counts(report: Report) -> str:

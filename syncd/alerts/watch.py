@@ -13,7 +13,7 @@ from syncd.schedule.follow_ups import is_repeated
 from syncd.schedule.roster import Roster
 from syncd.store.alerts import AlertStore
 from syncd.store.runs import RunStore
-from syncd.telemetry.events import LargeChange
+from syncd.telemetry.events import GrantsExpiring, LargeChange
 
 # Of thousands of jobs, so many are read and judged without letting others work.
 _JOBS_AT_ONCE = 200
@@ -37,13 +37,14 @@ class Watch:
         self._roster = roster
         self._clock = clock
         self._turn = asyncio.Lock()
-        self._changes: dict[str, LargeChange] = {}
+        self._noted: dict[tuple[str, Topic], AlertState] = {}
         # What could not be told in this process, until another run says it again.
         self._dropped: dict[tuple[str, Topic], int] = {}
 
-    def note(self, change: LargeChange) -> None:
-        """Take note of a large change; of several of one job the newest is told."""
-        self._changes[change.job] = change
+    def note(self, event: LargeChange | GrantsExpiring) -> None:
+        """Take note of what no row of a run says; of several of one job the newest is told."""
+        state = self._large(event) if isinstance(event, LargeChange) else self._expiring(event)
+        self._noted[state.job, state.topic] = state
 
     async def look(self, jobs: Collection[str] | None = None) -> Sequence[AlertState]:
         """Return what is to be told now, in the order of the runs that say so.
@@ -56,19 +57,19 @@ class Watch:
         """
         async with self._turn:
             known = {(state.job, state.topic): state for state in await self._store.read()}
-            changes = dict(self._changes)
+            noted = dict(self._noted)
             watched = self._watched()
             asked = [job for job in watched if jobs is None or job in jobs]
-            found = [self._large(change) for job, change in changes.items() if job in watched]
+            found = [state for (job, _), state in noted.items() if job in watched]
             for start in range(0, len(asked), _JOBS_AT_ONCE):
                 page = {job: watched[job] for job in asked[start : start + _JOBS_AT_ONCE]}
                 found += await self._trouble(page, known)
             for state in found:
                 await self._store.keep(state)
                 known[state.job, state.topic] = state
-            for job, change in changes.items():
-                if self._changes.get(job) is change:
-                    del self._changes[job]
+            for key, state in noted.items():
+                if self._noted.get(key) is state:
+                    del self._noted[key]
         due = [s for s in known.values() if s.told_at is None and s.job in watched]
         return sorted(due, key=lambda state: state.run_id)
 
@@ -100,6 +101,17 @@ class Watch:
             state = decide(told, run, plans.get(job), now)
             found += [] if state is None else [state]
         return found
+
+    def _expiring(self, event: GrantsExpiring) -> AlertState:
+        return AlertState(
+            job=event.job,
+            topic=Topic.GRANTS,
+            condition=Condition.EXPIRING,
+            run_id=event.run_id,
+            first_run=event.run_id,
+            since=self._clock.now(),
+            detail={"platform": event.platform, "users": event.users, "days": event.days},
+        )
 
     def _large(self, change: LargeChange) -> AlertState:
         return AlertState(

@@ -80,9 +80,9 @@ class BoardReader:
         scores of the staged users.
         """
         async with AsyncExitStack() as life:
-            line = await life.enter_async_context(self._connection())
-            sizes = await self._sizes(line)
-            is_alone = await line.ask("DBSIZE") == sum(map(bool, sizes))
+            line = self._line
+            *sizes, keys = await line.ask_all(*self._sizes, ("DBSIZE",))
+            is_alone = keys == sum(map(bool, sizes))
             details = None if is_alone else await self._details(life)
             tally = Tally(len(sizes))
             while (board := tally.next_walk(sizes)) is not None:
@@ -91,7 +91,7 @@ class BoardReader:
                         page = await self._form(batch, board, details)
                         yield replace(page, members=tally.add(page.members))
                         await self.clock.sleep(self.pause)
-                sizes = await self._sizes(line)
+                sizes = await line.ask_all(*self._sizes)
 
     async def absent(self, users: Sequence[str]) -> set[str]:
         """Return those who are on no board now; of an emptied server, that is everybody."""
@@ -116,10 +116,10 @@ class BoardReader:
     async def claimed(self, claim: str) -> AsyncGenerator[Page, None]:
         """Yield those of a claim who are on a board, with `members` of each page."""
         async with AsyncExitStack() as life:
-            line = await life.enter_async_context(self._connection())
+            await self._line.clear()
             details = await self._details(life)
             scan = Scan(command="SSCAN", key=claim, others=self._keys, page=self.page)
-            async with aclosing(scan.batches(line)) as batches:
+            async with aclosing(scan.batches(self._line)) as batches:
                 async for batch in batches:
                     present = dirty.on_a_board(batch)
                     if present.users:
@@ -166,8 +166,9 @@ class BoardReader:
     def _connection(self) -> RawConnection:
         return RawConnection(self.address, timeout_seconds=self.timeout_seconds)
 
-    async def _sizes(self, line: RawConnection) -> list[int]:
-        return await line.ask_all(*[("ZCARD", key) for key in self._keys])
+    @property
+    def _sizes(self) -> list[Words]:
+        return [("ZCARD", key) for key in self._keys]
 
     def _walk(self, board: int) -> Scan:
         others = [key for number, key in enumerate(self._keys) if number != board]

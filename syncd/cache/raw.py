@@ -82,10 +82,7 @@ class RawConnection:
     async def ask_all(self, *commands: Words) -> list[Any]:
         """Send questions at once and return their replies; the first refusal is raised."""
         async with self._turn:
-            # A refusal may have left replies to later questions on the line.
-            if self._awaited or not await self._is_quiet():
-                await self.drop()
-            await self._connected()
+            await self.clear()
             await self.send(*commands)
             return [await self.receive() for _ in commands]
 
@@ -96,6 +93,13 @@ class RawConnection:
             if isinstance(reply, ResponseError):
                 raise refused(self._address, titled(words), reply) from reply
         return list(replies)
+
+    async def clear(self) -> None:
+        """Be connected, with no reply of earlier questions to come."""
+        # A refusal, or whoever went away, may have left replies to later questions on the line.
+        if self._awaited or not await self._is_quiet():
+            await self.drop()
+        await self._connected()
 
     async def drop(self) -> None:
         """Close at once, whatever is under way."""

@@ -16,12 +16,14 @@ from collections.abc import Sequence
 
 from syncd.cli.base import Exit
 from syncd.cli.commands import invoke
+from syncd.cli.crash import leave_no_core
 from syncd.cli.failure import explain, silence_stdout
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command (of `sys.argv` by default) and return its exit code."""
     typed = list(sys.argv[1:] if arguments is None else arguments)
+    leave_no_core()
     try:
         code = invoke(typed)
         sys.stdout.flush()

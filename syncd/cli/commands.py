@@ -23,6 +23,7 @@ _GROUPS = (
     ("alerts", "Try where trouble is reported."),
     ("config", "Look at what syncd made of the configuration."),
     ("dead-letters", "Decide about items whose attempts are used up."),
+    ("tokens", "Hand over what users granted, and see how it stands."),
     ("users", "Say whom to follow."),
 )
 _HELP = "Keep a platform's copy of the outside world fresh and tell people in time."

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from syncd.config.duration import Rate
     from syncd.daemon.comparison import Pass, Share
     from syncd.daemon.demo import DemoReport
-    from syncd.daemon.findings import Scores
+    from syncd.daemon.findings import Listened, Scores
     from syncd.daemon.stage import Stage
 
 _COUNTS = ("seen", "created", "updated", "unchanged", "failed", "calls")
@@ -24,10 +24,10 @@ _HIGHEST = 5
 
 def beginning(stage: Stage) -> Iterator[str]:
     """Yield what is about to be played, with all limits."""
-    others = len(stage.limits) - 1
+    others = len(stage.limits) - 2
     yield from wrapped(
         f"{stage.plan.users:,} made-up users of a stand-in for GitHub, {stage.coders:,} of them"
-        f" also of {others} coding platforms",
+        f" also of {others} coding platforms and of Spotify",
         "  ",
     )
     limits = [
@@ -48,6 +48,8 @@ def summary(report: DemoReport) -> Iterator[str]:
         yield from _pass_table(played)
         yield ""
     yield from _score_lines(report.scores)
+    yield ""
+    yield from _listening_lines(report.listened)
     yield ""
     requests = sum(played.requests for played in report.passes)
     refused = sum(played.refused for played in report.passes)
@@ -104,6 +106,17 @@ def _score_lines(scores: Scores) -> Iterator[str]:
             yield from wrapped(f"  {label.ljust(13)}  {line}", " " * 19)
 
 
+def _listening_lines(listened: Listened) -> Iterator[str]:
+    """Yield what came of those who listen."""
+    yield from wrapped(
+        f"spotify: {counted(listened.plays, 'play')} of {counted(listened.users, 'user')}, each"
+        f" once; {counted(listened.gaps, 'gap')} (more plays between two runs than can be had)",
+        "  ",
+    )
+    for key, why in listened.lost.items():
+        yield from wrapped(f"{key} must connect again: {why}", "  ")
+
+
 def answer(report: DemoReport) -> dict[str, Any]:
     """Return the summary as JSON."""
     stage, scores = report.stage, report.scores
@@ -115,6 +128,7 @@ def answer(report: DemoReport) -> dict[str, Any]:
         "limits": {name: list(map(str, rates)) for name, rates in stage.limits.items()},
         "passes": [_pass_answer(played) for played in report.passes],
         "scores": {"totals": scores.totals, "unrated": scores.unrated, "example": scores.example},
+        "listening": dataclasses.asdict(report.listened),
         "refused": sum(played.refused for played in report.passes),
         "most_in_a_minute": report.most_in_a_minute,
         "mismatches": report.mismatches,

@@ -1,4 +1,4 @@
-"""Reading all users from the daemon, page by page."""
+"""Reading all users, or all grants, from the daemon page by page."""
 
 from __future__ import annotations
 
@@ -11,8 +11,18 @@ _PAGE = 1_000
 
 def iter_users(client: ControlClient, after: str = "") -> Iterator[Json]:
     """Yield the users behind a key, in the order of their keys; never holds more than a page."""
+    yield from _pages(client, "users", after)
+
+
+def iter_grants(client: ControlClient, after: str, state: str | None) -> Iterator[Json]:
+    """Yield the grants of users behind a key, of one state or all, in the order of the keys."""
+    yield from _pages(client, "tokens", after, state=state)
+
+
+def _pages(client: ControlClient, subject: str, after: str, **query: str | None) -> Iterator[Json]:
     while True:
-        page = client.get(api_path("users"), {"after": after, "limit": _PAGE})["users"]
+        asked = {"after": after, "limit": _PAGE, **query}
+        page = client.get(api_path(subject), asked)[subject]
         yield from page
         if len(page) < _PAGE:
             return

@@ -9,6 +9,7 @@ import click
 
 from syncd.cli.base import Command, Exit
 from syncd.cli.console import Console
+from syncd.cli.listening import plays_in_words
 from syncd.cli.reach import connect
 from syncd.cli.reconciliation import reconciliation_rows, show_boards
 from syncd.cli.shares import ASKS_NOBODY, show_shares
@@ -72,6 +73,8 @@ def _results(run: Json) -> Iterator[tuple[str, str]]:
     """Yield what came of a run besides its counts."""
     compared = list(reconciliation_rows(run))
     yield from compared
+    if run.get("plays"):
+        yield "plays", plays_in_words(run["plays"])
     if run["kind"] not in ASKS_NOBODY:
         yield "requests", f"{run['calls']:,} calls, {run['saved']:,} answers that cost no quota"
     if run["progress"]:

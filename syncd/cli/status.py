@@ -155,6 +155,8 @@ def _run_in_words(job: _Json, now: datetime) -> str:
     if last["duration_seconds"] is not None:
         words.append(in_words(last["duration_seconds"]))
     words.append(f"{last['seen'] - last['failed']:,}/{last['seen']:,}")
+    if last.get("plays"):
+        words.append(f"{last['plays']['inserted']:,} new plays")
     return "  ".join(words)
 
 

@@ -9,6 +9,7 @@ import click
 
 from syncd.cli.base import Command, Exit
 from syncd.cli.console import Console
+from syncd.cli.listening import forecast_in_words, plays_in_words
 from syncd.cli.pursuit import exit_of, pursue
 from syncd.cli.reach import ask_job, connect
 from syncd.cli.shares import ASKS_NOBODY, show_shares
@@ -51,11 +52,13 @@ class Trigger(Command):
             console.say(f"{error}: running {self.job} once, here")
             return self._run_here(console)
         if self.follow:
+            if run.get("forecast") and not console.is_json:
+                console.say(_started(run))
             return _follow(console, client, run)
         if console.is_json:
             console.show_json(run)
         else:
-            console.show(f"run {run['id']} of {run['job']} started")
+            console.show(_started(run))
             console.say(f"  hint: syncd show {run['id']}")
         return Exit.OK
 
@@ -72,6 +75,11 @@ class Trigger(Command):
         from syncd.cli.foreground import run_here  # noqa: PLC0415 - it brings the event loop
 
         return _finish(console, run_here(console, self.job, self._narrowed()))
+
+
+def _started(run: Json) -> str:
+    forecast = f": {forecast_in_words(run['forecast'])}" if run.get("forecast") else ""
+    return f"run {run['id']} of {run['job']} started{forecast}"
 
 
 def _follow(console: Console, client: ControlClient, run: Json) -> Exit:
@@ -92,6 +100,8 @@ def _finish(console: Console, run: Json) -> Exit:
     else:
         console.show(summary(run))
         if run["kind"] not in ASKS_NOBODY:
+            if run.get("plays"):
+                console.show(f"plays: {plays_in_words(run['plays'])}")
             console.show(f"requests: {run['calls']:,} calls, {run['saved']:,} cost no quota")
             show_shares(console, run)
         show_reconciliation(console, run)

@@ -10,6 +10,7 @@ import click
 
 from syncd.cli.base import Command, Exit
 from syncd.cli.console import Console
+from syncd.cli.listening import listener_rows
 from syncd.cli.reach import connect
 from syncd.cli.words import NONE, distance, in_words, instant, wrapped
 from syncd.web.client import Json, api_path
@@ -77,6 +78,7 @@ def _facts(account: Json, now: datetime) -> Iterator[tuple[str, str]]:
     yield account["platform"], _link_in_words(account)
     yield "state", account["state_in_words"]
     yield "fresh", _freshness_in_words(account)
+    yield from listener_rows(account.get("listening"), now)
     for line in account["score"]["arithmetic"] if account["score"] else ():
         yield "score", line
     if account["dead_letter"]:

@@ -7,6 +7,8 @@ the rules that look at several keys (`rules`) and those the caller brings along,
 `ConfigError` that names every problem with its line (`lines`, `problems`). A value that is wrong
 is left out and the rest is validated as if it had not been there, so one mistake hides no other.
 
+`keyring` reads the file of keys that seal tokens, which the rules look at before anything starts.
+
 `difference` tells what is different between the file and what runs, and what needs a restart.
 
 The command line asks `control` where the daemon listens: it needs no pydantic, so that

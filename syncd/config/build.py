@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 
 from syncd import plugins
 from syncd.config.credential import check_credentials, usable
+from syncd.config.keyring import DEFAULT_NAME
 from syncd.config.models import (
     MIRROR,
     Alerts,
@@ -22,11 +24,13 @@ from syncd.config.models import (
     Logging,
     PlatformSettings,
     Redis,
+    Tokens,
     Users,
     Web,
 )
 from syncd.config.place import Path, Problem, quoted
 from syncd.config.score import SCORE_DEFAULTS, ScoreSettings
+from syncd.config.secret import find_secret, secret_places
 from syncd.config.section import Section
 from syncd.config.source import Source, default_state_dir
 from syncd.config.validation import Validation, keys_of
@@ -37,7 +41,7 @@ from syncd.model.scheme import Scheme
 Table = TypeVar("Table", bound=Section)
 
 _SECTIONS = (
-    *("daemon", "database", "redis", "users", "web", "logging", "alerts"),
+    *("daemon", "database", "redis", "users", "web", "logging", "alerts", "tokens"),
     *("platforms", "score", "jobs"),
 )
 _JOB_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -103,10 +107,20 @@ class Builder:
             logging=self._absolute(self._section(Logging, "logging", zone), "dir"),
             users=users,
             alerts=self._section(Alerts, "alerts", {}),
+            tokens=self._tokens(daemon),
             platforms=self._platforms(),
             score=self._score(),
             jobs={**self._jobs(zone), **self._mirror(users)},
         )
+
+    def _tokens(self, daemon: Daemon) -> Tokens:
+        section = self._section(Tokens, "tokens", {"key_file": daemon.state_dir / DEFAULT_NAME})
+        places = secret_places(self._source.folder, self._source.environ)
+        path = self._source.folder / section.key_file
+        # What cannot be looked at is told when it is read.
+        with contextlib.suppress(OSError, ValueError):
+            path = find_secret(str(section.key_file), places)
+        return section.model_copy(update={"key_file": path})
 
     def _say(self, path: Path, message: str) -> None:
         self.problems.append(Problem(path=path, message=message))
@@ -146,8 +160,10 @@ class Builder:
         schemes = getattr(platform, "schemes", (Scheme.BEARER,))
         given = settings.credentials
         companions: Mapping[str, str] = getattr(platform, "companions", {})
+        has_one_app = getattr(platform, "has_one_app", False)
+        place = (*path, "credentials")
         self.problems.extend(
-            check_credentials(given, schemes, (*path, "credentials"), taken=companions)
+            check_credentials(given, schemes, place, taken=companions, has_one_app=has_one_app)
         )
         for key in settings.urls:
             if key not in companions:

@@ -23,6 +23,9 @@ _IN_WORDS = {
     Scheme.BASIC: "a client_id with its client_secret",
     Scheme.INSTALLATION: "an app_id with installation_id and private_key",
 }
+_NONE = "this platform is asked without credentials; leave them out"
+_ALONE = "a client_id alone"
+_SECOND = "is a second one, and grants belong to the app that got them; leave one"
 _MIXED = f"holds two things; leave {', or '.join(_IN_WORDS.values())}"
 
 
@@ -42,6 +45,8 @@ Id = Annotated[
 
 class Credential(Section):
     """What a platform knows us by: a token, an OAuth app, or an installation of a GitHub App.
+
+    An OAuth app without its secret is one that has none (PKCE), where the platform takes that.
 
     Secrets out of files are in `token`, `client_secret` and `private_key`, whatever key named them.
     """
@@ -69,8 +74,10 @@ class Credential(Section):
 
     @property
     def scheme(self) -> Scheme:
-        """Say what it is."""
-        return next(iter(self.kinds), Scheme.ANONYMOUS)
+        """Say what it is; an app without its secret is PUBLIC."""
+        kind = next(iter(self.kinds), Scheme.ANONYMOUS)
+        has_secret = bool(self.text("client_secret") or self.client_secret_file)
+        return Scheme.PUBLIC if kind is Scheme.BASIC and not has_secret else kind
 
     def secrets(self) -> Iterator[str]:
         """List what must not be shown."""
@@ -79,7 +86,7 @@ class Credential(Section):
 
 def usable(given: Sequence[Credential]) -> tuple[Credential, ...]:
     """Return those that hold something, and all of it."""
-    return tuple(one for one in given if one.kinds and not list(_problems_of(one)))
+    return tuple(one for one in given if one.kinds and not list(_problems_of(one, tuple(Scheme))))
 
 
 def check_credentials(
@@ -88,6 +95,7 @@ def check_credentials(
     path: Path,
     *,
     taken: Collection[str] = (),
+    has_one_app: bool = False,
 ) -> Iterator[Problem]:
     """Say what is wrong with the credentials of a platform, each and all together.
 
@@ -96,10 +104,10 @@ def check_credentials(
         schemes: what the platform takes.
         path: where they stand.
         taken: names of its other ways out, which no credential may have.
+        has_one_app: users grant what it reads to one app.
     """
     if not schemes and any(one.kinds for one in given):
-        message = "this platform is asked without credentials; leave them out"
-        yield Problem(path=path, message=message)
+        yield Problem(path=path, message=_NONE)
         return
     names: set[str] = set(taken)
     known: dict[tuple[str, str], str] = {}
@@ -109,26 +117,29 @@ def check_credentials(
             message = f"{one.name} is the name of another one; give each a name of its own"
             yield Problem(path=(*place, "name"), message=message)
         names.add(one.name)
-        for key, message in _problems_of(one):
+        for key, message in _problems_of(one, schemes):
             yield Problem(path=(*place, _written_as(one, key)), message=message)
         if not one.kinds:
             continue
         yield from _fits(one, schemes, place)
-        first = known.setdefault((one.scheme, _whose_budget(one)), one.name)
-        if first != one.name:
+        first = known.setdefault((one.kinds[0], _whose_budget(one)), one.name)
+        if has_one_app and len(known) > 1:
+            yield Problem(path=place, message=_SECOND)
+        elif first != one.name:
             message = f"is the same as {first}, and its budget is there only once; leave one"
             yield Problem(path=place, message=message)
 
 
 def _fits(one: Credential, schemes: Collection[Scheme], place: Path) -> Iterator[Problem]:
-    if one.scheme not in schemes:
-        taken = " or ".join(_IN_WORDS[scheme] for scheme in _KINDS if scheme in schemes)
-        yield Problem(path=place, message=f"this platform takes {taken} only")
+    if one.kinds[0] not in schemes:
+        taken = [_IN_WORDS[scheme] for scheme in _KINDS if scheme in schemes]
+        taken += [_ALONE] if Scheme.PUBLIC in schemes else []
+        yield Problem(path=place, message=f"this platform takes {' or '.join(taken)} only")
 
 
 def _whose_budget(one: Credential) -> str:
     keys = {Scheme.BASIC: "client_id", Scheme.INSTALLATION: "installation_id"}
-    return one.text(keys.get(one.scheme, "token")).strip()
+    return one.text(keys.get(one.kinds[0], "token")).strip()
 
 
 def _written_as(one: Credential, key: str) -> str:
@@ -137,14 +148,20 @@ def _written_as(one: Credential, key: str) -> str:
     return file if getattr(one, file, "") else key
 
 
-def _problems_of(one: Credential) -> Iterator[tuple[str, str]]:
+def _missing(one: Credential) -> Iterator[tuple[str, str]]:
+    for kind in one.kinds:
+        for key in _KINDS[kind]:
+            if not one.text(key):
+                yield key, f"is missing; give {_IN_WORDS[kind]}"
+
+
+def _problems_of(one: Credential, schemes: Collection[Scheme]) -> Iterator[tuple[str, str]]:
     """Say, by key, what keeps a credential from being used."""
     if len(one.kinds) > 1:
         yield _KINDS[one.kinds[1]][0], _MIXED
         return
-    for key in _KINDS.get(one.scheme, ()):
-        if not one.text(key):
-            yield key, f"is missing; give {_IN_WORDS[one.scheme]}"
+    if not (one.scheme is Scheme.PUBLIC and Scheme.PUBLIC in schemes):
+        yield from _missing(one)
     for key in ("token", "client_secret"):
         text = one.text(key).strip()
         if not text.isascii() or not text.isprintable() or " " in text:

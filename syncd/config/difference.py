@@ -11,7 +11,7 @@ from syncd.config.models import MIRROR, Config
 from syncd.config.place import Path, dotted
 from syncd.config.redaction import digest
 
-_FIXED_SECTIONS = frozenset({"database", "redis", "web"})
+_FIXED_SECTIONS = frozenset({"database", "redis", "web", "tokens"})
 _FIXED_KEYS = {"daemon": ("state_dir", "schedule")}
 # Of a section, what may change; everything else in it is fixed.
 _FREE_KEYS = {"logging": ("level",)}

@@ -16,6 +16,7 @@ from syncd.model.address import PostgresAddress, RedisAddress
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
+_PARAMETERS = {"host", "port", "user", "password", "dbname", "sslmode", "db"}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _SERVER = r"(?P<host>[^@/?#:\[\],\s]*|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{0,5}))?"
 _VALID = re.compile(
@@ -107,10 +108,16 @@ def has_password(url: str) -> bool:
 
 
 def without_password(url: str) -> str:
-    """Write a URL with `***` for its password; a URL that cannot be read is `***` as a whole."""
+    """Write a URL with `***` for its password.
+
+    A URL that cannot be read is `***` as a whole; so is one with parameters that nobody knows: a
+    password that was pasted as it is may have begun them.
+    """
     try:
         parts = _split(url, ())
     except ValueError:
+        return "***"
+    if not parts.query.keys() <= _PARAMETERS:
         return "***"
     login = f"{parts.user}{':***' if parts.password else ''}@" if parts.user else ""
     if parts.password and not parts.user:
@@ -119,7 +126,8 @@ def without_password(url: str) -> str:
     port = f":{parts.port}" if parts.port is not None else ""
     path = f"/{parts.path}" if parts.path else ""
     query = "&".join(
-        f"{key}={'***' if key == 'password' else value}" for key, value in parts.query.items()
+        f"{key}={'***' if key == 'password' or '@' in value else value}"
+        for key, value in parts.query.items()
     )
     return f"{parts.scheme}://{login}{host}{port}{path}{'?' if query else ''}{query}"
 

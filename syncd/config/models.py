@@ -189,6 +189,12 @@ class Alerts(Section):
     timeout: PositiveDuration = parse_duration("10s")
 
 
+class Tokens(Section):
+    """What users granted us. `key_file` is absolute; the default one is made when it is needed."""
+
+    key_file: Path
+
+
 class PlatformSettings(Section):
     """How we may use a platform; each platform class declares its own defaults.
 
@@ -251,6 +257,7 @@ class Config(Section):
     logging: Logging
     users: Users
     alerts: Alerts
+    tokens: Tokens
     platforms: Mapping[str, PlatformSettings]
     score: Mapping[str, ScoreSettings]
     jobs: Mapping[str, Job]

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from syncd.config.addresses import may_be_public
 from syncd.config.dsn import parse_postgres, parse_redis
+from syncd.config.keyring import DEFAULT_NAME, HOW_TO_MAKE, read_key_ring
 from syncd.config.listen import is_loopback
 from syncd.config.models import MIRROR, Config, Database, Job, PlatformSettings, Redis, Users
 from syncd.config.place import Path, Problem, quoted
@@ -121,6 +122,19 @@ def _wrong_webhook(url: str, *, allow_private: bool) -> str:
     if not allow_private and not may_be_public(host):
         return f"{host} is not a public address; set allow_private = true if it is meant"
     return ""
+
+
+def check_tokens(config: Config) -> Iterator[Problem]:
+    """The keys of tokens can be used, and by nobody else; a file that is named is there."""
+    path = config.tokens.key_file
+    problem = ""
+    try:
+        if read_key_ring(path) is None and path != config.daemon.state_dir / DEFAULT_NAME:
+            problem = f"there is no file {path}; put it back, or make it: {HOW_TO_MAKE}"
+    except ValueError as error:
+        problem = str(error)
+    if problem:
+        yield Problem(path=("tokens", "key_file"), message=problem)
 
 
 def check_score(config: Config) -> Iterator[Problem]:
@@ -238,6 +252,7 @@ RULES: tuple[Check, ...] = (
     check_users,
     check_platforms,
     check_alerts,
+    check_tokens,
     check_score,
     check_jobs,
     check_leaderboards,

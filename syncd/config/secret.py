@@ -32,9 +32,7 @@ def read_secret_files(
     first, then beside the config file. The control port's own token file is not read: the daemon
     makes it.
     """
-    places = [folder]
-    if environ.get("CREDENTIALS_DIRECTORY"):
-        places.insert(0, Path(environ["CREDENTIALS_DIRECTORY"]))
+    places = secret_places(folder, environ)
     for keys, table in _tables(document):
         if keys[:1] == ("web",):
             continue
@@ -50,6 +48,22 @@ def read_secret_files(
                 table[key] = _content(key, name, places)
             except ValueError as error:
                 yield Problem(path=path, message=str(error))
+
+
+def secret_places(folder: Path, environ: Mapping[str, str]) -> list[Path]:
+    """List where a file of secrets is looked for: systemd's credentials, then `folder`."""
+    credentials = environ.get("CREDENTIALS_DIRECTORY")
+    return [Path(credentials), folder] if credentials else [folder]
+
+
+def find_secret(name: str, places: list[Path]) -> Path:
+    """Return the first file of that name, or where it would be in the last of these places.
+
+    Raises:
+        OSError, ValueError: it is not a file name.
+    """
+    paths = [place / name for place in places]
+    return next((path for path in paths if path.exists()), paths[-1])
 
 
 def open_secrets(document: Mapping[str, Any], file: Path) -> Iterator[Problem]:
@@ -94,10 +108,9 @@ def _tables(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, dict[str, Any]]
 
 
 def _content(key: str, name: str, places: list[Path]) -> str:
-    paths = [place / name for place in places]
-    path = paths[-1]
+    last = path = places[-1] / name
     try:
-        path = next((path for path in paths if path.exists()), path)
+        path = find_secret(name, places)
         with path.open("rb") as file:
             text = file.read(_LONGEST_SECRET).decode().rstrip("\r\n")
     except FileNotFoundError:
@@ -110,6 +123,6 @@ def _content(key: str, name: str, places: list[Path]) -> str:
     if not text.strip():
         raise ValueError(f"{path} is empty")
     # Whoever knows a webhook can write to people; systemd sees to the rights of its credentials.
-    if key == "webhook_url" and path == paths[-1] and others_can_read(path):
+    if key == "webhook_url" and path == last and others_can_read(path):
         raise ValueError(f"others can read {path}: run chmod 600 {path}")
     return text

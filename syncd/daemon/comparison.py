@@ -29,7 +29,7 @@ class Seen:
             requests=counters.requests,
             refused=counters.refused.total(),
             sweeps=counters.graphql,
-            quota_used=counters.quota_used if standin.takes_credentials else None,
+            quota_used=counters.quota_used if standin.has_quota else None,
         )
 
     def __sub__(self, before: Seen) -> Seen:

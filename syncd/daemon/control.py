@@ -22,8 +22,10 @@ from syncd.daemon.answers import (
 )
 from syncd.daemon.core import Core
 from syncd.daemon.drift import leaderboard_notes, leaderboard_problems
+from syncd.daemon.grants import GrantDesk
 from syncd.daemon.leaderboards import LeaderboardDesk
 from syncd.daemon.letters import LetterDesk, letter_problems
+from syncd.daemon.listening import grant_notes
 from syncd.daemon.metrics import Scraper
 from syncd.daemon.orders import OrderDesk
 from syncd.daemon.plans import PlanDesk
@@ -50,7 +52,7 @@ from syncd.store.drift import DriftStore
 from syncd.telemetry.events import Event, ItemsCommitted, RunFinished, RunHeldUp, RunProgressed
 
 
-class Control(UserDesk, LetterDesk, PlanDesk, OrderDesk, Standing, LeaderboardDesk):
+class Control(UserDesk, GrantDesk, LetterDesk, PlanDesk, OrderDesk, Standing, LeaderboardDesk):
     """The daemon's side of `web.service.Service`; some subjects have desks of their own.
 
     It listens to the bus for how far runs are; everything else it asks the parts.
@@ -143,8 +145,8 @@ class Control(UserDesk, LetterDesk, PlanDesk, OrderDesk, Standing, LeaderboardDe
     def _notes(self, jobs: list[Json]) -> list[Json]:
         """List what a person should know although nothing is wrong."""
         changes = self._core.changes
-        differences = [*difference_notes(jobs), *leaderboard_notes(jobs)]
-        return [*differences, *changes.notes(), *self.reloading.notes()]
+        of_jobs = [*difference_notes(jobs), *leaderboard_notes(jobs), *grant_notes(jobs)]
+        return [*of_jobs, *changes.notes(), *self.reloading.notes()]
 
     async def _verdicts(self, jobs: list[Json]) -> dict[str, Json]:
         """Return the run that tells how each job is; it stands until a later one has ended."""
@@ -163,6 +165,7 @@ class Control(UserDesk, LetterDesk, PlanDesk, OrderDesk, Standing, LeaderboardDe
         last = await self._runs.last_of(names)
         answers = [await self._job_answer(name, last.get(name)) for name in names]
         await self.tell_drift(*answers)
+        await self.tell_listening(*answers)
         return answers
 
     async def job(self, job: str) -> Json:
@@ -172,7 +175,8 @@ class Control(UserDesk, LetterDesk, PlanDesk, OrderDesk, Standing, LeaderboardDe
         answer = await self._job_answer(job, last.get(job))
         await self._tell_platforms(*filter(None, (answer["running"], answer["last_run"])))
         await self.tell_drift(answer)
-        return {**answer, "covered_by": self.covering(job)}
+        await self.tell_listening(answer)
+        return {**answer, "covered_by": self.covering(job), "forecast": await self.forecast(job)}
 
     async def _job_answer(self, name: str, last: Run | None) -> Json:
         scheduler = self._core.scheduler
@@ -234,7 +238,9 @@ class Control(UserDesk, LetterDesk, PlanDesk, OrderDesk, Standing, LeaderboardDe
         """Start a run now and return it; the control port remembers keys it has seen."""
         del idempotency_key
         self._check_ready()
-        return self._run_answer(await manual.trigger(self._core, job, options))
+        forecast = await self.forecast(job, options)
+        run = await manual.trigger(self._core, job, options)
+        return {**self._run_answer(run), "forecast": forecast}
 
     def _check_ready(self) -> None:
         ready, why = self.is_ready()
@@ -246,13 +252,16 @@ class Control(UserDesk, LetterDesk, PlanDesk, OrderDesk, Standing, LeaderboardDe
         if job is not None:
             self._core.scheduler.job(job)
         runs = await self._runs.list_newest(job, before, limit)
-        return [self._run_answer(run) for run in runs]
+        answers = [self._run_answer(run) for run in runs]
+        await self.tell_plays(*answers)
+        return answers
 
     async def run(self, run_id: int) -> Json:
         """Return one run, with what it came to on each platform, or on the boards."""
         run = await self._known(run_id)
         answer = self._run_answer(run)
         await self._tell_platforms(answer)
+        await self.tell_plays(answer)
         return {**answer, "reconciliation": await self.reconciliation(run)}
 
     async def _known(self, run_id: int) -> Run:
@@ -273,10 +282,6 @@ class Control(UserDesk, LetterDesk, PlanDesk, OrderDesk, Standing, LeaderboardDe
             self._core.scheduler.withdraw(run_id)
             await self._runs.abandon(run.id, self._core.clock.now(), "cancelled by a person")
         return await self.run(run_id)
-
-    async def test_alert(self) -> Json:
-        """Try the webhook of [alerts] and return what came back."""
-        return await self._core.alerts.test()
 
     async def platforms(self) -> list[Json]:
         """Return the platforms that jobs read, that accounts are linked to or that are paused."""

@@ -24,36 +24,29 @@ from syncd.daemon.leadership import Leadership
 from syncd.daemon.outlets import Outlets, clients_among
 from syncd.daemon.scoring import Scoring
 from syncd.daemon.servers import Servers
-from syncd.daemon.settings import to_database, to_parameters, to_schedules
+from syncd.daemon.settings import to_database, to_schedules
+from syncd.daemon.stores import Ground, make_surroundings
 from syncd.embedded.postgres import EmbeddedPostgres
 from syncd.embedded.server import EmbeddedServer
 from syncd.embedded.valkey import EmbeddedValkey
 from syncd.engine.local import LocalEngine
 from syncd.errors import NotKnown
-from syncd.jobs.admission import Admission
-from syncd.jobs.base import Stores, Surroundings
+from syncd.jobs.base import Surroundings
 from syncd.jobs.clocks import forget_ahead
-from syncd.model.address import RedisAddress
 from syncd.model.lease import Candidate
 from syncd.outbound.client import PlatformClient
 from syncd.runs.runner import Runner
 from syncd.schedule.loop import Scheduler
-from syncd.store.accounts import AccountStore
 from syncd.store.alerts import AlertStore
 from syncd.store.database import Database
 from syncd.store.fence import Fence
 from syncd.store.freshness import FreshnessStore
 from syncd.store.gates import GateStore
-from syncd.store.leaderboards import LeaderboardStore
 from syncd.store.leases import LeaseStore
 from syncd.store.letters import LetterStore
-from syncd.store.mirror import MirrorStore
 from syncd.store.overrides import OverrideStore
 from syncd.store.pauses import PauseStore
 from syncd.store.plans import PlanStore
-from syncd.store.runs import RunStore
-from syncd.store.scores import ScoreStore
-from syncd.store.sync import SyncStore
 from syncd.store.users import UserStore
 from syncd.telemetry.bus import Bus
 
@@ -118,6 +111,7 @@ class Core:
         await self.load_pauses()
         await self.changes.load()
         await self.around.stores.runs.drop_unsure()
+        await self.around.grants.replay()
         await forget_ahead(self.around)
         self.scoring.look()
 
@@ -150,8 +144,8 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
     fence, outlets = Fence(), Outlets(config.platforms, clock, bus)
     users = UserStore(database, fence)
     redis = config.redis.address() or own_valkey.address
-    stores = _stores(config, database, fence, users, clock)
-    around = _surroundings(outlets, clock, bus, stores, redis)
+    ground = Ground(database=database, fence=fence, users=users, clock=clock, bus=bus)
+    around = make_surroundings(config, ground, outlets.platforms, redis)
     gates = GateKeeper(clients_of(around), GateStore(database, fence), clock, bus)
     health = _health(database, clock, bus, gates)
     engine, lease_database = LocalEngine(Runner(around)), _lease_database(database, clock)
@@ -237,34 +231,3 @@ def _alerts(
 def clients_of(around: Surroundings) -> Sequence[PlatformClient]:
     """List every way out: one per platform and credential, and those of their companions."""
     return clients_among(around.platforms.values())
-
-
-def _stores(
-    config: Config, database: Database, fence: Fence, users: UserStore, clock: Clock
-) -> Stores:
-    process = f"{socket.gethostname()}:{os.getpid()}:{clock.now():%Y%m%dT%H%M%S}"
-    runs = RunStore(database, process, fence)
-    scores = ScoreStore(database, to_parameters(config), fence)
-    return Stores(
-        database=database,
-        runs=runs,
-        accounts=AccountStore(database, fence),
-        sync=SyncStore(database, runs, scores),
-        mirror=MirrorStore(database, runs, users),
-        scores=scores,
-        leaderboards=LeaderboardStore(database, runs),
-        plans=PlanStore(database, fence),
-    )
-
-
-def _surroundings(
-    outlets: Outlets, clock: Clock, bus: Bus, stores: Stores, redis: RedisAddress
-) -> Surroundings:
-    return Surroundings(
-        clock=clock,
-        bus=bus,
-        stores=stores,
-        platforms=outlets.platforms,
-        admission=Admission(clock),
-        redis=redis,
-    )

@@ -17,12 +17,20 @@ from syncd.clock import SystemClock
 from syncd.daemon.comparison import Pass
 from syncd.daemon.control import Control
 from syncd.daemon.core import Core, assemble
-from syncd.daemon.findings import Scores, look, scores_of, shares_of
+from syncd.daemon.findings import (
+    Listened,
+    Scores,
+    listened_of,
+    look,
+    scores_of,
+    shares_of,
+)
 from syncd.daemon.instance import only_instance
 from syncd.daemon.rehearsal import Rehearsal
 from syncd.daemon.stage import (
     CODING_JOB,
     GITHUB_JOB,
+    LISTENING_JOB,
     SCALE,
     DemoPlan,
     Stage,
@@ -43,6 +51,7 @@ from syncd.web.server import ControlServer, ControlSettings
 from syncd.web.token import load_or_create_token
 
 _IMPORTED_AT_ONCE = 10_000
+_JOBS = (GITHUB_JOB, CODING_JOB, LISTENING_JOB)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -57,6 +66,7 @@ class DemoReport:
     stage: Stage
     passes: tuple[Pass, ...]
     scores: Scores
+    listened: Listened
     most_in_a_minute: Mapping[str, int]
     mismatches: tuple[str, ...]
     address: str = ""
@@ -134,9 +144,11 @@ class _Demo:
             await migrate(core.database)
             for text in rehearsal.import_files(_IMPORTED_AT_ONCE):
                 await control.import_users(text, format="csv", dry_run=False)
+            await control.import_tokens(rehearsal.grants_file(), format="json", dry_run=False)
             passes = await self._sync_twice(core, rehearsal)
             scores = await scores_of(core, control, rehearsal)
-            report = _to_report(stage, passes, scores, rehearsal)
+            listened = await listened_of(core, passes, rehearsal)
+            report = _to_report(stage, passes, (scores, listened), rehearsal)
             self._is_synced = True
             if self._plan.stays:
                 address = await self._go_on_air(stack, control, core)
@@ -160,9 +172,9 @@ class _Demo:
             ("second pass", rehearsal.happen_before_second),
         ):
             self._pass, expected, before = name, happen(), look(rehearsal)
-            for job in (GITHUB_JOB, CODING_JOB):
+            for job in _JOBS:
                 await core.scheduler.trigger(job, RunOptions())
-            runs = [await ended.get(), await ended.get()]
+            runs = [await ended.get() for _ in _JOBS]
             shares = await shares_of(core, runs, expected, look(rehearsal, before))
             passes.append(Pass(name=name, runs=tuple(runs), shares=shares))
         return tuple(passes)
@@ -196,15 +208,20 @@ class _Demo:
 
 
 def _to_report(
-    stage: Stage, passes: tuple[Pass, ...], scores: Scores, rehearsal: Rehearsal
+    stage: Stage,
+    passes: tuple[Pass, ...],
+    found: tuple[Scores, Listened],
+    rehearsal: Rehearsal,
 ) -> DemoReport:
+    scores, listened = found
     mismatches = [each for played in passes for each in played.mismatches()]
     return DemoReport(
         stage=stage,
         passes=passes,
         scores=scores,
+        listened=listened,
         most_in_a_minute={
             name: standin.counters.most_in_a_minute for name, standin in rehearsal.standins.items()
         },
-        mismatches=(*mismatches, *scores.mismatches()),
+        mismatches=(*mismatches, *scores.mismatches(), *listened.mismatches()),
     )

@@ -81,6 +81,7 @@ class FactFinder:
             attempted_at=row["attempted_at"],
             due_at=row["due_at"],
             retry_run=retry_run if retry_run in self._active else None,
+            is_hasty=_is_hasty(row),
             fail_streak=row["fail_streak"],
             is_in_flight=row["id"] in self._around.in_flight.get(row["kind"], ()),
             is_firing=self._core.scheduler.fires,
@@ -134,7 +135,7 @@ class FactFinder:
         at, began_at = self._retries.get(schedule.job.name, (None, self.now))
         fresh_at, needed_since = row["succeeded_at"], schedule.job.work.needed_since
         is_done = fresh_at is not None and fresh_at >= needed_since(began_at, row["succeeded_job"])
-        return None if is_done else at
+        return None if is_done and not _is_hasty(row) else at
 
     def _asks_at(self, schedule: Schedule, row: Row, begin: datetime) -> datetime | None:
         """Return a job's first fire time behind `begin` whose run asks for the account."""
@@ -161,6 +162,12 @@ class FactFinder:
             if order.job.name == job and _is_about(order, row):
                 return number
         return None
+
+
+def _is_hasty(row: Row) -> bool:
+    """Tell whether an account is to be looked at sooner in spite of a good answer."""
+    is_well = row["fail_streak"] == 0 and row["retry_run"] is None
+    return is_well and row["due_at"] is not None
 
 
 def _is_about(order: Order, row: Row) -> bool:

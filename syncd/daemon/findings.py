@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncd.daemon.answers import Json
-from syncd.daemon.comparison import Seen, Share
+from syncd.daemon.comparison import Pass, Seen, Share
 from syncd.daemon.control import Control
 from syncd.daemon.core import Core
 from syncd.daemon.rehearsal import GITHUB, Rehearsal, key_of
@@ -39,6 +39,36 @@ class Scores:
         yield from wrong[:_NAMED]
         if len(wrong) > _NAMED:
             yield f"and so on: {len(wrong):,} scores are wrong"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listened:
+    """What was stored of those who listen; `lost` says why each was not asked for, by key."""
+
+    users: int
+    plays: int
+    expected: int
+    gaps: int
+    lost: Mapping[str, str]
+
+    def mismatches(self) -> Iterator[str]:
+        """Say whether plays are missing, or are too many."""
+        if self.plays != self.expected:
+            yield f"{self.plays:,} plays are stored instead of {self.expected:,}"
+
+
+async def listened_of(core: Core, passes: Sequence[Pass], rehearsal: Rehearsal) -> Listened:
+    """Return what all passes stored of plays, and what they must have stored."""
+    stores, listeners = core.around.stores, rehearsal.listeners
+    counts = await stores.listening.counts_of([run.id for each in passes for run in each.runs])
+    lost = await stores.grants.read("", _NAMED, "reauth_required")
+    return Listened(
+        users=listeners.size,
+        plays=sum(each.inserted for each in counts.values()),
+        expected=listeners.plays,
+        gaps=sum(each.gaps for each in counts.values()),
+        lost={each.user_key: each.state_reason for each in lost},
+    )
 
 
 def look(rehearsal: Rehearsal, before: Mapping[str, Seen] | None = None) -> Mapping[str, Seen]:

@@ -13,6 +13,7 @@ from syncd.daemon import manual
 from syncd.daemon.answers import Json, platforms_answer, reconciliation_answer, run_answer
 from syncd.daemon.core import Core, assemble
 from syncd.daemon.instance import introduce, only_instance
+from syncd.daemon.listening import KIND, plays_answer
 from syncd.daemon.process import logging_to
 from syncd.daemon.signals import watch_signals
 from syncd.errors import LeaseLost
@@ -49,11 +50,14 @@ def run_once(
         run = await core.leadership.lead_once(partial(_run_as_leader, core, job, options))
         stores = core.around.stores
         reports = await stores.runs.platform_reports([run.id])
-        return {
+        told = {
             **run_answer(run, {}, core.clock.now()),
             "platforms": platforms_answer(reports[run.id]),
             "reconciliation": reconciliation_answer(await stores.leaderboards.read(run.id)),
         }
+        if run.kind == KIND:
+            told["plays"] = plays_answer(await stores.listening.counts(run.id))
+        return told
 
     def tell(event: Event) -> None:
         if isinstance(event, RunProgressed):

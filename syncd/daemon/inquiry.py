@@ -11,10 +11,13 @@ from syncd.daemon.arithmetic import part_answer, score_answer
 from syncd.daemon.core import Core
 from syncd.daemon.facts import FactFinder, Row, find_facts, reading_of
 from syncd.daemon.letters import letter_in_words
+from syncd.daemon.listening import KIND, listener_answer, needs_grants
 from syncd.daemon.why import Step, holds, next_step, state_in_words
+from syncd.store.grant_report import GrantReport
 
 # Rows that are put into words before others get their turn.
 _AT_ONCE = 50
+_GAPS_SHOWN = 5
 
 
 class Inquiry:
@@ -54,6 +57,7 @@ class Inquiry:
         letters = await self._core.letters.of_accounts(accounts)
         scores = self._core.around.stores.scores
         score = await scores.read(user["key"])
+        listeners = await self._listeners(user["key"], rows, finder.now)
         return {
             "key": user["key"],
             "opted_out": user["opted_out"],
@@ -66,10 +70,21 @@ class Inquiry:
                     "score": part_answer(score, row, counts=scores.counts(row["platform"])),
                     "dead_letter": _letter_answer(letters.get((row["id"], row["kind"]))),
                     "attempts": _attempts_answer(row, recorded)[:attempts],
+                    KIND: listeners.get(row["id"]),
                 }
                 for row in rows
             ],
         }
+
+    async def _listeners(self, key: str, rows: Sequence[Row], now: datetime) -> dict[int, Json]:
+        """Return what is known of grants and plays, by the accounts that are read by a grant."""
+        platforms, stores = self._core.around.platforms, self._core.around.stores
+        accounts = [row["id"] for row in rows if needs_grants(platforms, row["platform"])]
+        if not accounts:
+            return {}
+        found = await GrantReport(self._core.database).of_accounts(accounts)
+        gaps = await stores.listening.gaps(key, _GAPS_SHOWN)
+        return {number: listener_answer(each, gaps, now) for number, each in found.items()}
 
 
 def _stale_answers(finder: FactFinder, rows: Sequence[Row]) -> Iterator[Json]:

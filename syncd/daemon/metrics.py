@@ -90,6 +90,7 @@ class Scraper:
             quotas_left={resource.name: resource.quota.left() for resource in gate.resources},
             pause_ends_at=ends_at,
             is_held=paused is not None,
+            pause_cause="" if gate.pause is None else gate.pause.cause,
         )
 
     async def keep(self) -> None:

@@ -1,4 +1,4 @@
-"""The control port's orders that last: pause and resume, changes of jobs, reload."""
+"""The control port's orders: pause and resume, changes of jobs, reload, a test of alerts."""
 
 from __future__ import annotations
 
@@ -109,6 +109,10 @@ class OrderDesk(ABC):
     @abstractmethod
     async def job(self, job: str) -> Json:
         """Return one job."""
+
+    async def test_alert(self) -> Json:
+        """Try the webhook of [alerts] and return what came back."""
+        return await self._core.alerts.test()
 
     async def reload(self, *, dry_run: bool, actor: str) -> Json:
         """Read config.toml again and apply it, or only tell what is different in it."""

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from syncd.daemon.records import csv_records, json_records
+from syncd.daemon.records import read_all, records_of
 from syncd.errors import BadInput
 from syncd.model.account import UserEntry
 from syncd.model.name import NAME_RULE, is_name
 from syncd.platforms.base import Platform
-from syncd.web.cells import unmarked
 from syncd.web.instant import Instant
 from syncd.web.wording import problems_of
 
-_PROBLEMS_SHOWN = 100
-_BYTE_ORDER_MARK = "\ufeff"
 _TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
-_SEPARATORS = {";": "';'", "\t": "a tab", "|": "'|'"}
 
 
 class _Row(BaseModel):
@@ -48,30 +44,20 @@ def read_users(
     Raises:
         BadInput: every problem with its line; nothing of the file may be used.
     """
-    text = text.removeprefix(_BYTE_ORDER_MARK)
-    rows = _csv_rows(text, platforms) if layout == "csv" else json_records(text)
-    entries: list[UserEntry] = []
-    problems: list[str] = []
     first_lines: dict[str, int] = {}
-    for line, raw in rows:
-        try:
-            entry = _to_entry(raw)
-            check_entry(entry, platforms)
-        except BadInput as error:
-            problems.extend(f"line {line}: {problem}" for problem in error.problems)
-            continue
+
+    def read(line: int, raw: Any) -> UserEntry:
+        entry = _to_entry(_from_cells(raw) if layout == "csv" else raw)
+        check_entry(entry, platforms)
         if entry.key in first_lines:
-            problems.append(
-                f"line {line}: user {entry.key!r} stands in line {first_lines[entry.key]}"
-            )
-            continue
+            raise BadInput(f"user {entry.key!r} stands in line {first_lines[entry.key]}")
         first_lines[entry.key] = line
-        entries.append(entry)
-    if problems:
-        shown, more = problems[:_PROBLEMS_SHOWN], len(problems) - _PROBLEMS_SHOWN
-        rest = [f"and {more} more"] if more > 0 else []
-        raise BadInput(*shown, *rest, hint="mend these lines and import the whole file again")
-    return entries
+        return entry
+
+    def check_header(header: list[str]) -> None:
+        _check_header(header, platforms)
+
+    return read_all(records_of(text, layout, check_header), read)
 
 
 def check_entry(entry: UserEntry, platforms: Mapping[str, Sequence[Platform]]) -> None:
@@ -108,8 +94,6 @@ def _shown(text: str) -> str:
 
 
 def _to_entry(raw: Any) -> UserEntry:
-    if isinstance(raw, BadInput):
-        raise raw
     try:
         row = _Row.model_validate(raw)
     except ValidationError as error:
@@ -122,24 +106,7 @@ def _to_entry(raw: Any) -> UserEntry:
     )
 
 
-def _csv_rows(text: str, platforms: Mapping[str, Sequence[Platform]]) -> Iterator[tuple[int, Any]]:
-    """Yield each row (or what is wrong with it) with its line."""
-    records = csv_records(text)
-    line, first = next(records, (1, []))
-    if isinstance(first, BadInput):
-        yield line, first
-        return
-    header = [name.strip() for name in first]
-    _check_header(header, platforms)
-    for line, cells in records:
-        if isinstance(cells, BadInput):
-            yield line, cells
-        elif any(cell.strip() for cell in cells):
-            yield line, _csv_row(header, cells)
-
-
 def _check_header(header: list[str], platforms: Mapping[str, Sequence[Platform]]) -> None:
-    _check_separator(header)
     known = {"key", "opted_out", "last_login_at", *platforms}
     problems = [f"line 1: unknown column {_shown(name)}" for name in header if name not in known]
     problems += [
@@ -153,23 +120,17 @@ def _check_header(header: list[str], platforms: Mapping[str, Sequence[Platform]]
         raise BadInput(*problems, hint=f"columns: {', '.join(sorted(known))}")
 
 
-def _check_separator(header: list[str]) -> None:
-    for separator, shown in _SEPARATORS.items():
-        if len(header) == 1 and separator in header[0]:
-            raise BadInput(
-                f"line 1: the columns are separated by {shown}",
-                hint="separate the columns by commas: key,github",
-            )
+def _from_cells(cells: dict[str, str]) -> dict[str, Any]:
+    """Return a row of CSV in the shape of JSON.
 
-
-def _csv_row(header: list[str], cells: list[str]) -> dict[str, Any] | BadInput:
-    if len(cells) != len(header):
-        return BadInput(f"{len(cells)} cells, the header has {len(header)}")
-    row = dict(zip(header, (unmarked(cell.strip()) for cell in cells), strict=True))
+    Raises:
+        BadInput: a cell says neither yes nor no.
+    """
+    row = dict(cells)
     answer: dict[str, Any] = {"key": row.pop("key")}
     if opted_out := row.pop("opted_out", "").lower():
         if opted_out not in _TRUE | _FALSE:
-            return BadInput(f"opted_out: {_shown(opted_out)} is neither true nor false")
+            raise BadInput(f"opted_out: {_shown(opted_out)} is neither true nor false")
         answer["opted_out"] = opted_out in _TRUE
     if login := row.pop("last_login_at", ""):
         answer["last_login_at"] = login

@@ -1,6 +1,7 @@
 """The records of a CSV or JSON file with their lines, and where such a file breaks off.
 
 Records are read one at a time: a decoder that is given the whole file lets nothing else run.
+What is wrong is told without a word of the file: it may hold secrets.
 """
 
 from __future__ import annotations
@@ -9,11 +10,19 @@ import csv
 import io
 import json
 import re
-from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NoReturn, TypeVar
 
 from syncd.errors import BadInput
+from syncd.web.cells import unmarked
+
+EntryT = TypeVar("EntryT")
+Records = Iterable[tuple[int, Any]]
+"""What stands in a file (or what is wrong with it), each with its line."""
+
+_PROBLEMS_SHOWN = 100
+_BYTE_ORDER_MARK = "\ufeff"
+_SEPARATORS = {";": "';'", "\t": "a tab", "|": "'|'"}
 
 _CSV_WORDS = {
     "unexpected end of data": "a quote opens here and is never closed",
@@ -23,6 +32,82 @@ _CSV_WORDS = {
     "new-line character": "a line ends in a carriage return alone; end lines in LF or CRLF",
 }
 _SPACE = re.compile(r"[ \t\r\n]*")
+
+
+def read_all(records: Records, read: Callable[[int, Any], EntryT]) -> list[EntryT]:
+    """Return what `read` makes of every record and its line, all or nothing.
+
+    Raises:
+        BadInput: every problem with its line.
+    """
+    entries: list[EntryT] = []
+    problems: list[str] = []
+    for line, record in records:
+        try:
+            if isinstance(record, BadInput):
+                raise record
+            entries.append(read(line, record))
+        except BadInput as error:
+            problems.extend(f"line {line}: {problem}" for problem in error.problems)
+    if problems:
+        refuse(problems)
+    return entries
+
+
+def refuse(problems: list[str]) -> NoReturn:
+    """Refuse a file whose problems name their lines.
+
+    Raises:
+        BadInput: always; of very many problems it tells the first ones.
+    """
+    more = len(problems) - _PROBLEMS_SHOWN
+    rest = [f"and {more} more"] if more > 0 else []
+    hint = "mend these lines and import the whole file again"
+    raise BadInput(*problems[:_PROBLEMS_SHOWN], *rest, hint=hint)
+
+
+def records_of(text: str, layout: str, check_header: Callable[[list[str]], None]) -> Records:
+    """Return the records of a whole file, each by the names of its columns or keys.
+
+    Args:
+        text: the file.
+        layout: `csv`, with a header, or `json`, one object a line or a list of them.
+        check_header: refuses columns that cannot be, by BadInput.
+    """
+    text = text.removeprefix(_BYTE_ORDER_MARK)
+    return _csv_rows(text, check_header) if layout == "csv" else json_records(text)
+
+
+def _csv_rows(text: str, check_header: Callable[[list[str]], None]) -> Iterator[tuple[int, Any]]:
+    """Yield the cells of each row (or what is wrong with it) by the header, with its line."""
+    records = csv_records(text)
+    line, first = next(records, (1, []))
+    if isinstance(first, BadInput):
+        yield line, first
+        return
+    header = [name.strip() for name in first]
+    _check_separator(header)
+    check_header(header)
+    for line, cells in records:
+        if isinstance(cells, BadInput):
+            yield line, cells
+        elif any(cell.strip() for cell in cells):
+            yield line, _row(header, cells)
+
+
+def _check_separator(header: list[str]) -> None:
+    for separator, shown in _SEPARATORS.items():
+        if len(header) == 1 and separator in header[0]:
+            raise BadInput(
+                f"line 1: the columns are separated by {shown}",
+                hint="separate the columns by commas",
+            )
+
+
+def _row(header: list[str], cells: list[str]) -> dict[str, str] | BadInput:
+    if len(cells) != len(header):
+        return BadInput(f"{len(cells)} cells, the header has {len(header)}")
+    return dict(zip(header, (unmarked(cell.strip()) for cell in cells), strict=True))
 
 
 def csv_records(text: str) -> Iterator[tuple[int, list[str] | BadInput]]:
@@ -59,8 +144,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Make an object, unless a key stands in it twice: either value could be meant."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        raise BadInput(f"key {twice[:60]!a} stands there twice")
+        raise BadInput("a key stands there twice")
     return found
 
 

@@ -8,6 +8,7 @@ from itertools import islice
 
 from syncd.daemon.coders import Coders
 from syncd.daemon.fates import Fates, share_of
+from syncd.daemon.listeners import SPOTIFY, Listeners
 from syncd.model.run import Report
 from syncd.sandbox.base import StandIn
 from syncd.sandbox.github import GitHubStandIn
@@ -19,6 +20,7 @@ GITHUB = "github"
 _CHANGED_SHARE = 0.01
 _FEW_SHARE = 0.005
 _CODERS_SHARE = 0.1
+_FEWEST_LISTENERS = 4
 
 
 class GitHubUsers:
@@ -95,7 +97,8 @@ class GitHubUsers:
 class Rehearsal:
     """All users with their fates on every platform: the same for the same seed.
 
-    Everybody is on GitHub; the first of them, a tenth, are on all coding platforms as well.
+    Everybody is on GitHub; the first of them, a tenth, are on all coding platforms as well, and
+    listen on Spotify.
 
     Args:
         users: how many there are.
@@ -106,20 +109,27 @@ class Rehearsal:
     def __init__(self, users: int, seed: int, *, scale: float = 1) -> None:
         self.github = GitHubUsers(users, seed)
         self.coders = Coders(share_of(users, _CODERS_SHARE), seed, scale=scale)
+        listeners = max(self.coders.size, min(users, _FEWEST_LISTENERS))
+        self.listeners = Listeners(listeners, seed, scale=scale)
         self.standins: Mapping[str, StandIn] = {
             GITHUB: GitHubStandIn(self.github.population, scale=scale),
             **self.coders.standins,
+            SPOTIFY: self.listeners.standin,
         }
 
     def import_files(self, size: int) -> Iterator[str]:
         """Yield import files (CSV) of at most `size` users, to be read before anything happens."""
-        header = ",".join(["key", *self.standins])
+        header = ",".join(["key", GITHUB, *self.coders.standins])
         rows = (
             ",".join([key_of(index), login, *self._coding_handles(index)])
             for index, login in enumerate(self.github.population.logins())
         )
         while batch := list(islice(rows, size)):
             yield "\n".join([header, *batch]) + "\n"
+
+    def grants_file(self) -> str:
+        """Return the grants (JSON lines) of those who listen."""
+        return self.listeners.import_file([key_of(index) for index in range(self.listeners.size)])
 
     def _coding_handles(self, index: int) -> Sequence[str]:
         if index < self.coders.size:
@@ -128,11 +138,19 @@ class Rehearsal:
 
     def happen_before_first(self) -> Mapping[str, Report]:
         """Let happen what happens before the first pass; return what that must report."""
-        return {GITHUB: self.github.happen_before_first(), **self.coders.happen_before_first()}
+        return {
+            GITHUB: self.github.happen_before_first(),
+            **self.coders.happen_before_first(),
+            SPOTIFY: self.listeners.happen_before_first(),
+        }
 
     def happen_before_second(self) -> Mapping[str, Report]:
         """Let happen what happens between the passes; return what the second must report."""
-        return {GITHUB: self.github.happen_before_second(), **self.coders.happen_before_second()}
+        return {
+            GITHUB: self.github.happen_before_second(),
+            **self.coders.happen_before_second(),
+            SPOTIFY: self.listeners.happen_before_second(),
+        }
 
 
 def key_of(index: int) -> str:

@@ -21,6 +21,7 @@ from syncd.jobs.base import JobKind
 from syncd.model.address import PostgresAddress
 from syncd.model.schedule import Misfire, Overlap
 from syncd.model.score import Parameters, Scale
+from syncd.platforms.base import Platform
 from syncd.runs.job import Job
 from syncd.schedule.cron import CronSchedule, parse_cron
 from syncd.schedule.roster import Schedule
@@ -58,15 +59,20 @@ def check_schedules(config: Config) -> Iterator[Problem]:
 
 
 def check_platforms(config: Config) -> Iterator[Problem]:
-    """Jobs name platforms that exist."""
+    """Jobs name platforms that exist and that their kind reads."""
     for name, job in config.jobs.items():
         for platform in getattr(job.options, "platforms", ()):
-            if platform not in config.platforms:
-                near = suggestion(platform, config.platforms)
-                yield Problem(
-                    path=("jobs", name, "platforms"),
-                    message=f"there is no platform {quoted(platform)}{near}",
-                )
+            if message := _misnamed(platform, job.kind, config):
+                yield Problem(path=("jobs", name, "platforms"), message=message)
+
+
+def _misnamed(platform: str, kind: str, config: Config) -> str:
+    """Say why a job of a kind cannot read a platform; empty where it can."""
+    if platform not in config.platforms:
+        near = suggestion(platform, config.platforms)
+        return f"there is no platform {quoted(platform)}{near}"
+    wanted = cast("type[Platform]", plugins.load("syncd.platforms", platform)).kind
+    return "" if wanted == kind else f'{quoted(platform)} is read by jobs of kind = "{wanted}"'
 
 
 def to_schedules(config: Config) -> list[Schedule]:

@@ -17,8 +17,9 @@ from syncd import plugins
 from syncd.config.duration import Rate
 from syncd.config.models import Config
 from syncd.daemon.core import Core
+from syncd.daemon.listeners import SPOTIFY
 from syncd.daemon.process import logging_to
-from syncd.daemon.rehearsal import Rehearsal
+from syncd.daemon.rehearsal import GITHUB, Rehearsal
 from syncd.daemon.settings import load_config
 from syncd.embedded.directory import socket_directory
 from syncd.embedded.postgres import EmbeddedPostgres
@@ -26,12 +27,14 @@ from syncd.embedded.valkey import EmbeddedValkey
 from syncd.errors import ConfigError, StartError
 from syncd.platforms.base import Platform
 from syncd.sandbox.base import StandIn
+from syncd.sandbox.spotify_accounts import CLIENT_ID, CLIENT_SECRET
 
 SCALE = 100
 """How many times wider than in reality the limits are, the stand-ins' and ours."""
 
 GITHUB_JOB = "github-profiles"
 CODING_JOB = "profiles-main"
+LISTENING_JOB = "listening"
 
 _CONFIG = """\
 [daemon]
@@ -55,8 +58,15 @@ platforms = {coding_platforms}
 mode = "full"
 claim = 5
 fresh_for = "6h"
+
+[jobs.{listening_job}]
+kind = "listening"
+every = "60m"
 """
-_CREDENTIALS = 'credentials = [{ name = "demo", token_file = "github-token" }]'
+_CREDENTIALS = {
+    GITHUB: '{ name = "demo", token_file = "github-token" }',
+    SPOTIFY: f'{{ client_id = "{CLIENT_ID}", client_secret_file = "spotify-secret" }}',
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +106,7 @@ def set_stage(
         urls: where each of them is served.
     """
     (folder / "github-token").write_text("made-up-by-the-demo\n")
+    (folder / "spotify-secret").write_text(f"{CLIENT_SECRET}\n")
     path = folder / "config.toml"
     tables = [
         _platform_table(name, standin, urls[name]) for name, standin in rehearsal.standins.items()
@@ -106,6 +117,7 @@ def set_stage(
             platforms="\n".join(tables),
             github_job=GITHUB_JOB,
             coding_job=CODING_JOB,
+            listening_job=LISTENING_JOB,
             coding_platforms=json.dumps(list(rehearsal.coders.standins)),
         )
     )
@@ -130,7 +142,9 @@ def _platform_table(name: str, standin: StandIn, url: str) -> str:
         for key, limit in limits.items()
         if limit is not None
     ]
-    return "\n".join([*lines, *([_CREDENTIALS] if standin.takes_credentials else []), ""])
+    if standin.takes_credentials:
+        lines.append(f"credentials = [{_CREDENTIALS[name]}]")
+    return "\n".join([*lines, ""])
 
 
 def _toml(value: Any) -> str:

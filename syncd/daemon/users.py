@@ -9,6 +9,7 @@ from datetime import timedelta
 from syncd.config.duration import format_duration
 from syncd.daemon.answers import Json, run_answer
 from syncd.daemon.core import Core
+from syncd.daemon.forgetting import Forgetting
 from syncd.daemon.inquiry import Inquiry
 from syncd.daemon.people import check_entry, read_users
 from syncd.errors import AlreadyRunning, BadInput, ConsentWithdrawn, NotKnown, TooSoon
@@ -28,6 +29,7 @@ class UserDesk:
         self._core = core
         self._around = core.around
         self._inquiry = Inquiry(core)
+        self._forgetting = Forgetting(core)
         # Two calls for one user at the same instant must not both start a run.
         self._sync_turn = asyncio.Lock()
 
@@ -72,13 +74,9 @@ class UserDesk:
             self._core.scoring.wake()
         return result
 
-    async def delete_user(self, key: str) -> Json:
-        """Delete a user with everything stored about them."""
-        accounts = await self._core.users.delete(key)
-        if accounts is None:
-            raise _no_user(key)
-        self._around.admission.withdraw(accounts)
-        return {"key": key, "deleted": True, "accounts": len(accounts)}
+    async def forget_user(self, key: str, *, dry_run: bool) -> Json:
+        """Remove everything that is stored about a user, or count it."""
+        return await self._forgetting.forget(key, dry_run=dry_run)
 
     async def opt_out(self, key: str, opted_out: bool) -> Json:
         """Stop following a user at the next item, or follow them again."""

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from syncd.model.pause import Pause, PauseScope
 
+_HASTE = "plays may be lost"
 _ORDINALS = {1: "st", 2: "nd", 3: "rd"}
 _ENDED = {
     "gone": "gone since {since}: {reason}; looked at again once a week",
@@ -52,8 +53,9 @@ class Facts:
 
     `pauses` are those of the account and of its platform that a person asked for, `server_pause`
     the one the platform asked for, with its cause; `refusal` says that it refuses the credential
-    which the account is bound to. `retry_run` is the active run that failed with
-    the account and tries it again at `due_at`.
+    which the account is bound to. `retry_run` is the active run that failed with the
+    account and tries it again at `due_at`; `is_hasty` says that it is to be looked at then in spite
+    of a good answer.
     """
 
     user_key: str
@@ -64,6 +66,7 @@ class Facts:
     attempted_at: datetime | None = None
     due_at: datetime | None = None
     retry_run: int | None = None
+    is_hasty: bool = False
     fail_streak: int = 0
     is_in_flight: bool = False
     is_firing: bool = True
@@ -104,10 +107,12 @@ def holds(facts: Facts, now: datetime) -> list[str]:
         found += [] if reader.enabled else [f"{reader.job} is off"]
     pauses = dict.fromkeys(reader.pause for reader in facts.readers if reader.pause is not None)
     found += [_pause_in_words(pause) for pause in pauses]
-    if facts.state == "active" and facts.due_at is not None and facts.due_at > now:
+    rests_until = None if facts.is_hasty else facts.due_at
+    if facts.state == "active" and rests_until is not None and rests_until > now:
         # Only retries rest: a run at a fire time, or of a person, asks all the same.
         others = "" if facts.retry_run is not None else "; other runs do not"
-        found.append(f"retries wait until {_instant(facts.due_at)}{_rest_in_words(facts)}{others}")
+        rest = f"{_instant(rests_until)}{_rest_in_words(facts)}"
+        found.append(f"retries wait until {rest}{others}")
     return found
 
 
@@ -165,7 +170,9 @@ def _planned(facts: Facts) -> Step | None:
         return None
     at, job, is_retry = min(plans)
     when = _instant(at)
-    if is_retry:
+    if is_retry and facts.is_hasty:
+        text = f"asked again at {when} at the earliest by {job}, sooner than others: {_HASTE}"
+    elif is_retry:
         word = "retried" if facts.fail_streak else "asked"
         text = f"{word} at {when} at the earliest by {job}{_rest_in_words(facts)}"
     elif facts.state != "active":

@@ -11,6 +11,10 @@ query of [users] says, `stop` why a run should come to its end, `progress` how f
 `judgement` says what an item's error means for it, `schema` that the platform changed its answers,
 `letters` tells that an item is kept for a person.
 
+What kinds that follow accounts have in common stands in `following`, how their runs end in `ends`.
+A kind may ask by an asker of its own: `listener` does, by what users granted. `grants` keeps that
+good, for all runs of the process, `doubts` and `refusals` say what a refused one means.
+
 One item's failure never stops another, one credential's or platform's failure never stops
 another one.
 """

@@ -13,14 +13,18 @@ from pydantic import BaseModel
 from syncd.clock import Clock
 from syncd.errors import BadInput
 from syncd.jobs.admission import Admission
+from syncd.jobs.grants import Grants
 from syncd.jobs.in_flight import InFlight
 from syncd.jobs.stop import Stop
 from syncd.model.address import RedisAddress
+from syncd.model.forecast import Forecast
 from syncd.model.run import Ending, Run, RunOptions
 from syncd.platforms.base import Platform
 from syncd.store.accounts import AccountStore
 from syncd.store.database import Database
+from syncd.store.grants import GrantStore
 from syncd.store.leaderboards import LeaderboardStore
+from syncd.store.listening import ListeningStore
 from syncd.store.mirror import MirrorStore
 from syncd.store.plans import PlanStore
 from syncd.store.runs import RunStore
@@ -44,6 +48,8 @@ class Stores:
     scores: ScoreStore
     leaderboards: LeaderboardStore
     plans: PlanStore
+    grants: GrantStore
+    listening: ListeningStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +58,8 @@ class Surroundings:
 
     `platforms` holds each platform once for every credential, in the order of config.toml.
     `in_flight` holds, per job kind, the accounts some run has asked for and not committed yet: two
-    runs never ask for one account at the same time. `redis` is where the leaderboards are.
+    runs never ask for one account at the same time. `grants` renews what users granted. `redis` is
+    where the leaderboards are.
     """
 
     clock: Clock
@@ -60,6 +67,7 @@ class Surroundings:
     stores: Stores
     platforms: Mapping[str, Sequence[Platform]]
     admission: Admission
+    grants: Grants
     in_flight: dict[str, InFlight] = field(default_factory=dict)
     redis: RedisAddress = field(default_factory=RedisAddress)
 
@@ -91,6 +99,9 @@ class JobKind(ABC, Generic[OptionsT]):
 
     is_item_driven: ClassVar[bool] = False
     """Whether a run stops before its own next fire time and leaves the rest due."""
+
+    looks_again: ClassVar[bool] = False
+    """Whether `next_retry` is asked also after a run that left nothing undone."""
 
     def __init__(self, name: str, options: OptionsT) -> None:
         self.name = name
@@ -135,4 +146,9 @@ class JobKind(ABC, Generic[OptionsT]):
     async def next_retry(self, context: Surroundings, cycle_start: datetime) -> datetime | None:
         """Return when something the last pass left undone may be tried again, None for nothing."""
         del context, cycle_start
+        return None
+
+    async def forecast(self, context: Surroundings) -> Forecast | None:
+        """Return what a run that began now would take; None where that cannot be told before."""
+        del context
         return None

@@ -150,6 +150,8 @@ class Fanout:
     async def _settle(self, page: Sequence[Claim], lanes: asyncio.TaskGroup) -> None:
         """Ask for the accounts of a page and commit what came of them."""
         try:
+            if self._work.asker is not None:
+                await self._work.asker.prepare([claim.account for claim in page])
             answers = await self._lanes.work_through(lanes, page) if page else ()
             await self._commit([item for item in answers if item is not None])
             # What was tried before is paid for.
@@ -174,6 +176,8 @@ class Fanout:
             raise
         for letter in committed.letters:
             tell_letter(self._around.bus, self._context.run, letter)
+        if self._work.asker is not None:
+            self._work.asker.tell(items, committed)
         self._progress.add(committed.report, self._work.platform.waits_for())
 
     def _batch(self, items: Sequence[Item], counted: Reading) -> Batch:

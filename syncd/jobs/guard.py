@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from syncd.model.leaderboard import Comparison, Guard, Plan, PlanState, SourceFacts, Verdict
+from syncd.model.leaderboard import (
+    Comparison,
+    Deletes,
+    Guard,
+    Plan,
+    PlanState,
+    SourceFacts,
+    Verdict,
+)
 
 _SHRUNK = 0.9
 # Of a small table nearly every row may change within an hour.
@@ -52,7 +60,7 @@ def judge(guard: Guard, evidence: Evidence) -> Verdict:
             is_hard=bool(lost),
             marks=False,
             updates=not (lost or updates),
-            deletes="none",
+            deletes=Deletes.NONE,
         )
     if hard := tuple(_hard_stops(guard, evidence)):
         return _hard(guard, evidence, hard, updates)
@@ -62,14 +70,14 @@ def judge(guard: Guard, evidence: Evidence) -> Verdict:
     reasons = (*soft, *updates)
     if not reasons and waits and evidence.plan is not None:
         reasons = evidence.plan.reasons
-    deletes = "approved" if soft or waits or evidence.source.evicts else "due"
+    only_approved = soft or waits or evidence.source.evicts
     return Verdict(
         reasons=reasons,
         holds_deletes=bool(soft or waits),
         # What an emptied Redis says of itself is nothing to compare with later.
         marks=not canary and bool(evidence.source.members or not evidence.comparison.base),
         updates=not updates,
-        deletes=deletes,
+        deletes=Deletes.APPROVED if only_approved else Deletes.DUE,
     )
 
 
@@ -97,7 +105,7 @@ def _hard(
     has_seen = others <= guard.allowance(comparison.base)
     if plan is not None and evidence.is_approved and plan.is_hard and has_seen:
         # A person has seen how Redis is now: later runs are measured against that.
-        return Verdict(reasons=updates, updates=not updates, deletes="approved")
+        return Verdict(reasons=updates, updates=not updates, deletes=Deletes.APPROVED)
     return Verdict(
         reasons=(*hard, *updates),
         is_hard=True,
@@ -105,7 +113,7 @@ def _hard(
         marks=False,
         # Whoever has a score again began at nothing: it must not take the place of the true one.
         updates=not updates and not any(_losses(guard, evidence)),
-        deletes="none",
+        deletes=Deletes.NONE,
     )
 
 

@@ -10,6 +10,8 @@ from syncd.clock import Clock
 from syncd.errors import (
     AccountNotFound,
     AccountUnsuitable,
+    GrantRefused,
+    GrantUnreadable,
     ItemError,
     PlatformError,
     PlatformTrouble,
@@ -22,6 +24,8 @@ CONFIRM_APART = timedelta(hours=12)
 
 _RETRY_SECONDS = (2.0, 10.0)
 _REST_SECONDS = 900.0
+# A grant that was refused is tried again after this.
+_DOUBT_SECONDS = 3_600.0
 
 
 class Judge:
@@ -57,8 +61,9 @@ class Judge:
                 rest = CONFIRM_APART.total_seconds()
                 return _failure(claim.account, error, rest_seconds=rest)
             case ItemError():
-                failure = _failure(claim.account, error)
-                if isinstance(error, AccountUnsuitable):
+                rest = _DOUBT_SECONDS if isinstance(error, GrantRefused) else _REST_SECONDS
+                failure = _failure(claim.account, error, rest_seconds=rest)
+                if isinstance(error, AccountUnsuitable | GrantUnreadable):
                     return replace(failure, quarantine=True, sample=error.sample)
                 return replace(failure, wears_out=True, sample=error.sample)
 

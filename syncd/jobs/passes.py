@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
-from syncd.errors import RateLimited, SyncdError
+from syncd.errors import OutageSuspected, RateLimited, SyncdError
 from syncd.jobs.base import RunContext
 from syncd.jobs.fanout import Fanout
 from syncd.jobs.progress import Progress
@@ -29,6 +29,8 @@ async def pass_after_pass(
         await fanout.run()
         halted_by = fanout.halted_by
         if not isinstance(halted_by, RateLimited) or context.run.options.dry_run:
+            return halted_by
+        if isinstance(halted_by, OutageSuspected):
             return halted_by
         left = halted_by.until - context.around.clock.now()
         if left > _WAITED_OUT or not _ends_in_time(context, halted_by.until):

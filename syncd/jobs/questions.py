@@ -20,10 +20,11 @@ from syncd.jobs.schema import SchemaAlarm
 from syncd.jobs.work import Work
 from syncd.model.account import AccountId
 from syncd.model.item import Claim, Failure, Item, Success, Withdrawn
+from syncd.model.play import Heard
 from syncd.model.profile import Fetched, Unchanged
 from syncd.telemetry.events import ItemFailed, WrongAccountAnswered
 
-_Answer = Fetched | Unchanged | ItemError
+_Answer = Fetched | Unchanged | Heard | ItemError
 
 
 class Questions:
@@ -39,6 +40,7 @@ class Questions:
         self._bus = context.around.bus
         self._admits = context.around.admission.admits
         self._platform = work.platform
+        self._fetch = work.platform.fetch if work.asker is None else work.asker.ask
         self._course = course
         self._schema = SchemaAlarm(context, work.platform)
         self._judge = Judge(
@@ -53,7 +55,7 @@ class Questions:
         if not self._admits(claim.account):
             return Withdrawn(account=claim.account)
         try:
-            answer = await self._platform.fetch(claim.account)
+            answer = await self._fetch(claim.account)
         except (ItemError, PlatformError) as error:
             return self._judged(claim, error)
         except Exception as error:  # one item's bug must not stop the others
@@ -105,7 +107,7 @@ class Questions:
             return self._judged(claim, answer)
         return self._good(claim, answer)
 
-    def _good(self, claim: Claim, answer: Fetched | Unchanged) -> Item:
+    def _good(self, claim: Claim, answer: Fetched | Unchanged | Heard) -> Item:
         self._schema.note_good()
         return Success(account=claim.account, answer=answer, seen=claim.seen)
 

@@ -16,7 +16,7 @@ from syncd.jobs.guard import Evidence, judge, keeps_plan
 from syncd.jobs.phases import Pages, Phases
 from syncd.jobs.source import Reading, Source
 from syncd.jobs.telling import ending_of, notes_of
-from syncd.model.leaderboard import BackupId, Comparison, PlanState, SourceFacts, Verdict
+from syncd.model.leaderboard import BackupId, Comparison, Deletes, PlanState, SourceFacts, Verdict
 from syncd.model.run import Ending
 from syncd.store.bench import Bench
 from syncd.store.books import Books
@@ -169,7 +169,7 @@ class _Pass:
 
     async def _ask_again(self, verdict: Verdict) -> None:
         """Spare whoever of those that are to be deleted is back on a board."""
-        if verdict.deletes == "none":
+        if verdict.deletes is Deletes.NONE:
             return
         with self.phases.phase("recheck", "Redis to say who is missing still"):
             async for users in self.bench.candidates(verdict.deletes):
@@ -203,9 +203,9 @@ class _Pass:
         """Return how many rows change, and whether those are many of the table."""
         comparison, verdict = found.comparison, found.verdict
         changed = comparison.created + (comparison.updated if verdict.updates else 0)
-        if verdict.deletes == "due":
+        if verdict.deletes is Deletes.DUE:
             changed += comparison.due
-        if verdict.deletes != "none":
+        if verdict.deletes is not Deletes.NONE:
             changed += comparison.approved
         few = max(self.options.guard.rows, self.options.large_change * comparison.base)
         return changed, bool(comparison.base) and changed > few

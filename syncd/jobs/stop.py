@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import contextlib
+from collections.abc import Awaitable, Coroutine
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -66,3 +67,22 @@ async def until_stopped(stop: Stop, work: Coroutine[Any, Any, _T]) -> _T | None:
         task.add_done_callback(lambda _: stopping.cancel())
         stopping.add_done_callback(lambda _: task.cancel())
     return results[0] if results else None
+
+
+async def to_its_end(work: Awaitable[_T], grace_seconds: float) -> _T:
+    """Await work; who is cancelled meanwhile lets it go on for a while before leaving it."""
+    has_ended = asyncio.Event()
+
+    async def working() -> _T:
+        try:
+            return await work
+        finally:
+            has_ended.set()
+
+    try:
+        return await asyncio.shield(working())
+    except asyncio.CancelledError:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_seconds):
+                await has_ended.wait()
+        raise

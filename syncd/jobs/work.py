@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+from syncd.model.account import Account
+from syncd.model.item import Item
+from syncd.model.play import Heard
+from syncd.model.profile import Fetched, Unchanged
 from syncd.platforms.base import Platform
 from syncd.store.accounts import Selection
+from syncd.store.sync import Committed
 
 _PAGES = 4
 _PAGE_SECONDS = 2.0
@@ -52,13 +59,26 @@ class Budget:
         self.use(count)
 
 
+class Asker(Protocol):
+    """Asks a platform for accounts in a way of its own."""
+
+    async def prepare(self, accounts: Sequence[Account]) -> None:
+        """Read, set-wise, what is needed to ask for a page of accounts."""
+
+    async def ask(self, account: Account) -> Fetched | Unchanged | Heard:
+        """Ask for one account of a page that was prepared; raises what `Platform.fetch` raises."""
+
+    def tell(self, items: Sequence[Item], committed: Committed) -> None:
+        """Tell what became of accounts, now that it is stored."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """What a fan-out is about: which accounts of which platform, how many at a time.
 
     `claim` is how many a person wants to be under way at most, `most` how many there are.
     `attempts` is how often the run tries one account that fails for a passing reason; `sweeps`
-    whether the platform may be asked about many at once.
+    whether the platform may be asked about many at once. `asker` None: the platform is asked.
     """
 
     platform: Platform
@@ -67,6 +87,7 @@ class Work:
     attempts: int
     budget: Budget
     sweeps: bool = False
+    asker: Asker | None = None
 
     @property
     def most(self) -> int:

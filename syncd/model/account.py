@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NewType
+from typing import TYPE_CHECKING, NewType
+
+if TYPE_CHECKING:
+    from syncd.model.grant import Access
 
 AccountId = NewType("AccountId", int)
 UserId = NewType("UserId", int)
@@ -29,7 +32,8 @@ class Account:
 
     `external_id` is the platform's own immutable id, empty until the first success. `etag` may be
     sent only with the credential whose fingerprint is `etag_credential`. `mark` is None where a
-    sweep cannot do: the platform must be asked for this account alone.
+    sweep cannot do: the platform must be asked for this account alone. `access` is how it may be
+    read where its user has to grant that.
     """
 
     id: AccountId
@@ -40,6 +44,7 @@ class Account:
     etag: str = ""
     etag_credential: str = ""
     mark: SweepMark | None = None
+    access: Access | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

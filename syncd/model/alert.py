@@ -10,10 +10,11 @@ from typing import Any
 
 
 class Topic(StrEnum):
-    """What is told about: how a job's runs end, or how much one of them changed."""
+    """What is told about: how a job's runs end, how much one changed, whose consent ends soon."""
 
     RUNS = "runs"
     CHANGE = "change"
+    GRANTS = "grants"
 
 
 class Condition(StrEnum):
@@ -24,6 +25,7 @@ class Condition(StrEnum):
     HELD = "held"
     WELL = "well"
     CHANGED = "changed"
+    EXPIRING = "expiring"
 
     @property
     def is_trouble(self) -> bool:

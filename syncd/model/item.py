@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from syncd.model.account import Account
+from syncd.model.play import Heard
 from syncd.model.profile import Alike, Fetched, Unchanged
 
 
@@ -30,7 +31,7 @@ class Success:
     """
 
     account: Account
-    answer: Fetched | Unchanged | Alike
+    answer: Fetched | Unchanged | Alike | Heard
     seen: bytes = b""
 
 

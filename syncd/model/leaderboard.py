@@ -156,14 +156,23 @@ class Comparison:
     has_canary: bool = True
 
 
+class Deletes(StrEnum):
+    """Which of those who are missing may be deleted."""
+
+    NONE = "none"
+    APPROVED = "approved"
+    """Only those that a person approved."""
+    DUE = "due"
+    """Also those that waited long enough."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What the guard lets a run do.
 
     `reasons` say, a sentence each, why something is held; `is_hard`: only the typed number lets it
     pass. `holds_deletes`: among what waits are deletions. `marks`: who is missing may be written
-    down as missing. `deletes`: "none"; "due" are those that waited long enough and those a person
-    approved; "approved" only the latter.
+    down as missing.
     """
 
     reasons: tuple[str, ...] = ()
@@ -171,7 +180,7 @@ class Verdict:
     holds_deletes: bool = False
     marks: bool = True
     updates: bool = True
-    deletes: str = "due"
+    deletes: Deletes = Deletes.DUE
 
     @property
     def is_held(self) -> bool:

@@ -8,9 +8,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from syncd.errors import ItemError, PlatformDown, SyncdError
 from syncd.outbound.pause import parse_http_date, parse_retry_after
 from syncd.outbound.quota import QuotaReport
-from syncd.outbound.reader import is_html
+from syncd.outbound.reader import excerpt, find_failure, is_html
+
+_WITHOUT_BODY = frozenset({204, 205})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,11 @@ class Response:
     def is_success(self) -> bool:
         """Whether the status is a 2xx."""
         return 200 <= self.status < 300
+
+    @property
+    def has_unknown_end(self) -> bool:
+        """Whether it is a failure after which what was asked for may have been done."""
+        return self.status >= 500 or self.status == 408
 
     @property
     def is_html(self) -> bool:
@@ -101,6 +109,22 @@ class Verdict:
 Classifier = Callable[[Response], Verdict]
 
 _GOOD = Verdict()
+
+
+def find_loss(aim: str, response: Response) -> SyncdError | None:
+    """Return what is wrong with an answer in which JSON is expected, None where nothing is.
+
+    Only a good answer must have a body. One that was cut off is lost: what it says was done.
+    """
+    if response.data is not None or not response.is_success or response.status in _WITHOUT_BODY:
+        return None
+    content_type = response.headers.get("Content-Type", "")
+    failure = find_failure(aim, content_type, response.body)
+    if isinstance(failure, ItemError):
+        failure.sample = excerpt(response.body)
+    if isinstance(failure, PlatformDown):
+        failure.is_answer_lost = True
+    return failure
 
 
 def judge_by_status(response: Response) -> Verdict:

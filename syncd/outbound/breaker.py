@@ -133,10 +133,8 @@ class Breaker:
     @property
     def until(self) -> Instant | None:
         """When the next trial may leave; None while the breaker is closed."""
-        if not self.openings:
-            return None
         left = self._ends_at - self._clock.monotonic()
-        return self._clock.now() + timedelta(seconds=left)
+        return self._clock.now() + timedelta(seconds=left) if self.openings else None
 
     def in_words(self) -> str:
         """Say what is wrong and when it is tried again; empty while the breaker is closed."""
@@ -149,7 +147,7 @@ class Breaker:
             again = "tried again with the next request"
         return f"{self._platform} {what} since {wall(self.since, now)}; {again}"
 
-    def check(self) -> None:
+    def check(self, *, is_answer_lost: bool = False) -> None:
         """Let nobody through while it is open.
 
         Raises:
@@ -159,7 +157,9 @@ class Breaker:
             return
         kind = PlatformBlocked if self.failure == PlatformBlocked.outcome else PlatformDown
         hint = "nothing was changed; what was not asked stays due and is asked by itself"
-        raise kind(f"{self.in_words()} ({self.error})", until=self.until, hint=hint)
+        closed = kind(f"{self.in_words()} ({self.error})", until=self.until, hint=hint)
+        closed.is_answer_lost = is_answer_lost
+        raise closed
 
     def judging(self, address: Hashable, *, is_evidence: bool = True) -> Judging:
         """Learn from what comes of one request: the context manager to send it in.
@@ -177,11 +177,11 @@ class Breaker:
     def note(self, error: BaseException | None, address: Hashable, *, is_evidence: bool) -> None:
         """Learn what came of a request; `Judging` calls it."""
         if not is_evidence or isinstance(error, RateLimited):
-            return  # what is to be learned of a pause is when the next one may leave
+            return  # of a pause there is only to learn when the next one may leave
         if isinstance(error, PlatformTrouble):
             if error.until is None:
                 self._note_failure(error, address)
-                self.check()
+                self.check(is_answer_lost=error.is_answer_lost)
         elif error is None or isinstance(error, CredentialsRejected):
             self._note_good_answer(address)  # refused: its API has answered, and clearly
         elif isinstance(error, BadPayload | PlatformError) and self.state is BreakerState.HALF_OPEN:

@@ -13,19 +13,18 @@ from yarl import URL
 from syncd.clock import Clock
 from syncd.errors import (
     CredentialsRejected,
-    ItemError,
     PlatformBlocked,
     PlatformDown,
     RateLimited,
     SyncdError,
 )
-from syncd.outbound.answers import Classifier, Kind, Response, Verdict
+from syncd.outbound.answers import Classifier, Kind, Response, Verdict, find_loss
 from syncd.outbound.breaker import BreakerState
 from syncd.outbound.credentials import Credential
 from syncd.outbound.gate import Gate, Passage
 from syncd.outbound.installation import InstallationTokens
 from syncd.outbound.meter import Charge
-from syncd.outbound.reader import Expects, excerpt, find_failure
+from syncd.outbound.reader import Expects, excerpt
 from syncd.outbound.request import Endpoint, Request
 from syncd.outbound.resource import TOKENS, WAIT_THROUGH_SECONDS
 from syncd.outbound.retry import RetryBudget
@@ -39,7 +38,6 @@ Headers = dict[str, str]
 
 MAX_REDIRECTS = 3
 REDIRECTS = frozenset({301, 302, 307, 308})
-WITHOUT_BODY = frozenset({204, 205})
 
 
 class PlatformClient:
@@ -115,7 +113,8 @@ class PlatformClient:
         """Return the platform's answer, good or bad, once its verdict is OK.
 
         Failures that may pass are tried again, with backoff, or after the pause that the server
-        asked for; not while the breaker is anything but closed. An answer of status 2xx holds
+        asked for; not while the breaker is anything but closed, and not where what must not be
+        repeated may have been done. An answer of status 2xx holds
         what `request.expects` says.
 
         Raises:
@@ -129,7 +128,7 @@ class PlatformClient:
         """
         target = self._target(request)
         self._budget.earn()
-        address = target if request.json is None else (target, str(request.json))
+        address = request.address(target)
         try:
             with self.gate.breaker.judging(address, is_evidence=not request.is_divisible):
                 response = await self._try_again_and_again(request, target)
@@ -151,6 +150,9 @@ class PlatformClient:
             except (RateLimited, PlatformDown) as error:
                 if request.is_divisible and isinstance(error, PlatformDown):
                     raise  # the next attempt is about less
+                is_blind = isinstance(error, PlatformDown) and error.is_answer_lost
+                if is_blind and not request.is_repeatable:
+                    raise
                 delay = self._delay_seconds(error, attempt)
                 if delay is None:
                     raise
@@ -202,7 +204,7 @@ class PlatformClient:
             if self._tokens is not None:
                 await self._tokens.keep(self._ask_for_token)
             async with self.gate.passage(request.resource) as passage:
-                headers = self._authorization if self._tokens is None else self._tokens.headers()
+                headers = self._headers(request)
                 if headers is None:  # it ended while we stood in the line
                     passage.charge = Charge.UNSENT
                     continue
@@ -216,6 +218,12 @@ class PlatformClient:
                 # Still inside, so that the next in line sees a pause before it leaves.
                 self._heed(verdict, request, target, response)
             return response
+
+    def _headers(self, request: Request) -> Headers | None:
+        """Return what proves who asks; None where a token has to be made first."""
+        if request.authorization:
+            return {"Authorization": request.authorization}
+        return self._authorization if self._tokens is None else self._tokens.headers()
 
     async def _ask_for_token(self, path: tuple[str, ...], headers: Headers) -> Response:
         """Ask for an installation token; a person may be among those who wait for it."""
@@ -248,7 +256,10 @@ class PlatformClient:
     def _heed(self, verdict: Verdict, request: Request, target: str, response: Response) -> None:
         """Act on a verdict: return if it is good, else raise what it means."""
         if verdict.kind is Kind.OK:
-            self._check_readable(request, target, response)
+            aim = self._aim(request, target)
+            loss = find_loss(aim, response) if request.expects is Expects.JSON else None
+            if loss is not None:
+                raise loss
             self.gate.note_good_answer(request.resource)
             return
         reason = f"{self._aim(request, target)}: {verdict.cause}"
@@ -260,7 +271,7 @@ class PlatformClient:
                 left = timedelta(seconds=pauses.left_seconds())
                 raise RateLimited(reason, until=self._clock.now() + left)
             case Kind.TRANSIENT:
-                raise PlatformDown(reason)
+                raise PlatformDown(reason, is_answer_lost=response.has_unknown_end)
             case Kind.BLOCKED:
                 words = f"{reason}: {excerpt(response.body)}"
                 raise PlatformBlocked(words, is_certain=verdict.is_certain)
@@ -272,17 +283,6 @@ class PlatformClient:
                 raise CredentialsRejected(verdict.cause)
             case _:
                 assert_never(verdict.kind)
-
-    def _check_readable(self, request: Request, target: str, response: Response) -> None:
-        is_readable = response.data is not None or request.expects is not Expects.JSON
-        if is_readable or not response.is_success or response.status in WITHOUT_BODY:
-            return
-        content_type = response.headers.get("Content-Type", "")
-        failure = find_failure(self._aim(request, target), content_type, response.body)
-        if isinstance(failure, ItemError):
-            failure.sample = excerpt(response.body)
-        if failure is not None:
-            raise failure
 
     def _aim(self, request: Request, target: str) -> str:
         path = target.partition("?")[0][:200]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote_plus
 
 from syncd.config.credential import Credential as CredentialSettings
 from syncd.errors import ConfigError
@@ -19,6 +20,8 @@ _MEND = {
     Scheme.ANONYMOUS: "give the platform a credential",
     Scheme.BEARER: "renew the credential {}",
     Scheme.BASIC: "check client_id and client_secret of the credential {}",
+    Scheme.PUBLIC: "check client_id of the credential {}; an app that has a client_secret "
+    "needs it as well",
     Scheme.INSTALLATION: "check app_id, installation_id and private_key of the credential {}, "
     "and that the app is still installed",
 }
@@ -28,10 +31,11 @@ _MEND = {
 class Credential:
     """What a platform knows us by.
 
-    Make one with `bearer`, `basic`, `of_installation`, `anonymous` or `from_settings`.
+    Make one with `bearer`, `basic`, `public`, `of_installation`, `anonymous` or `from_settings`.
     `fingerprint` names what is behind it without telling it: an ETag may be sent again only with
     the credential that it came with. Of an installation it names the installation, whose tokens
-    change; `InstallationTokens` makes them.
+    change; `InstallationTokens` makes them. `client_id` is what a PUBLIC one writes into its
+    requests. `owner` is its name in config.toml where a companion uses it under its own.
     """
 
     name: str
@@ -40,6 +44,8 @@ class Credential:
     installation: Installation | None = None
     _authorization: str = field(default="", repr=False)
     _secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    client_id: str = ""
+    owner: str = ""
 
     @classmethod
     def bearer(cls, name: str, token: str) -> Credential:
@@ -69,6 +75,16 @@ class Credential:
         return cls(name, Scheme.BASIC, _fingerprint(both), None, f"Basic {code}", secrets)
 
     @classmethod
+    def public(cls, name: str, client_id: str) -> Credential:
+        """Return the credential of an OAuth app without a secret: its requests name it themselves.
+
+        Raises:
+            ConfigError: as `bearer`.
+        """
+        _check(name, "client_id", client_id)
+        return cls(name, Scheme.PUBLIC, _fingerprint(client_id), client_id=client_id)
+
+    @classmethod
     def of_installation(cls, name: str, installation: Installation) -> Credential:
         """Return the credential of a GitHub App where it is installed."""
         whose = f"installation {installation.app_id} {installation.id}"
@@ -89,6 +105,8 @@ class Credential:
         match given.scheme:
             case Scheme.BASIC:
                 return cls.basic(given.name, given.text("client_id"), given.text("client_secret"))
+            case Scheme.PUBLIC:
+                return cls.public(given.name, given.text("client_id"))
             case Scheme.INSTALLATION:
                 try:
                     return cls.of_installation(given.name, Installation.from_settings(given))
@@ -110,27 +128,28 @@ class Credential:
     @property
     def mend(self) -> str:
         """Say what to do when it is refused."""
-        return _MEND[self.scheme].format(self.name)
+        return _MEND[self.scheme].format(self.owner or self.name)
+
+    def at(self, companion: str) -> Credential:
+        """Return it as a companion uses it, whose way out has a name of its own."""
+        return replace(self, name=companion, owner=self.owner or self.name)
 
     def headers(self) -> dict[str, str]:
         """Return the headers that prove it; none for an installation, which has tokens instead."""
         return {"Authorization": self._authorization} if self._authorization else {}
 
-    def redact(self, body: bytes, authorization: str) -> bytes:
-        """Blank every secret of it, and what the request was sent with, out of an answer."""
-        secrets = self._secrets
-        if self.installation is not None:
-            secrets = _forms(authorization.rpartition(" ")[2])
-        for secret in secrets:
+    def redact(self, body: bytes, *sent: str) -> bytes:
+        """Blank every secret of it, and those a request was sent with, out of an answer."""
+        for secret in (*self._secrets, *_forms(*sent)):
             if secret in body:
                 body = body.replace(secret, b"***")
         return body
 
 
 def _forms(*secrets: str) -> tuple[bytes, ...]:
-    """Return how secrets may be written in an answer; in JSON a slash may be escaped."""
+    """Return how secrets may be written in an answer: a slash escaped, or as a form was sent."""
     long = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
-    forms = [form for secret in long for form in (secret, secret.replace("/", "\\/"))]
+    forms = [form for one in long for form in (one, one.replace("/", "\\/"), quote_plus(one))]
     return tuple(form.encode() for form in dict.fromkeys(forms))
 
 

@@ -190,6 +190,8 @@ class Gate:
         self.breaker.lift()
         self.pauses.lift()
         self.resources.lift()
+        # Told in any case: what is remembered may not be restored yet.
+        self._remember(is_news=True)
         return lifted
 
     def restore(self, state: GateState) -> None:
@@ -266,7 +268,7 @@ class Gate:
         self._in_flight += 1
         self.calls += 1
 
-    def _remember(self) -> None:
+    def _remember(self, *, is_news: bool = False) -> None:
         """Tell what must outlive the process, where that is news; short pauses are not."""
         pause = self.pauses.active
         if pause is None or self.pauses.left_seconds() <= WAIT_THROUGH_SECONDS:
@@ -285,7 +287,7 @@ class Gate:
             error=breaker.error,
             used_up=self.resources.used_up(),
         )
-        if state != self._told:
+        if is_news or state != self._told:
             self._told = state
             self.remember(state)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -23,6 +24,7 @@ MAX_BODY_BYTES = 8 * 1024 * 1024
 
 # What stands for itself in an address and cannot be a dot or two.
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+_SECRET_FIELDS = ("refresh_token", "client_secret")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +68,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request; it must be safe to repeat.
+    """One request; unless `is_repeatable` is False it must be safe to repeat.
 
     `segments` are the parts of the path after `base_url`, as people write them: they are
     percent-encoded here, after the last `up` parts of `base_url`'s own path are left out;
@@ -75,6 +77,11 @@ class Request:
     things at once and can be asked again in smaller parts; so its failure is told at once, and
     neither that nor a good answer says how the platform fares. `follows_redirects` False: a
     redirect is an answer, whose `Location` says something.
+
+    `authorization` stands in for the client's own (a user's access token), and `form` is the body,
+    urlencoded: neither is ever shown, nor told back by an answer. `about` says for whom it asks
+    where its address does not. `is_repeatable` False: it is sent once more only where it never
+    left, or where it was told to come later. `tells_secrets`: so does a good answer.
     """
 
     segments: tuple[str, ...]
@@ -82,12 +89,17 @@ class Request:
     params: Mapping[str, str | int] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     json: Any = None
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    authorization: str = field(default="", repr=False)
+    about: str = ""
     expects: Expects = Expects.JSON
     resource: str = CORE
     up: int = 0
     ends_with_slash: bool = False
     is_divisible: bool = False
     follows_redirects: bool = True
+    is_repeatable: bool = True
+    tells_secrets: bool = False
 
     def target(self) -> str:
         """Return the encoded path, which begins with a slash, and query.
@@ -99,6 +111,26 @@ class Request:
         if self.ends_with_slash:
             path += "/"
         return f"{path}?{urlencode(self.params)}" if self.params else path
+
+    def address(self, target: str) -> Hashable:
+        """Return what is asked for at a target; equal where the same is asked again."""
+        if self.about:
+            return target.partition("?")[0], self.about
+        return target if self.json is None else (target, str(self.json))
+
+    def body(self) -> tuple[str, bytes]:
+        """Return the body with its content type; both are empty where there is none."""
+        if self.form is not None:
+            return "application/x-www-form-urlencoded", urlencode(self.form).encode()
+        if self.json is None:
+            return "", b""
+        return "application/json", json.dumps(self.json).encode()
+
+    def secrets(self) -> Sequence[str]:
+        """List what is sent with it that nobody may read in an answer."""
+        form = self.form or {}
+        sent = [form[key] for key in _SECRET_FIELDS if key in form]
+        return [self.authorization.rpartition(" ")[2], *sent] if self.authorization else sent
 
 
 def _encode(segment: str) -> str:

@@ -20,7 +20,7 @@ class Standing:
     def note_refused(self, error: CredentialsRejected) -> CredentialsRejected:
         """Return what to raise: the same words each time, told when they are new."""
         name, mend = self._credential.name, self._credential.mend
-        text = f"{self._platform} refuses the credential {name}: {error}"
+        text = f"{self._platform} refuses the credential {self._credential.owner or name}: {error}"
         if self.refusal is None or str(self.refusal) != text:
             refused = CredentialRefused(
                 platform=self._platform, credential=name, error=text, hint=mend

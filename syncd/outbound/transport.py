@@ -77,16 +77,30 @@ class Connection:
             self._under_way -= 1
             if self._is_retired and not self._under_way:
                 await self.close()
-        # Nobody reads, keeps or tells what we are known by, wherever in the answer it stands.
-        sent = authorization.get("Authorization", "")
-        body = self._endpoint.credential.redact(answered, sent)
+        body, told = self._redacted(request, answered, authorization, status)
         return Response(
             status=status,
             headers=headers,
             body=body,
-            data=parse_leniently(body) if body and request.expects is Expects.JSON else None,
+            data=parse_leniently(told) if told and request.expects is Expects.JSON else None,
             received_at=self._clock.now(),
         )
+
+    def _redacted(
+        self, request: Request, answered: bytes, authorization: Mapping[str, str], status: int
+    ) -> tuple[bytes, bytes]:
+        """Return the body that may be shown, and the one to read.
+
+        Nobody reads, keeps or tells what we are known by, wherever in the answer it stands; only
+        who asks for secrets is told them, perhaps those that were sent, in a good answer.
+        """
+        if request.tells_secrets and 200 <= status < 300:
+            return (b"***" if answered else b""), answered
+        credential, sent = self._endpoint.credential, request.secrets()
+        if credential.installation is not None:
+            sent = [authorization.get("Authorization", "").rpartition(" ")[2]]
+        body = credential.redact(answered, *sent)
+        return body, body
 
 
 def _open_wire(endpoint: Endpoint) -> Wire:
@@ -136,15 +150,15 @@ def describe(aim: str, error: BaseException) -> Failure:
             return Failure(error=PlatformDown(reason), never_left=True)
         case TimeoutError():
             reason = f"{aim}: no whole answer in time"
-            return Failure(error=PlatformDown(reason), never_left=False)
+            return Failure(error=PlatformDown(reason, is_answer_lost=True), never_left=False)
         case aiohttp.ClientPayloadError():
-            cut_off = PlatformDown(f"{aim}: the answer was cut off")
+            cut_off = PlatformDown(f"{aim}: the answer was cut off", is_answer_lost=True)
             too_large = BadPayload(f"{aim}: {error}")
             is_too_large = isinstance(error, TooLarge)
             return Failure(error=too_large if is_too_large else cut_off, never_left=False)
         case _:
             reason = f"{aim}: connection failed: {type(error).__name__}"
-            return Failure(error=PlatformDown(reason), never_left=False)
+            return Failure(error=PlatformDown(reason, is_answer_lost=True), never_left=False)
 
 
 def _reason(error: BaseException) -> str:

@@ -9,7 +9,6 @@ Connections are kept here between requests, the one used last first, so that tho
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 
 import aiohttp
@@ -74,6 +73,7 @@ class Wire:
         A kept connection that the server has closed meanwhile is noticed only when it is used: the
         request, which must be safe to repeat, is then sent again, once, on a new one. What fails on
         a new one has left, and counts against the platform's limits: that is not repeated here.
+        What must not be repeated takes no kept connection, of which nobody knows what it has done.
 
         Args:
             request: what to ask for.
@@ -85,21 +85,20 @@ class Wire:
             TooLarge: of these; the answer is larger than it may be.
         """
         data = self._bytes_of(request, target, authorization)
-        has_body = request.method != "HEAD"
-        talk = self._kept()
+        talk = self._kept() if request.is_repeatable else None
         if talk is not None:
             try:
-                return await self._on(talk, data, self._seconds, has_body=has_body)
+                return await self._on(talk, data, self._seconds, request)
             except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
                 pass  # closed meanwhile
         began = self._loop.time()
         talk = await self._begin()
         left = self._seconds - (self._loop.time() - began)
-        return await self._on(talk, data, left, has_body=has_body)
+        return await self._on(talk, data, left, request)
 
-    async def _on(self, talk: Talk, data: bytes, seconds: float, *, has_body: bool) -> Answer:
+    async def _on(self, talk: Talk, data: bytes, seconds: float, request: Request) -> Answer:
         try:
-            answer = await talk.ask(data, seconds, has_body=has_body)
+            answer = await talk.ask(data, seconds, has_body=request.method != "HEAD")
         except HttpProcessingError as error:
             talk.close()
             # Not the headers of the answer, which may hold anything.
@@ -109,7 +108,11 @@ class Wire:
         except BaseException:
             talk.close()
             raise
-        self._keep(talk)
+        # Where nothing but what must not be repeated is asked, nobody would take it again.
+        if request.is_repeatable:
+            self._keep(talk)
+        else:
+            talk.close()
         return answer
 
     async def _begin(self) -> Talk:
@@ -155,10 +158,9 @@ class Wire:
 
     def _bytes_of(self, request: Request, target: str, authorization: Mapping[str, str]) -> bytes:
         lines = self._headers_with(request.headers, authorization)
-        if request.json is None:
-            return f"{request.method} {target} HTTP/1.1\r\n{lines}\r\n".encode()
-        body = json.dumps(request.json).encode()
-        lines += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        content_type, body = request.body()
+        if content_type:
+            lines += f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
         return f"{request.method} {target} HTTP/1.1\r\n{lines}\r\n".encode() + body
 
     def _headers_with(self, own: Mapping[str, str], authorization: Mapping[str, str]) -> str:

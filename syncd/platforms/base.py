@@ -15,6 +15,7 @@ from syncd.clock import Clock
 from syncd.config.models import PlatformSettings
 from syncd.errors import CredentialsRejected, ItemError, RunError, SweepRefused
 from syncd.model.account import Account, AccountId
+from syncd.model.play import Heard
 from syncd.model.profile import Fetched, Unchanged
 from syncd.model.scheme import Scheme
 from syncd.model.sweep import Swept
@@ -58,6 +59,9 @@ class Platform(ABC):
     handle_rule: ClassVar[re.Pattern[str]]
     """What every handle must match as a whole, before anything is asked."""
 
+    kind: ClassVar[str] = "profiles"
+    """Of which kind the jobs are that read it."""
+
     headers: ClassVar[Mapping[str, str]] = {}
     """What goes with every request."""
 
@@ -68,10 +72,14 @@ class Platform(ABC):
     """What kinds of credentials it takes."""
 
     companions: ClassVar[Mapping[str, str]] = {}
-    """Other services that its profiles are read from, by name, and where each of them is.
+    """Other services that it is read from, by name, and where each of them is.
 
-    They are asked as nobody, each within limits of its own, and have a way out in `companion`.
+    They are asked as `companion_credential` says, each within limits of its own, and have a way out
+    in `companion`.
     """
+
+    has_one_app: ClassVar[bool] = False
+    """Whether users grant what we read to one app: then there is one credential at most."""
 
     anonymous_quota: ClassVar[int | None] = None
     """Requests an hour without a credential; None: as many as with one."""
@@ -115,22 +123,22 @@ class Platform(ABC):
             classify = cls.classifier(credential)
             return PlatformClient(endpoint, classify, clock=clock, bus=bus, random=random)
 
-        # They know us by our address: whatever our credentials are, these limits are there once.
+        credentials = [*map(Credential.from_settings, settings.credentials)]
+        credentials = credentials or [Credential.anonymous()]
+        whole, urls = _limits(settings), {**cls.companions, **settings.urls}
+        # However many our credentials are, these limits are there once.
         companion = {
-            key: client(settings.urls.get(key, url), Credential.anonymous(key), _limits(settings))
-            for key, url in cls.companions.items()
+            key: client(urls[key], cls.companion_credential(key, credentials), whole)
+            for key in cls.companions
         }
         platforms = []
-        credentials = [Credential.from_settings(given) for given in settings.credentials]
-        for credential in credentials or [Credential.anonymous()]:
-            limits = _limits(settings)
-            if credential.is_anonymous and cls.anonymous_quota is not None:
-                limits = _narrowed(limits, cls.anonymous_quota)
+        for credential in credentials:
+            an_hour = cls.anonymous_quota if credential.is_anonymous else None
+            limits = whole if an_hour is None else _narrowed(whole, an_hour)
             platform = cls(name, client(settings.base_url, credential, limits), limits)
             platform.companion = companion
+            platform.is_one_of_several = len(credentials) > 1
             platforms.append(platform)
-        for platform in platforms:
-            platform.is_one_of_several = len(platforms) > 1
         return platforms
 
     @classmethod
@@ -139,9 +147,15 @@ class Platform(ABC):
         del credential
         return judge_by_status
 
+    @classmethod
+    def companion_credential(cls, key: str, credentials: Sequence[Credential]) -> Credential:
+        """Return as whom a companion is asked: as nobody, known by our address alone."""
+        del credentials
+        return Credential.anonymous(key)
+
     @abstractmethod
-    async def fetch(self, account: Account) -> Fetched | Unchanged:
-        """Read one account.
+    async def fetch(self, account: Account) -> Fetched | Unchanged | Heard:
+        """Read one account; what a platform that needs the user's grant tells is in `access`.
 
         Raises:
             AccountNotFound, AccountUnsuitable, BadPayload: this account only.
@@ -150,7 +164,7 @@ class Platform(ABC):
 
     async def fetch_many(
         self, accounts: Sequence[Account]
-    ) -> Mapping[AccountId, Fetched | Unchanged | ItemError]:
+    ) -> Mapping[AccountId, Fetched | Unchanged | Heard | ItemError]:
         """Read accounts, `batch_size` at most, in as few requests as the platform allows.
 
         Returns:
@@ -162,7 +176,7 @@ class Platform(ABC):
             PlatformError, BadPayload: as of `fetch`, about all of them. Where it may be only one's
                 failure they are asked for again in halves, at last one by one by `fetch`.
         """
-        found: dict[AccountId, Fetched | Unchanged | ItemError] = {}
+        found: dict[AccountId, Fetched | Unchanged | Heard | ItemError] = {}
         for account in accounts:
             try:
                 found[account.id] = await self.fetch(account)

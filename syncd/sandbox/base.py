@@ -54,6 +54,7 @@ class StandIn(ABC):
     """Whether answers carry an entity tag and an unchanged one is told as such, for nothing."""
 
     takes_credentials: ClassVar[bool] = False
+    has_quota: ClassVar[bool] = False
     """Whether a caller may be somebody; then `revoke` is among the changes."""
 
     tells_handle: ClassVar[bool] = True

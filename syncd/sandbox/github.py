@@ -60,6 +60,7 @@ class GitHubStandIn(StandIn):
     )
     has_etags: ClassVar[bool] = True
     takes_credentials: ClassVar[bool] = True
+    has_quota: ClassVar[bool] = True
     people: ClassVar[type[Population]] = Population
     follows_renames: ClassVar[bool] = True
     somebody_else: ClassVar[Fault] = with_values({"id": 1, "login": "somebody-else"})

@@ -81,10 +81,12 @@ class FollowUps:
         """
         while self._ended:
             run = self._ended[0]
-            if self._roster.knows(run.job) and run.finished_at and self._is_whole(run):
-                self._retries.pop(run.job, None)
-                await self._plan_chains(run)
-                await self._plan_retry(run, run.finished_at)
+            if self._roster.knows(run.job) and run.finished_at:
+                if self._is_whole(run):
+                    self._retries.pop(run.job, None)
+                    await self._plan_chains(run)
+                if self._is_whole(run) or self._sees_again(run):
+                    await self._plan_retry(run, run.finished_at)
             self._ended.popleft()
 
     def _is_whole(self, run: Run) -> bool:
@@ -92,6 +94,11 @@ class FollowUps:
         options = run.options
         narrowed = options.only or options.platform or options.dry_run
         return not narrowed and options.limit == self._roster.job(run.job).limit
+
+    def _sees_again(self, run: Run) -> bool:
+        """Tell whether what a narrowed run got may be wanted again sooner."""
+        looks_again = self._roster.job(run.job).work.looks_again
+        return looks_again and run.outcome in _DONE and not run.options.dry_run
 
     async def _plan_chains(self, run: Run) -> None:
         if run.outcome not in _DONE:
@@ -123,11 +130,13 @@ class FollowUps:
     async def _plan_retry(self, run: Run, finished_at: datetime) -> None:
         """Plan a retry of what a run left undone, or, where that is unknown, of all of it.
 
-        It is dropped when the job's next fire comes first.
+        Of some kinds also what a run got may be wanted again sooner. A retry is dropped when the
+        job's next fire comes first.
         """
-        if run.outcome not in _UNDONE or not self._roster.is_firing(run.job):
-            return
         schedule = self._roster.schedule(run.job)
+        after = _DONE | _UNDONE if schedule.job.work.looks_again else _UNDONE
+        if run.outcome not in after or not self._roster.is_firing(run.job):
+            return
         at, origin = await self._undone(run), None
         if at is None:
             at, origin = _whole_retry(schedule, run, finished_at), run
@@ -136,6 +145,8 @@ class FollowUps:
         if at is None or (following is not None and following <= max(at, now)):
             return
         if not self._roster.is_firing(run.job):  # it changed while the ledger was asked
+            return
+        if self._retries.get(run.job, at) < at:
             return
         self._retries[run.job] = at
         self._agenda.add(at, run.job, Wake.RETRY, origin)

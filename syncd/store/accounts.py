@@ -26,7 +26,8 @@ class Selection:
     """Which accounts a run is about.
 
     `began_at` is when the run first started: what was attempted since then is done.
-    `without_success_since` leaves out accounts that are fresher; `rested` leaves out those that
+    `without_success_since` leaves out accounts that are fresher, unless they are to be looked at
+    sooner; `rested` leaves out those that
     failed and still rest; `only` (None: everybody) holds user keys. `credential` (None: whichever)
     leaves out accounts that are bound to another one. `covered_since` leaves out accounts that
     another job than `job` had a good answer about since then.
@@ -157,6 +158,17 @@ class AccountStore:
                 *_columns(list(open_at)),
                 list(open_at.values()),
                 *covered,
+            )
+        return found
+
+    async def next_look(self, kind: str, open_at: Mapping[Outlet, datetime]) -> datetime | None:
+        """Return when somebody is to be looked at again in spite of a good answer.
+
+        `open_at` is the soonest for each platform and credential.
+        """
+        async with self._database.connection() as connection:
+            found: datetime | None = await connection.fetchval(
+                self._sql["next_look"], kind, *_columns(list(open_at)), list(open_at.values())
             )
         return found
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from syncd.model.leaderboard import (
     BackupId,
+    Deletes,
     PlanId,
     Reconciliation,
     SourceFacts,
@@ -109,7 +110,7 @@ class Bookkeeper:
 
     async def _plan(self, books: Books) -> PlanId | None:
         found = self._found
-        if books.applies is not None and found.verdict.deletes != "none":
+        if books.applies is not None and found.verdict.deletes is not Deletes.NONE:
             await self._plans.applied(self._do.connection, books.applies)
         if not found.verdict.is_held:
             await self._plans.withdraw(self._do.connection, found.job)

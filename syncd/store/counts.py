@@ -12,11 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from syncd.model.leaderboard import Comparison, Guard, Verdict
+from syncd.model.leaderboard import Comparison, Deletes, Guard, Verdict
 from syncd.model.run import Report, RunId
 
 _WORDS = {"conflict", "held", "waiting", "kept", "poisoned"}
-_DELETABLE = {"due": ("due", "approved"), "approved": ("approved",), "none": ()}
+_DELETABLE = {
+    Deletes.DUE: ("due", "approved"),
+    Deletes.APPROVED: ("approved",),
+    Deletes.NONE: (),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

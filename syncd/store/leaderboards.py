@@ -51,10 +51,9 @@ class LeaderboardStore:
             try:
                 await self._begin(do, epoch)
                 yield Bench(job, do, self._runs, self._batch)
-                await do.execute("drop_stage")
+                await do.stage("drop_stage")
                 if not self._database.is_pooled:
-                    await do.execute("unlock_target", do.place)
-                    await do.execute("unmark_epoch", epoch)
+                    await do.execute("let_go", epoch, do.place)
             except BaseException:
                 # Lock and temporary tables end with the connection, in whatever state it is.
                 connection.terminate()
@@ -99,15 +98,17 @@ class LeaderboardStore:
                 )
 
     async def _begin(self, do: Statements, epoch: int) -> None:
-        is_pooled = self._database.is_pooled
-        await do.rows("settle", _WORK_MEMORY, is_pooled)
-        await do.execute("mark_epoch_within" if is_pooled else "mark_epoch", epoch)
+        """Take the table, from an elder of ours if need be."""
+        within = "_within" if self._database.is_pooled else ""
+        taken = await do.row(f"take_up{within}", _WORK_MEMORY, epoch, do.place)
+        if taken["is_ours"]:
+            return
         await do.rows("end_elders", do.place, epoch)
         try:
             # A process that was killed may have left a session that ends in a moment.
             async with atomic(do.connection):
                 await do.execute("wait_briefly")
-                await do.execute("lock_target_within" if is_pooled else "lock_target", do.place)
+                await do.execute(f"lock_target{within}", do.place)
         except asyncpg.LockNotAvailableError as exc:
             raise TargetBusy(
                 f"another run is about table {do.place} at this moment",

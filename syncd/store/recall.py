@@ -93,9 +93,7 @@ class Recall(Stage):
         await self._do.write(count)
 
     async def _recall(self, block: str, *values: object, **holes: str) -> None:
-        await self._do.execute("drop_stage")
-        for stage in ("stage_poisoned", "stage_recalled"):
-            await self._do.execute(stage)
+        await self._do.stage("drop_stage", "stage_poisoned", "stage_recalled")
         await self._do.execute(block, *values, **holes)
 
     async def _put_back(

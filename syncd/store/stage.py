@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
-from syncd.model.leaderboard import Comparison, Guard, Page, PlanId
+from syncd.model.leaderboard import Comparison, Deletes, Guard, Page, PlanId
 from syncd.store.database import Row, atomic
 from syncd.store.inflow import Inflow, Staged
 from syncd.store.statements import Statements
 
-_STAGES = ("stage_users", "stage_changes", "stage_poisoned")
+_STAGES = ("drop_stage", "stage_users", "stage_changes", "stage_poisoned")
 _CANDIDATES = 5_000
 # From here on whole numbers have neighbours that a double cannot tell from them.
 _EXACT = 2.0**53
@@ -61,9 +61,7 @@ class Stage:
         # One transaction: a table that was made in it takes rows that need not be looked at again,
         # and pages that break off cost no more than what was staged.
         async with atomic(self._do.connection):
-            await self._do.execute("drop_stage")
-            for block in _STAGES:
-                await self._do.execute(block)
+            await self._do.stage(*_STAGES)
             staged = await self._take(Inflow(pages, len(self._do.scores)))
             if staged.poisoned:
                 await self._do.execute("drop_poisoned")
@@ -103,17 +101,21 @@ class Stage:
         self._comparison = await self._compared(base, found)
         return self._comparison
 
-    async def candidates(self, which: str) -> AsyncIterator[Sequence[str]]:
-        """Yield who is to be deleted, page by page: "due" (with those approved) or "approved"."""
+    async def candidates(self, which: Deletes) -> AsyncIterator[Sequence[str]]:
+        """Yield who is to be deleted, page by page."""
         assert self._comparison is not None
-        acts = ["due", "approved"] if which == "due" else [which]
+        acts = ["due", "approved"] if which is Deletes.DUE else [which]
         if not self._comparison.due + self._comparison.approved:
             return
-        behind = ""
-        await self._do.execute("index_absent")
-        while rows := await self._do.rows("next_absent", behind, acts, _CANDIDATES):
-            behind = rows[-1]["user_id"]
-            yield [row["user_id"] for row in rows]
+        if self._comparison.due + self._comparison.approved > _CANDIDATES:
+            await self._do.execute("index_absent")
+        behind, are_more = "", True
+        while are_more:
+            rows = await self._do.rows("next_absent", behind, acts, _CANDIDATES)
+            are_more = len(rows) == _CANDIDATES
+            if rows:
+                behind = rows[-1]["user_id"]
+                yield [row["user_id"] for row in rows]
 
     async def still_missing(self, plan: PlanId) -> int:
         """Return how many rows of a plan are missing yet."""
@@ -130,9 +132,9 @@ class Stage:
 
     async def _find_changes(self) -> tuple[int, Row]:
         await self._do.execute("compare", side="LEFT" if self._is_partial else "FULL")
-        base = await self._do.row("count_base")
         self._weight = await self._do.row("weigh_staged")
-        return base["rows"], await self._do.row("count_changes")
+        found = await self._do.row("count_changes")
+        return found["base"], found
 
     def _has_repeats(self, base: int, found: Row) -> bool:
         """Tell whether somebody was staged twice, and it matters.

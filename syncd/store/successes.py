@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from syncd.model.account import AccountId, SweepMark
@@ -10,6 +11,7 @@ from syncd.model.item import Success
 from syncd.model.profile import Alike, Fetched, Unchanged
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Connection
+from syncd.store.listening import ListeningStore, Stored
 from syncd.store.profiles import to_columns
 
 if TYPE_CHECKING:
@@ -20,18 +22,27 @@ _Value = TypeVar("_Value")
 _NO_MARK = SweepMark(key="")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What each answer was to us, in a word; `heard` says more of pages of plays."""
+
+    words: dict[AccountId, str] = field(default_factory=dict)
+    heard: Sequence[Stored] = ()
+
+
 class SuccessStore:
     """Writes good answers within the transaction of their batch; part of `SyncStore`."""
 
-    def __init__(self) -> None:
+    def __init__(self, listening: ListeningStore) -> None:
+        self._listening = listening
         self._sql = load_blocks("accounts")
 
     async def write(
         self, connection: Connection, batch: Batch, items: Sequence[Success]
-    ) -> dict[AccountId, str]:
-        """Store the answers and return in a word what each of them was to us."""
+    ) -> Written:
+        """Store the answers and return what each of them was to us."""
         if not items:
-            return {}
+            return Written()
         kind, at = batch.kind, batch.at
         numbers = [item.account.id for item in items]
         words = dict.fromkeys(numbers, "unchanged")
@@ -45,6 +56,8 @@ class SuccessStore:
                 words[row["account_id"]] = "created" if row["is_new"] else "updated"
             memory = _memory_of(fetched, words)
             await connection.execute(self._sql["mark_succeeded"], kind, at, *memory, batch.run_id)
+        heard = await self._write_plays(connection, batch, items)
+        words |= {each.account.id: each.word for each in heard}
         for answer, is_detailed in ((Unchanged, True), (Alike, False)):
             same = [item for item in items if isinstance(item.answer, answer)]
             if same:
@@ -53,7 +66,25 @@ class SuccessStore:
                     self._sql["mark_unchanged"], kind, at, *told, is_detailed, batch.run_id
                 )
         await connection.execute(self._sql["revive_accounts"], numbers, at, kind)
-        return words
+        return Written(words=words, heard=heard)
+
+    async def _write_plays(
+        self, connection: Connection, batch: Batch, items: Sequence[Success]
+    ) -> Sequence[Stored]:
+        """Store pages of plays; one with nothing new is an answer like "not changed"."""
+        kind, at, run_id = batch.kind, batch.at, batch.run_id
+        heard = await self._listening.write_within(connection, batch, items)
+        news = {each.account.id: each.word for each in heard if each.counts.inserted}
+        if news:
+            none = [""] * len(news)
+            memory = list(news), list(news.values()), none, [""], none, [b""] * len(news)
+            await connection.execute(self._sql["mark_succeeded"], kind, at, *memory, run_id)
+        old = [each.account.id for each in heard if not each.counts.inserted]
+        if old:
+            told = old, [b""], True
+            await connection.execute(self._sql["mark_unchanged"], kind, at, *told, run_id)
+        await self._listening.mark_hasty(connection, kind, heard)
+        return heard
 
 
 def once(column: list[_Value]) -> list[_Value]:

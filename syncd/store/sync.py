@@ -16,6 +16,7 @@ from syncd.model.run import Report, RunId
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Connection, Database, undo
 from syncd.store.letters import LetterStore
+from syncd.store.listening import ListeningStore, Stored
 from syncd.store.runs import RunStore, Share
 from syncd.store.scores import ScoreStore
 from syncd.store.successes import SuccessStore, once
@@ -50,10 +51,14 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
-    """What a commit came to: the counts, and the letters it wrote; a dry run writes none."""
+    """What a commit came to: the counts, and the letters it wrote; a dry run writes none.
+
+    `heard` says what each page of plays came to.
+    """
 
     report: Report
     letters: Sequence[DeadLetter] = ()
+    heard: Sequence[Stored] = ()
 
 
 class SyncStore:
@@ -64,7 +69,8 @@ class SyncStore:
         self._runs = runs
         self._scores = scores
         self._letters = LetterStore(database)
-        self._successes = SuccessStore()
+        self._listening = ListeningStore(database, runs.fence)
+        self._successes = SuccessStore(self._listening)
         self._sql = load_blocks("accounts")
 
     async def commit(self, batch: Batch) -> Committed:
@@ -97,7 +103,9 @@ class SyncStore:
         rest = replace(batch, items=batch.items[middle:], calls=0, saved=0, asked=0, seconds=0.0)
         second = await self.commit(rest)
         return Committed(
-            report=first.report + second.report, letters=[*first.letters, *second.letters]
+            report=first.report + second.report,
+            letters=[*first.letters, *second.letters],
+            heard=[*first.heard, *second.heard],
         )
 
     async def _commitonce(self, batch: Batch) -> Committed:
@@ -115,6 +123,7 @@ class SyncStore:
                 await self._runs.add_report(
                     connection, batch.run_id, committed.report, batch.at, share
                 )
+                await self._listening.add_counts(connection, batch.run_id, committed.heard)
             except BaseException:
                 await undo(connection, transaction)
                 raise
@@ -132,7 +141,8 @@ class SyncStore:
         )
         good = _only(items, Success)
         recovered = await self._find_recovered(connection, batch, good)
-        words = await self._successes.write(connection, batch, good)
+        written = await self._successes.write(connection, batch, good)
+        words = written.words
         letters = await self._write_failures(connection, batch, _only(items, Failure))
         await self._write_retries(connection, batch, _only(items, Retry))
         await self._write_skips(connection, batch, _only(items, Withdrawn))
@@ -140,7 +150,8 @@ class SyncStore:
         words |= {item.account.id: "withdrawn" for item in _only(items, Withdrawn)}
         await self._record(connection, batch, items, words)
         await self._mark_scores(connection, batch, words, recovered)
-        return Committed(report=_count(items, words, batch), letters=letters)
+        report = _count(items, words, batch)
+        return Committed(report=report, letters=letters, heard=written.heard)
 
     async def _still_followed(self, connection: Connection, batch: Batch) -> set[int]:
         numbers = [item.account.id for item in batch.items]

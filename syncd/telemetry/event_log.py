@@ -15,6 +15,7 @@ from syncd.telemetry.events import (
     JobRegistered,
     Level,
     PlatformThrottled,
+    PlaysStored,
     RunFinished,
     RunHeldUp,
     RunStarted,
@@ -91,6 +92,8 @@ def _level_of(event: Event) -> Level:
         return Level.ERROR
     if isinstance(event, PlatformThrottled) and event.is_long:
         return Level.ERROR
+    if isinstance(event, PlaysStored) and event.error:
+        return Level.WARNING
     return event.level
 
 

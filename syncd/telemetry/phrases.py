@@ -12,9 +12,11 @@ from syncd.telemetry.events import (
     Event,
     JobRegistered,
     PhaseFinished,
+    PlaysStored,
     RunFinished,
     RunHeldUp,
     RunStarted,
+    UsersFound,
 )
 
 _CAUSE_WORDS = {
@@ -57,14 +59,12 @@ class Phrases:
         match event:
             case RunStarted(run=run):
                 return _start(run, zone)
-            case RunFinished(run=run, away=away):
-                return _end(run, away)
-            case PhaseFinished(phase=phase):
-                return f"Phase {phase} done"
+            case RunFinished():
+                return _end(event)
             case RunHeldUp(job=job):
                 return _NO_POSTGRESQL if self.is_leaderboard(job) else ""
             case _:
-                return ""
+                return _meanwhile(event)
 
     def is_leaderboard(self, job: str) -> bool:
         """Tell whether a job is known to sync leaderboards."""
@@ -78,9 +78,12 @@ class Phrases:
 
 
 def _start(run: Run, zone: tzinfo) -> str:
+    tail = " (dry run)" if run.options.dry_run else ""
     if run.kind == "leaderboard":
-        tail = " (dry run)" if run.options.dry_run else ""
         return f"Starting {_way(run)}{tail}"
+    if run.kind == "listening":
+        users = f"users {', '.join(run.options.only)}" if run.options.only else "all users"
+        return f"Starting {_CAUSE_WORDS[run.cause]} sync for {users}...{tail}"
     if run.kind != "profiles":
         return ""
     at = (run.fire_time or run.started_at or run.claimed_at).astimezone(zone)
@@ -88,13 +91,53 @@ def _start(run: Run, zone: tzinfo) -> str:
     return f"Running {_CAUSE_WORDS[run.cause]} profile update at {clock_time} {at.tzname()}"
 
 
+def _meanwhile(event: Event) -> str:
+    match event:
+        case UsersFound(users=users):
+            return f"Found {users} users with Spotify connected"
+        case PlaysStored():
+            return _plays(event)
+        case PhaseFinished(phase=phase):
+            return f"Phase {phase} done"
+        case _:
+            return ""
+
+
+def _plays(event: PlaysStored) -> str:
+    user = f"User [{event.user_key}]"
+    if event.error:
+        return f"{user}: error"
+    tail = " (dry run)" if event.dry_run else ""
+    return f"{user}: Synced {event.inserted} tracks{tail}"
+
+
+def _end_of_listening(run: Run, seconds: float) -> str:
+    sync = f"{_CAUSE_WORDS[run.cause].capitalize()} sync"
+    match run.outcome:
+        case Outcome.SUCCEEDED:
+            return f"{sync} completed in {seconds:.1f}s"
+        case Outcome.PARTIAL:
+            return f"{sync} completed in {seconds:.1f}s, in part"
+        case outcome:
+            return f"{sync} {outcome} after {seconds:.1f}s"
+
+
 def _way(run: Run) -> str:
     return _WAYS.get(run.options.act, "Redis -> PostgreSQL sync")
 
 
-def _end(run: Run, away: str) -> str:
-    if run.kind not in {"profiles", "leaderboard"}:
-        return ""
+def _end(event: RunFinished) -> str:
+    run = event.run
+    match run.kind:
+        case "listening":
+            return _end_of_listening(run, event.duration_seconds)
+        case "profiles" | "leaderboard":
+            return _end_of_sync(run, event.away)
+        case _:
+            return ""
+
+
+def _end_of_sync(run: Run, away: str) -> str:
     match run.outcome:
         case Outcome.SUCCEEDED:
             return "Sync completed"

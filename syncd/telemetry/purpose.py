@@ -21,6 +21,7 @@ class Purpose(StrEnum):
     PROFILE_UPDATE = "profile-update"
     GITHUB = "github"
     LEADERBOARD = "leaderboard"
+    SPOTIFY = "spotify"
     HTTP = "http"
     AUDIT = "audit"
 

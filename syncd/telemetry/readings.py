@@ -16,7 +16,8 @@ class GateReading:
     """What one credential's gate says: `calls` have left and ended, of them `saved` cost nothing.
 
     `quotas_left` goes by resource and is infinite where nobody sets a limit, `pause_ends_at` None
-    while there is none with an end; `is_held` tells that a person paused the platform.
+    while there is none with an end; `is_held` tells that a person paused the platform, and
+    `pause_cause` why the platform itself asked for a pause (empty: it did not).
     """
 
     platform: str
@@ -26,6 +27,7 @@ class GateReading:
     quotas_left: Mapping[str, float]
     pause_ends_at: datetime | None
     is_held: bool = False
+    pause_cause: str = ""
 
     def limited(self) -> Iterator[tuple[str, float]]:
         """Yield what is left of each resource that has a limit."""

@@ -1,8 +1,9 @@
 """The control port: what people and programs may ask of a running daemon, and who may ask.
 
 `service` is what the daemon must be able to do, in one Protocol. `routes` says what an address is
-(path, input, answer), and one module per subject (`jobs`, `changes`, `runs`, `users`, `freshness`,
-`letters`, `plans`, `alerts`, of the replaced service `periodic_sync`) declares its addresses;
+(path, input, answer), and one module per subject (`jobs`, `changes`, `runs`, `users`, `tokens`,
+`freshness`, `letters`, `plans`, `alerts`, of replaced services `periodic_sync` and `spotify_sync`)
+declares its addresses;
 `openapi` describes the same table. `server` puts them on a socket behind `security` (Host, Origin,
 token) and `body` (type, size, deadline; `wording` says what is wrong with it, `instant` which dates
 can be); `connections` bounds who may connect. `events` is the live stream, `metrics` what

@@ -27,6 +27,8 @@ async def read_given(
 ) -> GivenT:
     """Return what the call gives, checked against what the route takes.
 
+    A DELETE may give it in its query: many clients cannot send a body with one.
+
     Raises:
         Refused: it is not JSON (415, 400), too large (413) or too slow (408).
         BadInput: it is JSON, but not what the route takes.
@@ -43,6 +45,10 @@ async def read_given(
             f"the body did not arrive within {deadline_seconds:g} s",
             hint="send the body at once",
         ) from exc
+    if route.method == "DELETE" and request.query:
+        if bytes(body).strip() not in {b"", b"{}"}:
+            raise BadInput("the query and the body both say something", hint=_hint(route.takes))
+        return _from_query(request, route.takes)
     if len(body) <= READ_AT_ONCE:
         return _from_json(body or b"{}", route.takes)
     return await asyncio.to_thread(_from_json, body, route.takes)
@@ -98,7 +104,8 @@ def _from_json(body: bytes | bytearray, takes: type[GivenT]) -> GivenT:
                 HTTPStatus.BAD_REQUEST, "the body is not JSON", hint="send one JSON object"
             ) from None
         # `from None`: the library's error holds what was sent, which may be secret.
-        raise BadInput(*problems_of(exc, takes, "body"), hint=_hint(takes)) from None
+        problems = problems_of(exc, takes, "body", is_secret=bool(takes.unlogged))
+        raise BadInput(*problems, hint=_hint(takes)) from None
 
 
 def _hint(takes: type[Input]) -> str:

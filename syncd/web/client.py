@@ -114,9 +114,9 @@ class ControlClient:
         """Change something."""
         return self._call("PATCH", path, body)
 
-    def delete(self, path: str) -> Json:
+    def delete(self, path: str, body: Json | None = None) -> Json:
         """Remove something."""
-        return self._call("DELETE", path)
+        return self._call("DELETE", path, body)
 
     def iter_events(self, last_event_id: str = "") -> Iterator[StreamEvent | None]:
         """Follow what happens until the daemon stops; begins behind `last_event_id`.

@@ -64,7 +64,7 @@ def _operation(route: Route[Any]) -> Json:
             "required": required,
             "content": {"application/json": {"schema": schema}},
         }
-    elif route.takes is not Nothing:
+    if route.method in {"GET", "DELETE"} and route.takes is not Nothing:
         operation["parameters"] += [
             {"name": name, "in": "query", "schema": part}
             for name, part in schema["properties"].items()

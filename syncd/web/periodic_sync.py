@@ -17,12 +17,14 @@ from syncd.web.errors import Refused
 from syncd.web.jobs import Triggers
 from syncd.web.routes import Call, Nothing, Route, Routes
 from syncd.web.service import Json, Service
+from syncd.web.spotify_sync import PATH as SPOTIFY_SYNC
 
 PREFIX = "/api/periodic-sync/"
 SYNC_SECONDS = 300.0
 """How long a call of `sync` waits for the end of the run that it started."""
 
 _MARGIN_SECONDS = 30.0
+_REPLACED = (PREFIX, SPOTIFY_SYNC)
 _STOPPED = f"stopped by {PREFIX}stop"
 _SYNCED = {Outcome.SUCCEEDED, Outcome.PARTIAL, Outcome.HELD}
 
@@ -153,8 +155,8 @@ class PeriodicSync:
 
 
 def words_for(path: str) -> Words:
-    """Return how refusals are said at an address: those of the replaced service say more."""
-    return _with_success if path.startswith(PREFIX) else usual_words
+    """Return how refusals are said at an address: those of the replaced services say more."""
+    return _with_success if path.startswith(_REPLACED) else usual_words
 
 
 def _with_success(body: Json) -> Json:

@@ -69,10 +69,10 @@ class Call(Generic[GivenT]):
 class Route(Generic[GivenT]):
     """An address under the control port.
 
-    `takes` describes the query of a GET and the JSON body of everything else. Where `needs_store`
-    is set it is refused at once while PostgreSQL does not answer, instead of being waited for.
-    Where `needs_lead` is not set, one that stands by obeys as well. An answer may take
-    `answer_seconds`.
+    `takes` describes the query of a GET and the JSON body of everything else; a DELETE has either.
+    Where `needs_store` is set it is refused at once while PostgreSQL does not answer, instead of
+    being waited for. Where `needs_lead` is not set, one that stands by obeys as well. An answer may
+    take `answer_seconds`.
     """
 
     method: str

@@ -35,6 +35,8 @@ from syncd.web.scores import Scores
 from syncd.web.security import OPEN_PATHS, Guard, is_loopback
 from syncd.web.service import Json, Service
 from syncd.web.socket import bound_socket
+from syncd.web.spotify_sync import SpotifySync
+from syncd.web.tokens import Tokens
 from syncd.web.users import Users
 
 # aiohttp waits this long twice: for answers under way, and for what it then cancels.
@@ -189,12 +191,14 @@ def all_routes(service: Service, clock: Clock, *, metrics_public: bool = False) 
         *Jobs(service, clock, triggers).routes(),
         *Runs(service).routes(),
         *Users(service).routes(),
+        *Tokens(service).routes(),
         *Freshness(service).routes(),
         *DeadLetters(service).routes(),
         *Plans(service, triggers).routes(),
         *Changes(service).routes(),
         *Scores(service).routes(),
         *PeriodicSync(service, clock, triggers).routes(),
+        *SpotifySync(service, triggers).routes(),
         *Alerts(service).routes(),
     )
 

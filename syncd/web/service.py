@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from syncd.model.account import UserEntry
+from syncd.model.grant import GrantEntry
 from syncd.model.leaderboard import PlanState
 from syncd.model.letter import Decision, Letters
 from syncd.model.override import JobChange
@@ -108,6 +109,13 @@ class Service(Protocol):
 
     def first_leaderboard(self) -> str:
         """Name the first job of kind leaderboard.
+
+        Raises:
+            NotKnown: there is none.
+        """
+
+    def first_listening(self) -> str:
+        """Name the first job of kind listening.
 
         Raises:
             NotKnown: there is none.
@@ -242,8 +250,8 @@ class Service(Protocol):
     async def put_user(self, entry: UserEntry) -> Json:
         """Create or update a user."""
 
-    async def delete_user(self, key: str) -> Json:
-        """Forget a user and what was stored about them."""
+    async def forget_user(self, key: str, *, dry_run: bool) -> Json:
+        """Remove everything that is stored about a user, or count it, and say what is left."""
 
     async def opt_out(self, key: str, opted_out: bool) -> Json:
         """Stop following a user, or follow them again."""
@@ -259,3 +267,18 @@ class Service(Protocol):
 
     async def import_users(self, text: str, *, format: str, dry_run: bool) -> Json:  # noqa: A002 - the word of the API
         """Create or update the users of a CSV or JSON text, all or none."""
+
+    async def tokens(self, after: str, limit: int, state: str | None) -> list[Json]:
+        """Return how grants stand, in the order of their users' keys, those behind `after`."""
+
+    async def import_tokens(self, text: str, *, format: str, dry_run: bool) -> Json:  # noqa: A002 - the word of the API
+        """Take the grants of a CSV or JSON text, all or none."""
+
+    async def put_token(self, entry: GrantEntry) -> Json:
+        """Take one grant, and return how it stands."""
+
+    async def rotate_key(self) -> Json:
+        """Make a new key and seal every token with it; goes on where it was cut off."""
+
+    async def disconnect(self, key: str, platform: str, *, forget: bool) -> Json:
+        """Remove a user's grant and account on a platform, then perhaps what they listened to."""

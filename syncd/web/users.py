@@ -40,6 +40,12 @@ class OptOutInput(Input):
     opted_out: bool
 
 
+class ForgetInput(Input):
+    """Whether to tell only what would be removed."""
+
+    dry_run: bool = False
+
+
 class ImportInput(Input):
     """A file of users; `content` is the text of the file itself."""
 
@@ -95,9 +101,10 @@ class Users:
             Route(
                 method="DELETE",
                 path="/api/users/{key}",
-                summary="Forget a user and what was stored about them",
-                takes=Nothing,
-                answer=self._delete,
+                summary="Forget a user: remove everything stored about them, or count it",
+                takes=ForgetInput,
+                answer=self._forget,
+                answer_seconds=600.0,
             ),
             Route(
                 method="POST",
@@ -138,8 +145,8 @@ class Users:
         )
         return await self._service.put_user(entry)
 
-    async def _delete(self, call: Call[Nothing]) -> Json:
-        return await self._service.delete_user(call.name("key"))
+    async def _forget(self, call: Call[ForgetInput]) -> Json:
+        return await self._service.forget_user(call.name("key"), dry_run=call.given.dry_run)
 
     async def _opt_out(self, call: Call[OptOutInput]) -> Json:
         return await self._service.opt_out(call.name("key"), call.given.opted_out)

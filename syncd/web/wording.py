@@ -28,10 +28,14 @@ _WORDS = {
     "tuple_type": "must be a list",
 }
 _SHOULD = re.compile(r"^\w+ should ")
+# A key that was mistyped may be shown; no secret looks like one.
+_WORD = re.compile(r"[a-z_]{1,24}")
 _MADE_OF = re.compile(r" after validation.*$")
 
 
-def problems_of(error: ValidationError, model: type[BaseModel], whole: str) -> list[str]:
+def problems_of(
+    error: ValidationError, model: type[BaseModel], whole: str, *, is_secret: bool = False
+) -> list[str]:
     """Say what is wrong, one sentence each: `limit: must be a whole number`.
 
     Values are not repeated: they may be secret.
@@ -40,12 +44,19 @@ def problems_of(error: ValidationError, model: type[BaseModel], whole: str) -> l
         error: what validating by `model` raised.
         model: knows the keys there are.
         whole: what to call the value itself where it is no object.
+        is_secret: whether a key that is not ours may be a secret out of place.
     """
     details = error.errors(include_url=False, include_input=False)
-    return [f"{_place(detail) or whole}: {_message(detail, model)}" for detail in details]
+    return [
+        f"{_place(detail, is_secret=is_secret) or whole}: {_message(detail, model)}"
+        for detail in details
+    ]
 
 
-def _place(detail: ErrorDetails) -> str:
+def _place(detail: ErrorDetails, *, is_secret: bool) -> str:
+    is_ours = detail["type"] != "extra_forbidden" or _WORD.fullmatch(str(detail["loc"][-1]))
+    if is_secret and not is_ours:
+        return ""
     return ".".join(str(part) for part in detail["loc"])[:_FOREIGN_TEXT]
 
 

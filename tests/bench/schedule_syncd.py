@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import os
 import tempfile
@@ -205,10 +206,11 @@ async def scheduling(task: Task, ledger: Any, *, whole: bool, told: bool) -> Asy
     apart, bus, clock = Apart(), Bus(), SystemClock()
     runs = cast("RunStore", MeasuredLedger(ledger, apart))
     rest = cast("Any", None)
-    names = ("database", "accounts", "sync", "mirror", "scores", "leaderboards", "plans")
+    names = {field.name for field in dataclasses.fields(Stores)} - {"runs"}
     stores = Stores(runs=runs, **dict.fromkeys(names, rest))
+    admission = Admission(clock)
     around = Surroundings(
-        clock=clock, bus=bus, stores=stores, platforms={}, admission=Admission(clock)
+        clock=clock, bus=bus, stores=stores, platforms={}, admission=admission, grants=rest
     )
     async with contextlib.AsyncExitStack() as stack:
         if told:

@@ -14,6 +14,7 @@ import pytest
 from fakes.clock import FakeClock
 from fakes.platform_worlds import (
     FOUND,
+    PLATFORMS,
     SOMEBODY,
     STANDINS,
     WITH_CREDENTIALS,
@@ -36,7 +37,7 @@ TAKES_CREDENTIALS = pytest.mark.parametrize("name", WITH_CREDENTIALS, indirect=T
 
 
 def test_every_platform_has_its_standin() -> None:
-    assert FOUND.keys() == STANDINS.keys()
+    assert PLATFORMS.keys() <= STANDINS.keys()
 
 
 def test_defaults_are_complete_and_ask_for_no_secret(name: str) -> None:

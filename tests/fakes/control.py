@@ -10,7 +10,9 @@ from datetime import datetime
 from typing import Any
 
 import aiohttp
+from fakes.canary import refuse
 from fakes.clock import FakeClock
+from fakes.memory_grants import MemoryGrants
 from fakes.memory_leaderboard import MemoryLeaderboard
 
 from syncd.errors import (
@@ -37,7 +39,7 @@ JOB = "github-profiles"
 HOSTILE_USER = "\x1b[31m</script>\u202e"
 
 
-class MemoryService(MemoryLeaderboard):
+class MemoryService(MemoryGrants, MemoryLeaderboard):
     """Knows one job; every order it takes is written down in `orders`."""
 
     leaderboard = JOB
@@ -223,10 +225,19 @@ class MemoryService(MemoryLeaderboard):
         self.entries[entry.key] = entry
         return await self.user(entry.key)
 
-    async def delete_user(self, key: str) -> Json:
-        self.orders.append(("delete_user", key))
-        self.entries.pop(key, None)
-        return {"deleted": key}
+    async def forget_user(self, key: str, *, dry_run: bool) -> Json:
+        self.orders.append(("forget_user", key, dry_run))
+        if key == "nobody":
+            raise NotKnown(f"there is no user {key!r}")
+        if not dry_run:
+            self.entries.pop(key, None)
+        return {
+            "key": key,
+            "dry_run": dry_run,
+            "deleted": not dry_run,
+            "removed": {"accounts": 1, "listening_data": 1_204},
+            "not_reached": ["log lines that named the user: /var/log/syncd"],
+        }
 
     async def opt_out(self, key: str, opted_out: bool) -> Json:
         self.orders.append(("opt_out", key, opted_out))
@@ -268,6 +279,7 @@ class ControlPort:
         async with self.session.request(
             method, self.url(path), json=json, headers=headers
         ) as answer:
+            refuse(f"the answer to {method} {path}", await answer.read())
             return answer.status, await answer.json(content_type="application/json")
 
     async def say(self, *lines: str, body: bytes = b"") -> bytes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+from fakes.canary import refuse
 from fakes.daemon_config import JOB
 from fakes.sandbox_process import SandboxProcess
 from fakes.waiting import DEADLINE_SECONDS, until
@@ -65,6 +66,7 @@ class ControlCaller(ABC):
         async with self._session.request(
             method, url, json=body, headers={**shown, **(headers or {})}
         ) as response:
+            refuse(f"the answer to {method} {path}", await response.read())
             is_json = response.content_type == "application/json"
             body_told = await (response.json() if is_json else response.text())
             return Answer(status=response.status, body=body_told)

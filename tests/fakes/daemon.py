@@ -158,6 +158,8 @@ class AnswerService(MemoryService):
         self.refused: tuple[str, ...] = ()
         self.advice: str | None = None
         self.ending: Json | None = None
+        self.forecast: Json | None = None
+        self.explained: Json | None = None
         self.reloaded: list[Json] = []
         self.run_was_asked = asyncio.Event()
 
@@ -178,7 +180,7 @@ class AnswerService(MemoryService):
     async def trigger(self, job: str, options: Any, idempotency_key: str | None) -> Json:
         started = await super().trigger(job, options, idempotency_key)
         self.started[started["id"]] = self.ending or run_answer(started["id"])
-        return run_answer(started["id"])
+        return run_answer(started["id"], forecast=self.forecast)
 
     async def reload(self, *, dry_run: bool, actor: str) -> Json:
         answer = await super().reload(dry_run=dry_run, actor=actor)
@@ -190,6 +192,9 @@ class AnswerService(MemoryService):
 
     async def platforms(self) -> list[Json]:
         return list(self.told["platforms"])
+
+    async def why(self, key: str, attempts: int) -> Json:
+        return await super().why(key, attempts) if self.explained is None else self.explained
 
     async def users(self, after: str, limit: int) -> list[Json]:
         return [person for person in self.people if person["key"] > after][:limit]

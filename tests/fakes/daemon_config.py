@@ -32,7 +32,7 @@ def usual_tables() -> Tables:
             "quota": "1000000/h",
             "slots": 50,
             "timeout": "10s",
-            "credentials": [{"name": "main", "token": "of-the-sandbox"}],
+            "credentials": [{"name": "main", "token": "canary-of-the-sandbox"}],
         },
         f"jobs.{JOB}": {"kind": "profiles", "platforms": ["github"], "claim": 100},
     }

@@ -26,10 +26,17 @@ from syncd.sandbox.server import serve
 from syncd.telemetry.bus import Bus
 
 TOKEN = "token-of-the-test"
-FOUND = cast("Mapping[str, type[Platform]]", plugins.find("syncd.platforms"))
+PLATFORMS = cast("Mapping[str, type[Platform]]", plugins.find("syncd.platforms"))
+FOUND = {name: each for name, each in PLATFORMS.items() if each.kind == "profiles"}
+"""Those that tell of profiles."""
 STANDINS = cast("Mapping[str, type[StandIn]]", plugins.find("syncd.sandbox"))
 WITH_CREDENTIALS = [name for name in FOUND if name in STANDINS and STANDINS[name].takes_credentials]
-ODDS = [(name, odd) for name, standin in STANDINS.items() for odd in standin.odd_answers]
+ODDS = [
+    (name, odd)
+    for name, standin in STANDINS.items()
+    if name in FOUND
+    for odd in standin.odd_answers
+]
 
 SOMEBODY = 3
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from fakes.canary import refuse_in_files
 
 from syncd.clock import SystemClock
 from syncd.embedded.postgres import EmbeddedPostgres
@@ -79,6 +80,7 @@ def postgres() -> Iterator[PostgresAddress]:
         host.start()
         yield host.wait_ready()
         host.stop()
+        refuse_in_files(Path(folder))
 
 
 @pytest.fixture

@@ -88,9 +88,12 @@ class Process:
                 scores=nothing,
                 leaderboards=nothing,
                 plans=nothing,
+                grants=nothing,
+                listening=nothing,
             ),
             platforms={},
             admission=Admission(host.clock),
+            grants=nothing,
         )
         self.engine = LocalEngine(Runner(self.around))
         self.scheduler = Scheduler(schedules, self.engine, self.around)

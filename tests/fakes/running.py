@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from pathlib import Path
 from random import Random
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ from syncd.clock import Clock
 from syncd.engine.local import LocalEngine
 from syncd.jobs.admission import Admission
 from syncd.jobs.base import JobKind, RunContext, Stores, Surroundings
+from syncd.jobs.grants import Grants
 from syncd.jobs.profiles import Profiles, ProfilesOptions
 from syncd.jobs.stop import Stop
 from syncd.model.account import Account, UserEntry
@@ -37,11 +39,16 @@ from syncd.schedule.roster import Schedule
 from syncd.store.accounts import AccountStore
 from syncd.store.database import Database
 from syncd.store.fence import Fence
+from syncd.store.grants import GrantStore
+from syncd.store.key_file import KeyFile
 from syncd.store.leaderboards import LeaderboardStore
+from syncd.store.listening import ListeningStore
 from syncd.store.mirror import MirrorStore
 from syncd.store.plans import PlanStore
+from syncd.store.refresh_journal import RefreshJournal
 from syncd.store.runs import RunStore
 from syncd.store.scores import ScoreStore
+from syncd.store.sealing import Sealer
 from syncd.store.sync import SyncStore
 from syncd.store.users import UserStore
 from syncd.telemetry.bus import Bus
@@ -123,6 +130,10 @@ class Running:
             database, {PLAY: Scale(rating_from=0, rating_to=100, solved_full=100)}, fence
         )
         self.platform = ScriptedPlatform(clock, self.bus)
+        # Nothing here grants anything.
+        nowhere = Path("/nonexistent")
+        sealer = Sealer(KeyFile(nowhere / "token-keys"))
+        grants = GrantStore(database, fence, sealer, self.users)
         self.around = Surroundings(
             clock=clock,
             bus=self.bus,
@@ -135,9 +146,14 @@ class Running:
                 scores=scores,
                 leaderboards=LeaderboardStore(database, runs),
                 plans=PlanStore(database, runs.fence),
+                grants=grants,
+                listening=ListeningStore(database, runs.fence),
             ),
             platforms={PLAY: [self.platform]},
             admission=Admission(clock),
+            grants=Grants(
+                grants, RefreshJournal(nowhere / "journal", sealer), clock, self.bus, holder
+            ),
             redis=redis or RedisAddress(),
         )
         self.runner = Runner(self.around)

@@ -33,8 +33,8 @@ from syncd.sandbox.server import serve
 
 USERS = range(12)
 SLOTS = 4
-GITHUB_TOKEN = "ghp_canaryOfTheStruckOne"
-FORGE_TOKEN = "ghp_canaryOfTheOther"
+GITHUB_TOKEN = "ghp_canary-of-the-struck-one"
+FORGE_TOKEN = "ghp_canary-of-the-other"
 PASSWORD = "canary-of-the-database"
 SECRETS = (GITHUB_TOKEN, FORGE_TOKEN, PASSWORD)
 WIDE = Limits().scaled(1_000)

@@ -17,7 +17,7 @@ from syncd.errors import BadInput
 from syncd.model.run import Ending, Outcome, RunOptions
 from syncd.schedule.roster import Schedule
 from syncd.store.database import Database
-from syncd.telemetry.events import AlertDropped, AlertSent, LargeChange
+from syncd.telemetry.events import AlertDropped, AlertSent, GrantsExpiring, LargeChange
 
 DAILY = Schedule(job=to_job(), every=timedelta(days=1), retries=2)
 DOWN = Says(status=503)
@@ -128,6 +128,17 @@ async def test_a_large_change_is_told(alerts: Alerting, world: Running, end: Rec
     told = await alerts.tells(end, "run.changed_much")
 
     assert told["change"] == {"changed": 4000, "base": 10_000, "backup": 2}
+
+
+async def test_that_consents_end_soon_is_told_once(
+    alerts: Alerting, world: Running, end: Receiver
+) -> None:
+    run = await alerts.ends(Outcome.SUCCEEDED)
+    world.bus.emit(GrantsExpiring(run_id=run.id, job=JOB, platform="spotify", users=2, days=7))
+
+    told = await alerts.tells(end, "grants.expiring")
+
+    assert told["grants"] == {"platform": "spotify", "users": 2, "days": 7}
 
 
 async def test_a_large_change_of_a_run_that_goes_on_is_told_when_it_has_ended(

@@ -195,3 +195,33 @@ async def test_opt_out_can_be_undone(
         "user ada opted out and is left alone",
         "user ada is followed again",
     ]
+
+
+async def test_forget_says_what_was_removed_and_what_cannot_be_reached(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = await daemon.syncd("users", "forget", "ada", "bob", "ada")
+
+    assert code == 0
+    assert daemon.service.orders == [("forget_user", "ada", False), ("forget_user", "bob", False)]
+    assert capsys.readouterr().out.splitlines() == [
+        "user ada: removed",
+        "          1  accounts",
+        "      1,204  listening_data",
+        "user bob: removed",
+        "          1  accounts",
+        "      1,204  listening_data",
+        "not reached:",
+        "  log lines that named the user: /var/log/syncd",
+    ]
+
+
+async def test_forget_goes_on_after_somebody_who_is_not_known(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = await daemon.syncd("users", "forget", "nobody", "bob", "--dry-run", "--json")
+
+    out, err = capsys.readouterr()
+    assert (code, err) == (4, "syncd: there is no user 'nobody'\n")
+    assert [user["key"] for user in json.loads(out)["users"]] == ["bob"]
+    assert daemon.service.orders[-1] == ("forget_user", "bob", True)

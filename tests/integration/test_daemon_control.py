@@ -109,7 +109,7 @@ async def test_a_run_is_told_with_its_counts_and_its_items(
         lambda control: control.job("sink"),
         lambda control: control.runs("sink", None, 1),
         lambda control: control.user("nobody"),
-        lambda control: control.delete_user("nobody"),
+        lambda control: control.forget_user("nobody", dry_run=False),
         lambda control: control.opt_out("nobody", opted_out=True),
         lambda control: control.sync_user("nobody"),
         lambda control: control.trigger("sink", RunOptions(), None),

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from time import thread_time
-from typing import Any
 
-import aiohttp
 import pytest
 from fakes.clock import FakeClock
-from fakes.control import TOKEN
 from fakes.controlled import Desk, controlled, text_for
 from fakes.running import JOB
 from fakes.waiting import until
+from fakes.web_port import web_port
 
 from syncd.errors import BadInput, ConsentWithdrawn, NotKnown
 from syncd.model.account import UserEntry
@@ -25,27 +22,6 @@ from syncd.sandbox.faults import latency
 from syncd.sandbox.github import GitHubStandIn
 from syncd.sandbox.population import Population
 from syncd.store.database import Database
-from syncd.web.server import ControlServer, ControlSettings
-
-Call = Callable[..., Awaitable[tuple[int, Mapping[str, str], Any]]]
-
-
-@contextlib.asynccontextmanager
-async def web_port(desk: Desk) -> AsyncIterator[Call]:
-    """Serve the real control port of a desk; the call returns status, headers and body."""
-    settings = ControlSettings(port=0, token=TOKEN)
-    authorized = {"Authorization": f"Bearer {TOKEN}"}
-    async with (
-        ControlServer(desk.control, settings, bus=desk.core.bus, clock=desk.clock) as server,
-        aiohttp.ClientSession(headers=authorized) as session,
-    ):
-
-        async def call(method: str, path: str, **body: Any) -> tuple[int, Mapping[str, str], Any]:
-            url = f"http://127.0.0.1:{server.port}{path}"
-            async with session.request(method, url, json=body or None) as answer:
-                return answer.status, answer.headers, await answer.json()
-
-        yield call
 
 
 async def test_a_user_is_synced_beside_a_running_job_and_nobody_is_asked_twice(
@@ -239,7 +215,11 @@ async def test_reading_a_large_file_leaves_the_loop_to_others(desk: Desk) -> Non
 
 
 async def test_who_is_not_known_is_told_how_to_find_out(desk: Desk) -> None:
-    for order in (desk.control.user, desk.control.delete_user, desk.control.sync_user):
+    for order in (
+        desk.control.user,
+        partial(desk.control.forget_user, dry_run=False),
+        desk.control.sync_user,
+    ):
         with pytest.raises(NotKnown, match="there is no user 'zz'") as told:
             await order("zz")
 
@@ -256,9 +236,10 @@ async def test_a_handle_that_cannot_be_comes_with_what_one_is(desk: Desk) -> Non
 async def test_a_deleted_user_is_gone_at_once(desk: Desk, population: Population) -> None:
     await desk.link(ada=population.login(1))
 
-    deleted = await desk.control.delete_user("ada")
+    deleted = await desk.control.forget_user("ada", dry_run=False)
 
-    assert deleted == {"key": "ada", "deleted": True, "accounts": 1}
+    assert (deleted["deleted"], deleted["accounts"]) == (True, 1)
+    assert deleted["removed"] == {"users": 1, "accounts": 1}
     assert await desk.control.users("", 10) == []
 
 

@@ -186,6 +186,6 @@ async def test_everything_works_through_pgbouncer_in_transaction_mode(
         assert (rehydrated.outcome, rehydrated.report.created) == (Outcome.SUCCEEDED, 171)
         assert (again.outcome, again.report.unchanged) == (Outcome.SUCCEEDED, 171)
         assert await boards.table() == table
-    left = "SELECT relname FROM pg_class WHERE relname LIKE 'lb\\_%'"
+    left = "SELECT relname FROM pg_class WHERE relname LIKE 'lb\\_%' AND relpersistence = 't'"
     async with bounced.connection() as connection:
         assert await connection.fetch(left) == []

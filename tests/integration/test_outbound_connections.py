@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 from fakes.raw_server import http, raw_server
+from fakes.waiting import until
 
 from syncd.clock import SystemClock
 from syncd.errors import PlatformDown
@@ -203,3 +204,18 @@ async def test_interim_answers_are_passed_over() -> None:
             response = await client.request(ASK)
 
     assert (response.status, response.data) == (200, {"id": 1})
+
+
+async def test_what_must_not_be_repeated_takes_a_connection_of_its_own_and_leaves_none() -> None:
+    server = Server()
+    once = Request(segments=("users", "octocat"), is_repeatable=False)
+    async with talking(server) as client:
+        for _ in range(5):
+            await client.request(once)
+
+        async def are_closed() -> bool:
+            return all(talk.done() for talk in server.talks)
+
+        await until(are_closed, what="the end of its connections", seconds=5)
+
+    assert [len(heard) for heard in server.connections] == [1] * 5

@@ -41,7 +41,7 @@ READS = {
     *("read", "list_newest", "syncs_of", "last_of", "verdicts", "cycle_start", "items"),
     "platform_reports",
     *("anchors",),
-    *("count_due", "claim_retries", "next_retry", "freshness", "count_by_state"),
+    *("count_due", "claim_retries", "next_retry", "next_look", "freshness", "count_by_state"),
 }
 """What writes nothing; claiming accounts does not either, see `test_store_claims`."""
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from fakes.benches import AT, JOB, PROMPT, World, pages
 
-from syncd.model.leaderboard import Guard, Poisoned, Verdict
+from syncd.model.leaderboard import Deletes, Guard, Poisoned, Verdict
 from syncd.store.database import Database
 from syncd.store.plans import PlanStore, Ruling
 
@@ -85,7 +85,7 @@ async def test_a_run_that_may_not_mark_leaves_no_trace_of_who_is_missing(world: 
     world.verdict = Verdict(
         marks=False,
         holds_deletes=True,
-        deletes="none",
+        deletes=Deletes.NONE,
         is_hard=True,
         reasons=("it is empty",),
     )
@@ -108,7 +108,7 @@ async def test_whom_redis_has_again_is_spared(world: World) -> None:
         await bench.check()
         await bench.stage(pages(users("ada")))
         await bench.compare(partial=False, guard=world.guard, at=world.at)
-        asked = [list(page) async for page in bench.candidates("due")]
+        asked = [list(page) async for page in bench.candidates(Deletes.DUE)]
         await bench.spare(["u1", "u3"])
         applied = await bench.apply(run_id, world.at, world.verdict, world.books())
 
@@ -126,8 +126,8 @@ async def test_candidates_come_in_pages(world: World) -> None:
         await bench.check()
         await bench.stage(pages(users("ada")))
         await bench.compare(partial=False, guard=world.guard, at=world.at)
-        asked = [list(page) async for page in bench.candidates("due")]
-        approved = [page async for page in bench.candidates("approved")]
+        asked = [list(page) async for page in bench.candidates(Deletes.DUE)]
+        approved = [page async for page in bench.candidates(Deletes.APPROVED)]
 
     assert [len(page) for page in asked] == [5_000, 5_000, 2_000]
     assert [name for page in asked for name in page] == names
@@ -138,7 +138,9 @@ async def test_a_held_plan_has_the_missing_rows_and_stays_while_it_is_the_same(
     world: World, plans: PlanStore
 ) -> None:
     await world.sync(users("ada", "bob", "cy"))
-    world.verdict = Verdict(reasons=("many are missing",), holds_deletes=True, deletes="approved")
+    world.verdict = Verdict(
+        reasons=("many are missing",), holds_deletes=True, deletes=Deletes.APPROVED
+    )
 
     first = await world.sync(users("ada"))
     again = await world.sync(users("ada"))
@@ -175,7 +177,9 @@ async def test_what_was_approved_is_deleted_whatever_its_age(
     world: World, plans: PlanStore
 ) -> None:
     await world.sync(users("ada", "bob", "cy"))
-    world.verdict = Verdict(reasons=("many are missing",), holds_deletes=True, deletes="approved")
+    world.verdict = Verdict(
+        reasons=("many are missing",), holds_deletes=True, deletes=Deletes.APPROVED
+    )
     held = await world.sync(users("ada"))
     plan = await plans.read(held.applied.plan or 0, world.at)
     await plans.approve(plan.id, plan.digest, None, EVE)
@@ -194,7 +198,9 @@ async def test_what_was_rejected_is_kept_until_it_was_seen_again(
 ) -> None:
     world.guard = PROMPT
     await world.sync(users("ada", "bob"))
-    world.verdict = Verdict(reasons=("the canary is missing",), holds_deletes=True, deletes="none")
+    world.verdict = Verdict(
+        reasons=("the canary is missing",), holds_deletes=True, deletes=Deletes.NONE
+    )
     held = await world.sync(users("ada"))
     await plans.reject(held.applied.plan or 0, EVE)
     world.verdict = Verdict()
@@ -210,7 +216,7 @@ async def test_what_was_rejected_is_kept_until_it_was_seen_again(
 
 async def test_a_plan_of_which_nothing_is_left_is_withdrawn(world: World, plans: PlanStore) -> None:
     await world.sync(users("ada", "bob"))
-    world.verdict = Verdict(reasons=("many are missing",), holds_deletes=True, deletes="none")
+    world.verdict = Verdict(reasons=("many are missing",), holds_deletes=True, deletes=Deletes.NONE)
     held = await world.sync(users("ada"))
     world.verdict = Verdict()
 

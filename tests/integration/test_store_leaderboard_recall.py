@@ -9,7 +9,7 @@ import pytest
 from fakes.benches import AT, JOB, World, pages
 
 from syncd.errors import WrongState
-from syncd.model.leaderboard import BoardFacts, SourceFacts, Verdict
+from syncd.model.leaderboard import BoardFacts, Deletes, SourceFacts, Verdict
 from syncd.model.run import Report
 from syncd.store.database import Database
 
@@ -171,7 +171,7 @@ async def test_what_a_run_wrote_down_is_read_back(world: World) -> None:
         },
     )
     run_id = await world.begin()
-    verdict = Verdict(reasons=("why",), deletes="approved")
+    verdict = Verdict(reasons=("why",), deletes=Deletes.APPROVED)
     books = replace(
         world.books(), source=source, notes=("n",), seconds={"stage": 0.5}, unreadable_details=2
     )

@@ -17,6 +17,11 @@ HOLES = {
     "backup": "pomo_leaderboard",
     "columns": "user_id, updated_at",
     "changeable": "user_id, updated_at",
+    "board": "pomo_leaderboard",
+    "who": "user_id",
+    "noted": "runs",
+    "words": "error",
+    "document": "options",
 }
 
 

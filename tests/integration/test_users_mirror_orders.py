@@ -35,7 +35,7 @@ async def test_orders_that_come_while_the_query_is_read_stand(
 
         run_id = await reading(mirror)
         await control.put_user(UserEntry(key="m00001", accounts={"github": "fresh"}))
-        await control.delete_user("m00002")
+        await control.forget_user("m00002", dry_run=False)
         await control.opt_out("m00003", opted_out=True)
         text = "key,github\nm00004,imported\nm00005,back\nm00007,other\n"
         await control.import_users(text, format="csv", dry_run=False)
@@ -106,8 +106,8 @@ async def test_who_opted_out_and_is_deleted_comes_back_opted_out_and_others_as_n
     await mirror.run()
     await mirror.control.opt_out("m00000", opted_out=True)
 
-    assert (await mirror.control.delete_user("m00000"))["accounts"] == 1
-    await mirror.control.delete_user("m00001")
+    assert (await mirror.control.forget_user("m00000", dry_run=False))["accounts"] == 1
+    await mirror.control.forget_user("m00001", dry_run=False)
 
     assert await mirror.handles() == {"m00000": None, "m00002": "gh-2"}
     await mirror.run()
@@ -126,6 +126,6 @@ async def test_who_opted_out_is_forgotten_for_good_once_the_query_does_not_name_
     await members.tell("DELETE FROM members WHERE id = 'm00000'")
     await mirror.run()
 
-    await mirror.control.delete_user("m00000")
+    await mirror.control.forget_user("m00000", dry_run=False)
 
     assert list(await mirror.handles()) == ["m00001"]

@@ -41,7 +41,7 @@ async def test_client_speaks_every_method(port: ControlPort, client: ControlClie
     assert put == read == {"key": "ada & co", "accounts": {"github": "octocat"}}
     assert page == {"users": [{"key": "ada & co"}]}
     assert run["id"] == 4812
-    assert gone == {"deleted": "ada & co"}
+    assert (gone["key"], gone["deleted"]) == ("ada & co", True)
 
 
 async def test_refusals_come_back_as_the_errors_they_were(

@@ -78,7 +78,7 @@ def processes_naming(folder: Path) -> list[str]:
 
 def rows(summary: str, heading: str) -> dict[str, list[int]]:
     """Return the numbers of a pass by platform."""
-    table = summary.partition(f"{heading} ")[2].splitlines()[1:9]
+    table = summary.partition(f"{heading} ")[2].splitlines()[1:10]
     return {
         name: [int(cell.replace(",", "")) for cell in cells]
         for name, *cells in map(str.split, table)
@@ -90,22 +90,25 @@ def test_summary_shows_every_platform_in_both_passes_and_what_to_do_next(tmp_pat
 
     assert ended.returncode == 0, ended.stderr
     first, second = rows(ended.stdout, "first pass"), rows(ended.stdout, "second pass")
-    assert [*first] == ["github", *SIX, "all"]
+    assert [*first] == ["github", *SIX, "spotify", "all"]
     assert first["github"][0] == first["github"][5] == 200
     assert second["github"][2] == 3
     assert second["github"][5] < 200 / 5
     assert {first[name][0] for name in SIX} == {20}
     assert {second[name][2] for name in SIX} == {1, 2}
     assert first["codeforces"][5] < 20
+    # Of twenty the consent of one is over; a fifth hears something, and one more than can be had.
+    assert (first["spotify"][0], second["spotify"][2]) == (19, 4)
+    assert "1 gap" in ended.stdout
+    assert re.search(r"user-20 must connect again: the consent of \S+ ended", ended.stdout)
     assert {cells[6] for cells in (*first.values(), *second.values())} == {0}
     assert "Both sides' numbers add up." in ended.stdout
     assert re.search(r"user-\d+: [\d.]+ = [\d.]+ atcoder \+ ", ended.stdout)
     assert "limits provoked: none" in ended.stdout
     assert "syncd users import" in ended.stdout
     assert "limits scaled x100: github 1,000/s and 500,000/h" in ended.stderr
-    assert {line.split()[0] for line in ended.stderr.splitlines() if "/20  failed" in line} == {
-        *SIX
-    }
+    lines = ended.stderr.splitlines()
+    assert {line.split()[0] for line in lines if "/20  failed" in line} == {*SIX}
 
 
 def test_only_the_logs_it_names_are_left_behind(tmp_path: Path) -> None:
@@ -153,7 +156,7 @@ def test_stay_serves_the_control_port_until_sigterm(tmp_path: Path) -> None:
 
     assert live == 200
     assert (status["ready"], status["users"]) == (True, 20)
-    assert [each["name"] for each in status["platforms"]] == sorted(["github", *SIX])
+    assert [each["name"] for each in status["platforms"]] == sorted(["github", "spotify", *SIX])
     assert why["score"]["total"] == json.loads(out)["scores"]["totals"]["user-1"]
     assert process.returncode == 0, err
     assert f"http://{json.loads(out)['listen']}" == address

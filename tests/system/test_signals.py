@@ -226,6 +226,7 @@ async def test_open_event_streams_do_not_hold_up_the_end(external_daemon: Start)
     assert took < 2
 
 
+@pytest.mark.full
 async def test_run_that_swallows_the_end_of_a_leadership_is_told_and_its_job_gone_on_with(
     external_daemon: Start,
 ) -> None:

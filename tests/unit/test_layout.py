@@ -35,7 +35,10 @@ OWNERS = {
     "croniter": ("schedule/cron.py",),
     "aiohttp": ("outbound/", "web/", "sandbox/"),
     "prometheus_client": ("telemetry/metrics/",),
-    "cryptography": ("config/rsa_key.py", "outbound/installation.py", "sandbox/github_apps.py"),
+    "cryptography": (
+        *("config/rsa_key.py", "store/sealing.py"),
+        *("outbound/installation.py", "sandbox/github_apps.py"),
+    ),
 }
 SQL = re.compile(
     r"^\s*(SELECT\s|INSERT\s+INTO\s|UPDATE\s+\w+\s+SET\s|DELETE\s+FROM\s|(CREATE|ALTER|DROP)\s+\w+\s)",

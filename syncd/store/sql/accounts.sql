@@ -57,13 +57,15 @@ WHERE GREATEST(attempted_at, succeeded_at, detailed_at, not_found_since, due_at 
 
 -- name: count_due
 -- What a run that began at $3 still has to do, per platform and credential. $4: only accounts without a success
--- since that instant; $5: leave out accounts that failed and still rest; $6: only these users; $8:
--- leave out those that another job than $7 got since that instant.
+-- since that instant, or that are to be looked at sooner in spite of one; $5: leave out accounts that
+-- failed and still rest; $6: only these users; $8: leave out those that another job than $7 got since
+-- that instant.
 SELECT sync_state.platform, sync_state.credential, count(*) AS due
 FROM sync_state
 JOIN accounts ON accounts.id = sync_state.account_id
 WHERE sync_state.kind = $1 AND sync_state.platform = ANY($2::text[]) AND sync_state.attempted_at < $3
-    AND ($4::timestamptz IS NULL OR sync_state.succeeded_at IS NULL OR sync_state.succeeded_at < $4)
+    AND ($4::timestamptz IS NULL OR sync_state.succeeded_at IS NULL OR sync_state.succeeded_at < $4
+        OR (sync_state.fail_streak = 0 AND sync_state.retry_run IS NULL AND sync_state.due_at <= $3))
     AND (NOT $5 OR sync_state.fail_streak = 0 OR sync_state.due_at <= $3)
     AND (accounts.state = 'active'
         OR (accounts.state IN ('gone', 'quarantined')
@@ -91,7 +93,8 @@ JOIN accounts ON accounts.id = sync_state.account_id
 JOIN users ON users.id = accounts.user_id
 WHERE sync_state.kind = $1 AND sync_state.platform = $2 AND sync_state.attempted_at < $3
     AND (sync_state.attempted_at, sync_state.account_id) > ($7, $8)
-    AND ($4::timestamptz IS NULL OR sync_state.succeeded_at IS NULL OR sync_state.succeeded_at < $4)
+    AND ($4::timestamptz IS NULL OR sync_state.succeeded_at IS NULL OR sync_state.succeeded_at < $4
+        OR (sync_state.fail_streak = 0 AND sync_state.retry_run IS NULL AND sync_state.due_at <= $3))
     AND (NOT $5 OR sync_state.fail_streak = 0 OR sync_state.due_at <= $3)
     AND (accounts.state = 'active'
         OR (accounts.state IN ('gone', 'quarantined')
@@ -153,7 +156,8 @@ WHERE holder IS NOT NULL OR place > 1;
 -- name: still_followed
 -- Which of these may be written: not opted out, paused or deleted since they were claimed. Who opts
 -- out from now on waits for the end of this transaction.
-SELECT id FROM accounts WHERE id = ANY($1::bigint[]) AND state IN ('active', 'gone', 'quarantined')
+SELECT id FROM accounts
+WHERE id = ANY($1::bigint[]) AND state IN ('active', 'gone', 'quarantined', 'reauth_required')
 ORDER BY id
 FOR NO KEY UPDATE;
 
@@ -246,12 +250,20 @@ FROM unnest($3::bigint[], $4::text[], $5::text[], $6::timestamptz[], $7::integer
 WHERE sync_state.account_id = given.account_id AND sync_state.kind = $1;
 
 -- name: record_outcomes
--- An outcome or error that is the same for all is given once.
+-- An outcome or error that is the same for all is given once. An account that is gone by now has no
+-- name any more: its user may have been forgotten. Who forgets one that is there waits for the end of
+-- this transaction.
+WITH known AS (
+    SELECT id FROM accounts WHERE id = ANY($4::bigint[]) ORDER BY id FOR KEY SHARE
+)
 INSERT INTO item_outcomes (run_id, account_id, platform, user_key, handle, outcome, error, at)
-SELECT $1, given.account_id, $2, given.user_key, given.handle,
+SELECT $1, given.account_id, $2,
+    CASE WHEN known.id IS NULL THEN '' ELSE given.user_key END,
+    CASE WHEN known.id IS NULL THEN '' ELSE given.handle END,
     COALESCE(given.outcome, ($7::text[])[1]), COALESCE(given.error, ($8::text[])[1]), $3
 FROM unnest($4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[])
     AS given (account_id, user_key, handle, outcome, error)
+LEFT JOIN known ON known.id = given.account_id
 ON CONFLICT (run_id, account_id) DO UPDATE
 SET outcome = EXCLUDED.outcome, error = EXCLUDED.error, at = EXCLUDED.at;
 
@@ -311,6 +323,16 @@ WHERE sync_state.kind = $1 AND accounts.state = 'active'
     AND (sync_state.succeeded_at IS NULL OR sync_state.succeeded_at < $2)
     AND ($7::timestamptz IS NULL OR sync_state.succeeded_job IN ('', $6) OR sync_state.succeeded_at IS NULL
         OR sync_state.succeeded_at < $7);
+
+-- name: next_look
+-- When the first account is to be looked at again in spite of a good answer: not before its platform
+-- ($2) may be asked by its credential ($3), which is at $4.
+SELECT min(GREATEST(sync_state.due_at, open.at))
+FROM unnest($2::text[], $3::text[], $4::timestamptz[]) AS open (platform, credential, at)
+JOIN sync_state ON sync_state.platform = open.platform AND sync_state.credential = open.credential
+JOIN accounts ON accounts.id = sync_state.account_id
+WHERE sync_state.kind = $1 AND sync_state.fail_streak = 0 AND sync_state.due_at IS NOT NULL
+    AND sync_state.retry_run IS NULL AND accounts.state = 'active';
 
 -- name: freshness
 -- Per platform: how many accounts are followed and how many had a success since $3.

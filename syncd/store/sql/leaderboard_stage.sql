@@ -1,31 +1,32 @@
--- name: settle
--- For this session, or this transaction where a session keeps nothing ($2): memory for a part of what is
--- hashed ($1), and no plans that go wrong because nothing is known of temporary tables.
-SELECT set_config('work_mem', $1, $2), set_config('jit', 'off', $2), set_config('enable_mergejoin', 'off', $2),
-    set_config('plan_cache_mode', 'force_custom_plan', $2);
+-- name: take_up
+-- For this session: memory for a part of what is hashed ($1), no plans that go wrong because nothing is
+-- known of temporary tables, a mark of which schema's syncd this is and in which epoch ($2) it leads, and
+-- the lock of table $3 if nobody has it: one at a time works on a table of this database, however many syncd
+-- there are.
+SELECT set_config('work_mem', $1, false), set_config('jit', 'off', false), set_config('enable_mergejoin', 'off', false),
+    set_config('plan_cache_mode', 'force_custom_plan', false),
+    pg_advisory_lock_shared(hashtext('syncd epoch of ' || current_schema), $2::bigint::integer),
+    pg_try_advisory_lock(hashtextextended('syncd leaderboard ' || $3, 0)) AS is_ours;
+
+-- name: take_up_within
+-- The same for this transaction, where a session keeps nothing.
+SELECT set_config('work_mem', $1, true), set_config('jit', 'off', true), set_config('enable_mergejoin', 'off', true),
+    set_config('plan_cache_mode', 'force_custom_plan', true),
+    pg_advisory_xact_lock_shared(hashtext('syncd epoch of ' || current_schema), $2::bigint::integer),
+    pg_try_advisory_xact_lock(hashtextextended('syncd leaderboard ' || $3, 0)) AS is_ours;
 
 -- name: wait_briefly
 SELECT set_config('lock_timeout', '3s', true);
 
 -- name: lock_target
--- One at a time works on a table of this database, however many syncd there are.
 SELECT pg_advisory_lock(hashtextextended('syncd leaderboard ' || $1, 0));
 
 -- name: lock_target_within
 SELECT pg_advisory_xact_lock(hashtextextended('syncd leaderboard ' || $1, 0));
 
--- name: unlock_target
-SELECT pg_advisory_unlock(hashtextextended('syncd leaderboard ' || $1, 0));
-
--- name: mark_epoch
--- Who holds the lock of a table says of which schema's syncd it is, and in which epoch ($1) that leads.
-SELECT pg_advisory_lock_shared(hashtext('syncd epoch of ' || current_schema), $1::bigint::integer);
-
--- name: mark_epoch_within
-SELECT pg_advisory_xact_lock_shared(hashtext('syncd epoch of ' || current_schema), $1::bigint::integer);
-
--- name: unmark_epoch
-SELECT pg_advisory_unlock_shared(hashtext('syncd epoch of ' || current_schema), $1::bigint::integer);
+-- name: let_go
+SELECT pg_advisory_unlock(hashtextextended('syncd leaderboard ' || $2, 0)),
+    pg_advisory_unlock_shared(hashtext('syncd epoch of ' || current_schema), $1::bigint::integer);
 
 -- name: end_elders
 -- A process of our schema that led before epoch $2 and still holds table $1, frozen or killed in the midst
@@ -39,6 +40,9 @@ WHERE locktype = 'advisory' AND datname = current_database() AND usename = curre
     AND (held.classid::bigint << 32) | held.objid::bigint = hashtextextended('syncd leaderboard ' || $1, 0)
     AND marked.granted AND marked.objsubid = 2 AND marked.objid::bigint < $2::bigint
     AND marked.classid::bigint = hashtext('syncd epoch of ' || current_schema)::bigint & 4294967295;
+
+-- name: wait_for_no_disk
+SELECT set_config('synchronous_commit', 'off', true);
 
 -- name: stage_users
 -- What the boards say, as it comes: a user may be there several times. NULL: not on that board. Rows that
@@ -148,12 +152,10 @@ WHERE staged.user_id IS NULL OR target.{user} IS NULL
     OR (staged.told_at IS NOT NULL AND target.{updated} IS DISTINCT FROM staged.told_at::{told})
 ORDER BY CASE WHEN target.{user} IS NULL THEN staged.user_id END;
 
--- name: count_base
-SELECT count(*) AS rows FROM {target};
-
 -- name: count_changes
--- In the order of `compare` a new user who is there twice stands behind himself.
-SELECT count(*) FILTER (WHERE act = 'create') AS created, count(*) FILTER (WHERE act = 'update') AS updated,
+-- In the order of `compare` a new user who is there twice stands behind himself. `base` are the rows that
+-- the table has.
+SELECT (SELECT count(*) FROM {target}) AS base, count(*) FILTER (WHERE act = 'create') AS created, count(*) FILTER (WHERE act = 'update') AS updated,
     count(*) FILTER (WHERE act = 'update' AND is_overturned) AS overturned,
     count(*) FILTER (WHERE act = 'missing') AS missing, count(*) FILTER (WHERE act = 'unfit') AS unfit,
     count(*) FILTER (WHERE row_ctid IS NULL) AS new, count(*) FILTER (WHERE is_repeat) AS repeats

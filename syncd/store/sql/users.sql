@@ -51,12 +51,16 @@ WITH unlinked AS (
 SELECT id, key FROM unlinked;
 
 -- name: set_opted_out
--- Every account of the user stops (or goes on) at the next item, and no letter about it waits for a
--- person any more; asking twice changes nothing. The score of who opted out stays as it is.
+-- Every account of the user stops (or goes on) at the next item, what the user granted is removed, and
+-- no letter about it waits for a person any more; asking twice changes nothing. The score of who
+-- opted out stays as it is.
 WITH chosen AS (
     UPDATE users SET opted_out = $2, updated_at = now()
     WHERE key = ANY($1::text[]) AND opted_out <> $2
     RETURNING id, key
+), revoked AS (
+    DELETE FROM oauth_tokens USING accounts, chosen
+    WHERE $2 AND accounts.user_id = chosen.id AND oauth_tokens.account_id = accounts.id
 ), touched AS (
     UPDATE accounts
     SET state = CASE WHEN $2 THEN 'opted_out' ELSE 'active' END,

@@ -37,6 +37,17 @@ from syncd.telemetry.events.daemon import (
     StoreLost,
     StoreRecovered,
 )
+from syncd.telemetry.events.listening import (
+    GapFound,
+    GrantDoubted,
+    GrantExpiring,
+    GrantRenewed,
+    GrantsExpiring,
+    PlaysCounted,
+    PlaysStored,
+    PlaysUnread,
+    UsersFound,
+)
 from syncd.telemetry.events.outbound import (
     CredentialRefused,
     PlatformRecovered,
@@ -84,6 +95,11 @@ __all__ = [
     "Event",
     "FireClaimed",
     "FireSkipped",
+    "GapFound",
+    "GrantDoubted",
+    "GrantExpiring",
+    "GrantRenewed",
+    "GrantsExpiring",
     "ItemFailed",
     "ItemsCommitted",
     "JobChanged",
@@ -100,6 +116,9 @@ __all__ = [
     "PlatformRecovered",
     "PlatformThrottled",
     "PlatformTripped",
+    "PlaysCounted",
+    "PlaysStored",
+    "PlaysUnread",
     "RequestRetried",
     "RunCrashed",
     "RunFinished",
@@ -116,5 +135,6 @@ __all__ = [
     "StoreLost",
     "StoreRecovered",
     "SweepSuspended",
+    "UsersFound",
     "WrongAccountAnswered",
 ]

@@ -20,13 +20,17 @@ from syncd.telemetry.events import (
     Event,
     FireClaimed,
     FireSkipped,
+    GapFound,
+    GrantRenewed,
     ItemsCommitted,
     LoopStalled,
+    PlaysStored,
     RunCrashed,
     RunFinished,
 )
 
 _ITEM_OUTCOMES = ("created", "updated", "unchanged", "deleted", "skipped", "failed")
+_PLAYS = ("inserted", "repeated", "skipped")
 _REASONS = frozenset(map(str, SkipReason))
 _VERDICTS = ("started", "late", *map(str, SkipReason))
 # A series that begins with its first failure has no increase to alert on: these begin with 0.
@@ -55,6 +59,7 @@ class Counted:
         counter = partial(Counter, registry=registry)
         self._count_runs(counter)
         self._count_fires(counter)
+        self._count_plays(counter)
         self._durations = Histogram(
             "syncd_run_duration_seconds",
             "How long runs took in this process.",
@@ -108,6 +113,23 @@ class Counted:
             ("job", "verdict"),
         )
 
+    def _count_plays(self, counter: Callable[..., Counter]) -> None:
+        self._plays = counter(
+            "syncd_plays_total",
+            "Plays that platforms told of: new, known before, or no play at all (skipped).",
+            ("job", "outcome"),
+        )
+        self._gaps = counter(
+            "syncd_play_gaps_total",
+            "Pages of which every play was new: plays before them may be lost.",
+            ("job",),
+        )
+        self._renewals = counter(
+            "syncd_token_refreshes_total",
+            "Refresh tokens that were used, by what came of it.",
+            ("platform", "outcome"),
+        )
+
     def know(self, jobs: Iterable[str]) -> None:
         """Count what is about these jobs as well: config.toml has changed."""
         new = frozenset(jobs) - self._jobs
@@ -139,7 +161,21 @@ class Counted:
             case LoopStalled():
                 self._stalls.inc()
             case _:
+                self._note_listening(event)
                 self._note_alert(event)
+
+    def _note_listening(self, event: Event) -> None:
+        match event:
+            case PlaysStored(dry_run=False) if event.job in self._jobs:
+                for outcome in _PLAYS:
+                    if count := getattr(event, outcome):
+                        self._plays.labels(event.job, outcome).inc(count)
+            case GapFound() if event.job in self._jobs:
+                self._gaps.labels(event.job).inc()
+            case GrantRenewed() if event.platform in self._platforms:
+                self._renewals.labels(event.platform, event.outcome).inc()
+            case _:
+                return
 
     def _note_alert(self, event: Event) -> None:
         if isinstance(event, AlertSent | AlertDropped):

@@ -158,6 +158,20 @@ def _of_gates(gates: Sequence[GateReading]) -> Iterator[Metric]:
         _GATE,
         {name: at.timestamp() for name, at in ends.items() if at is not None},
     )
+    yield gauge(
+        "syncd_platform_pause_cause",
+        "Why a platform asked for the pause that holds (1): rate_limit, quota or other.",
+        (*_GATE, "cause"),
+        {(*name, _cause(gate)): 1 for name, gate in by_name.items() if gate.pause_cause},
+    )
+
+
+def _cause(gate: GateReading) -> str:
+    """Return one of three words: a cause is written for people, and may hold numbers."""
+    if "quota" in gate.pause_cause:
+        return "quota"
+    is_limit = "limit" in gate.pause_cause or gate.pause_cause == "HTTP 429"
+    return "rate_limit" if is_limit else "other"
 
 
 def _by_job(values: Mapping[str, float]) -> Values:

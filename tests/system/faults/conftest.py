@@ -1,4 +1,4 @@
-"""The storm: a daemon before a platform that is struck, and one that is not."""
+"""The storm: a daemon before a platform that is struck, and one that is not; and the concert."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from fakes.concert import Concerts
+from fakes.concert import concert as concerted
 from fakes.daemon_process import Start
 from fakes.perils import Perils
 from fakes.perils import perils as perilous
@@ -24,3 +26,9 @@ def storms(external_daemon: Start, tmp_path: Path) -> Storms:
 def perils(storm: Storms, postgres: PostgresAddress) -> Perils:
     """Start a storm whose line to PostgreSQL strikes: `async with perils(tables) as peril`."""
     return partial(perilous, storm, postgres)
+
+
+@pytest.fixture
+def concert(external_daemon: Start, postgres: PostgresAddress) -> Concerts:
+    """Start a daemon that reads Spotify: `async with concert(tables, users=4) as world`."""
+    return partial(concerted, external_daemon, postgres)

@@ -43,12 +43,12 @@ async def test_platform_that_sends_our_token_back_makes_nobody_tell_it(storm: St
 
 
 async def test_database_that_refuses_a_row_makes_nobody_tell_what_was_in_it(storm: Storms) -> None:
-    canary = "canary-of-a-biography"
+    canary = "biography-of-a-canary"
     async with storm() as world:
         await world.calm()
         world.github.population.edit(3, {"bio": canary})
         await world.daemon.fetch(
-            "ALTER TABLE profiles ADD CONSTRAINT shy CHECK (bio <> 'canary-of-a-biography')"
+            "ALTER TABLE profiles ADD CONSTRAINT shy CHECK (bio <> 'biography-of-a-canary')"
         )
         world.oracle.keep_secret(canary)
 

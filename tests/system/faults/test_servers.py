@@ -128,6 +128,11 @@ async def test_database_whose_making_was_killed_is_made_by_the_next_start(
 
         await daemon.start()
 
+        async def is_alone() -> bool:
+            return len(servers_of(daemon.state_dir, "postgres")) == 1
+
+        # What made the half of it is told to end by its pipe, and takes a moment.
+        await until(is_alone, what="the killed making to end")
         assert_one_server_each(daemon)
         assert [*daemon.state_dir.glob("postgres.new-*")] == []
 

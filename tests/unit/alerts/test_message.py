@@ -117,6 +117,16 @@ def test_a_large_change_says_how_much_and_how_to_go_back() -> None:
     assert told["change"] == detail
 
 
+def test_consents_that_end_soon_are_told_by_their_number() -> None:
+    done = replace(RUN, outcome=Outcome.SUCCEEDED)
+    detail = {"platform": "spotify", "users": 3, "days": 30}
+
+    told = body(done, condition=Condition.EXPIRING, topic=Topic.GRANTS, detail=detail)
+
+    assert (told["event"], told["grants"]) == ("grants.expiring", detail)
+    assert "The spotify consent of 3 users ends within 30 days" in told["content"]
+
+
 def test_foreign_words_are_one_clean_bounded_line() -> None:
     odd = "a\x1b[31m\nb\0\u202ec  " + "x" * 5000
 

@@ -54,7 +54,7 @@ def test_every_file_is_a_command_under_its_own_name() -> None:
     assert set(COMMANDS) <= set(names(root))
     assert isinstance(users, CommandFolder)
     assert isinstance(letters, CommandFolder)
-    assert names(users) == ["export", "import", "list", "opt-out"]
+    assert names(users) == ["disconnect", "export", "forget", "import", "list", "opt-out"]
     assert names(letters) == ["discard", "list", "requeue"]
     assert not [name for name in names(root) if name.startswith(("users-", "dead-letters-"))]
 

@@ -13,7 +13,7 @@ from syncd.config.duration import parse_rate
 from syncd.config.models import Config
 from syncd.daemon.comparison import Pass, Seen, Share
 from syncd.daemon.demo import DemoReport
-from syncd.daemon.findings import Scores
+from syncd.daemon.findings import Listened, Scores
 from syncd.daemon.stage import DemoPlan, Stage
 from syncd.model.run import Cause, Outcome, Report, Run, RunId
 
@@ -75,6 +75,9 @@ def report(stage: Stage) -> DemoReport:
         stage=stage,
         passes=(Pass(name="second pass", runs=(run,), shares=tuple(shares)),),
         scores=Scores(totals={"user-27": 613.2}, expected={}, unrated=0, example=EXAMPLE),
+        listened=Listened(
+            users=20, plays=335, expected=335, gaps=1, lost={"user-20": "the consent ended"}
+        ),
         most_in_a_minute={"github": 21_000},
         mismatches=(),
     )
@@ -111,9 +114,16 @@ def test_a_score_can_be_done_again_by_hand(report: DemoReport) -> None:
     assert f"leetcode       {LINES[0]} {LINES[1]}" in told
 
 
+def test_plays_gaps_and_who_must_connect_again_are_told(report: DemoReport) -> None:
+    whole = " ".join(summary(report))
+
+    assert "335 plays of 20 users, each once; 1 gap" in whole
+    assert "user-20 must connect again: the consent ended" in whole
+
+
 def test_numbers_that_do_not_add_up_are_not_called_right(report: DemoReport) -> None:
     wrong = DemoReport(
-        **{name: getattr(report, name) for name in ("stage", "passes", "scores")},
+        **{name: getattr(report, name) for name in ("stage", "passes", "scores", "listened")},
         most_in_a_minute={},
         mismatches=("second pass, github: updated is 2 instead of 1",),
     )

@@ -149,6 +149,8 @@ def test_a_password_that_was_percent_encoded_comes_back_as_it_was(password: str)
         ),
         (f"postgres://db/d?password={SECRET}", "postgres://db/d?password=***"),
         (SECRET, "***"),
+        (f"postgres://u:x@?{SECRET}@db/d", "***"),
+        (f"postgres://u:x@?host={SECRET}@db/d", "postgres://u:***@?host=***"),
     ],
 )
 def test_a_url_is_shown_without_its_password(url: str, redacted: str) -> None:

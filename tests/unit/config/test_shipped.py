@@ -12,6 +12,7 @@ from syncd.config.models import (
     Logging,
     PlatformSettings,
     Redis,
+    Tokens,
     Users,
     Web,
 )
@@ -75,7 +76,7 @@ def test_the_shipped_file_shows_the_default_parameters_of_the_score() -> None:
 def test_the_shipped_file_names_every_key_there_is() -> None:
     text = SHIPPED.read_text().replace("# ", "")
     models = (
-        *(Database, Redis, Users, Web, Logging, Alerts),
+        *(Database, Redis, Users, Web, Logging, Alerts, Tokens),
         *(PlatformSettings, ScoreSettings, Job, Profiles.Options),
     )
 
@@ -94,7 +95,16 @@ def test_the_shipped_file_says_the_defaults(tmp_path: Path) -> None:
         tables = config.redacted()
         return {
             name: tables[name]
-            for name in ("daemon", "database", "redis", "users", "web", "logging", "alerts")
+            for name in (
+                "daemon",
+                "database",
+                "redis",
+                "users",
+                "web",
+                "logging",
+                "alerts",
+                "tokens",
+            )
         }
 
     assert common(config) == common(bare)

@@ -13,6 +13,7 @@ from syncd.daemon.answers import job_state, reconciliation_answer, run_answer, t
 from syncd.model.leaderboard import (
     BoardDrift,
     BoardFacts,
+    Deletes,
     Drift,
     PlanId,
     Reconciliation,
@@ -90,7 +91,9 @@ def test_a_reconciliation_is_told_in_the_words_of_its_fields() -> None:
         is_complete=True,
         is_dry=False,
         at=CLOCK.now(),
-        verdict=Verdict(reasons=("half of the table is missing",), is_hard=True, deletes="none"),
+        verdict=Verdict(
+            reasons=("half of the table is missing",), is_hard=True, deletes=Deletes.NONE
+        ),
         plan=PlanId(3),
         seconds={"read": 0.25},
         drift=Drift(redis_users=2, postgres_users=2, rows=0, boards={"daily": board}),

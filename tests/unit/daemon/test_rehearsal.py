@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from syncd.daemon.listeners import SPOTIFY, Listeners
 from syncd.daemon.rehearsal import GITHUB, GitHubUsers, Rehearsal
 from syncd.sandbox.person import AccountType
 
@@ -42,7 +43,9 @@ def test_import_files_name_everybody_as_they_were_before_anything_happened() -> 
 
     rows = [row for file in files for row in file.splitlines()[1:]]
     assert [len(file.splitlines()) for file in files] == [11, 11, 6]
-    assert {file.splitlines()[0] for file in files} == {",".join(["key", *rehearsal.standins])}
+    assert {file.splitlines()[0] for file in files} == {
+        ",".join(["key", GITHUB, *rehearsal.coders.standins])
+    }
     assert [row.split(",")[1] for row in rows] == logins
 
 
@@ -57,11 +60,23 @@ def test_a_tenth_of_the_users_is_on_every_coding_platform_too() -> None:
     assert {len(row) for row in cells} == {len(rehearsal.coders.standins)}
 
 
+@pytest.mark.parametrize("users", [1, 2, 4, 20, 100])
+def test_who_listens_is_expected_once_in_each_pass_but_for_whom_nobody_may_ask(users: int) -> None:
+    listeners = Listeners(users, seed=1, scale=1)
+
+    first, second = listeners.happen_before_first(), listeners.happen_before_second()
+
+    assert first.seen == second.seen == users - 1
+    assert (first.failed, second.failed) == (0, 0)
+    assert second.updated + second.created >= bool(listeners.gap)
+    assert len(listeners.import_file([f"u{n}" for n in range(users)]).splitlines()) == users
+
+
 def test_same_seed_has_the_same_fate() -> None:
     one, other = Rehearsal(300, seed=9), Rehearsal(300, seed=9)
 
     fates = [(play.happen_before_first(), play.happen_before_second()) for play in (one, other)]
 
     assert fates[0] == fates[1]
-    assert set(fates[0][0]) == {GITHUB, *one.coders.standins}
+    assert set(fates[0][0]) == {GITHUB, *one.coders.standins, SPOTIFY}
     assert list(one.import_files(300)) == list(other.import_files(300))

@@ -213,6 +213,16 @@ def test_everything_that_holds_an_account_back_is_named_with_who_and_why() -> No
     ]
 
 
+def test_an_account_that_is_to_be_looked_at_sooner_is_not_held_back_by_that() -> None:
+    facts = about(due_at=START + HOUR, is_hasty=True, **reader(retries_at=START + HOUR))
+
+    assert holds(facts, START) == []
+    assert next_step(facts).text == (
+        "asked again at 2026-01-01 01:00 UTC at the earliest by github-profiles, "
+        "sooner than others: plays may be lost"
+    )
+
+
 def test_nothing_holds_back_an_account_whose_rest_is_over() -> None:
     assert holds(about(**failing(1, START)), START) == []
 

@@ -57,6 +57,29 @@ def test_a_token_that_a_server_echoes_is_blanked() -> None:
     assert credential.redact(f"bad token {TOKEN}!".encode(), "") == b"bad token ***!"
 
 
+def test_an_app_without_a_secret_sends_no_header_and_tells_its_id() -> None:
+    credential = Credential.public("main", "app1")
+
+    assert (credential.scheme, credential.client_id) == (Scheme.PUBLIC, "app1")
+    assert credential.headers() == {}
+    assert "client_id of the credential main" in credential.mend
+
+
+def test_a_companion_uses_a_credential_under_its_own_name_and_is_mended_under_the_first() -> None:
+    credential = Credential.basic("main", "app1", TOKEN).at("accounts")
+
+    assert (credential.name, credential.owner) == ("accounts", "main")
+    assert credential.mend == "check client_id and client_secret of the credential main"
+
+
+def test_what_a_request_was_sent_with_is_blanked_however_it_is_written() -> None:
+    credential = Credential.anonymous()
+
+    told = credential.redact(rb"a/b+c=d a\/b+c=d a%2Fb%2Bc%3Dd", "a/b+c=d")
+
+    assert told == b"*** *** ***"
+
+
 def test_an_oauth_app_is_proven_by_its_id_and_secret() -> None:
     credential = Credential.basic("oauth", "Iv1.ab", TOKEN)
 

@@ -183,3 +183,12 @@ async def test_a_cancelled_trial_leaves_the_turn_to_the_next(clock: FakeClock, b
     assert under_way == 1
     assert waiting.done()
     assert gate.breaker.state is BreakerState.CLOSED
+
+
+async def test_a_lift_is_told_though_nothing_was_in_the_way(clock: FakeClock, bus: Bus) -> None:
+    gate, states = remembering(clock, bus)
+
+    gate.lift()
+
+    # What another process left in the memory may be restored a moment later.
+    assert [state.paused_until for state in states] == [None]

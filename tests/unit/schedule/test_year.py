@@ -35,9 +35,12 @@ def opening_over(tables: Tables, year: dict[str, Year]) -> Opening:
                 scores=nothing,
                 leaderboards=nothing,
                 plans=nothing,
+                grants=nothing,
+                listening=nothing,
             ),
             platforms={},
             admission=Admission(clock),
+            grants=nothing,
         )
         engine = PretendEngine(real, clock, year["is"].takes)
         return around, engine, contextlib.AsyncExitStack()

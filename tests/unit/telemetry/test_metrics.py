@@ -16,8 +16,11 @@ from syncd.telemetry.events import (
     AlertSent,
     FireClaimed,
     FireSkipped,
+    GapFound,
+    GrantRenewed,
     ItemFailed,
     ItemsCommitted,
+    PlaysStored,
     RunCrashed,
     RunFinished,
 )
@@ -187,6 +190,25 @@ def test_the_first_failure_of_a_job_is_an_increase(metrics: Metrics) -> None:
     assert (before[failed], series(metrics)[failed]) == (0, 1)
 
 
+@pytest.mark.parametrize(
+    ("cause", "label"),
+    [
+        ("rate limit", "rate_limit"),
+        ("secondary limit", "rate_limit"),
+        ("HTTP 429", "rate_limit"),
+        ("quota used up", "quota"),
+        ("provider outage suspected: 3 of 12 refreshes refused", "other"),
+    ],
+)
+def test_a_pause_tells_its_cause_in_one_of_three_words(
+    metrics: Metrics, cause: str, label: str
+) -> None:
+    found = series(metrics, reading(gates=[gate(pause_cause=cause), gate(credential="second")]))
+
+    causes = [dict(labels)["cause"] for name, labels in found if name.endswith("pause_cause")]
+    assert causes == [label]
+
+
 def test_a_gate_tells_its_calls_its_quota_and_its_pause(metrics: Metrics) -> None:
     paused = gate(credential="second", quotas_left={"core": 0}, pause_ends_at=AT)
 
@@ -267,6 +289,24 @@ def test_conflicts_of_leaderboard_runs_add_up_and_those_of_others_are_none(
         metrics.note(finished(kind=kind, report=report))
 
     assert series(metrics)[key("syncd_leaderboard_conflicts_total", job=JOB)] == 4
+
+
+def test_plays_gaps_and_refreshes_add_up_and_what_a_dry_run_says_is_none(metrics: Metrics) -> None:
+    who = {"run_id": 1, "job": JOB, "platform": "github", "account": "a", "user_key": "u"}
+    stored = PlaysStored(**who, inserted=3, repeated=2, skipped=1)
+
+    for event in (stored, stored, replace(stored, dry_run=True)):
+        metrics.note(event)
+    metrics.note(GapFound(**who, after=AT, before=AT, due_at=AT))
+    metrics.note(GrantRenewed(platform="github", account_id=1, outcome="renewed"))
+
+    found = series(metrics)
+    outcomes = {"inserted": 6, "repeated": 4, "skipped": 2}
+    for outcome, count in outcomes.items():
+        assert found[key("syncd_plays_total", job=JOB, outcome=outcome)] == count
+    assert found[key("syncd_play_gaps_total", job=JOB)] == 1
+    refreshes = key("syncd_token_refreshes_total", platform="github", outcome="renewed")
+    assert found[refreshes] == 1
 
 
 def test_before_the_store_has_answered_only_its_gauges_are_missing(metrics: Metrics) -> None:

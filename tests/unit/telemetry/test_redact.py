@@ -46,3 +46,31 @@ def test_a_line_is_masked_in_keys_and_nested_values_and_keeps_its_numbers() -> N
     masked = secrets("1234").masked_line(line)
 
     assert masked == {"run_id": 1234, "x-***": "***", "deep": {"list": ["a***b", 1234, None]}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{'Authorization': 'Bearer unknown-token-of-a-user'}",
+        r'{"error":"{\"access_token\": \"unknown-token-of-a-user\"}"}',
+        "refresh_token=unknown-token-of-a-user&grant_type=refresh_token",
+        "Authorization: Basic dW5rbm93bi10b2tlbi1vZi1hLXVzZXI=",
+        "client_secret = 'unknown-token-of-a-user'",
+    ],
+)
+def test_what_looks_like_a_credential_is_masked_though_nobody_knows_it(text: str) -> None:
+    known = secrets()
+
+    masked = known.masked(text)
+
+    assert known.appear_in(text)
+    assert "***" in masked
+    assert "unknown-token" not in masked
+    assert "dW5rbm93" not in masked
+
+
+@pytest.mark.parametrize(
+    "text", ["basic authentication failed", "the bearer of bad news", "access_token is missing"]
+)
+def test_words_that_are_no_credentials_stay(text: str) -> None:
+    assert not secrets().appear_in(text)

@@ -15,6 +15,9 @@ from syncd.jobs.base import Ending, JobKind, RunContext
 from syncd.model.run import Outcome
 from syncd.telemetry.purpose import Purpose
 
+# Stacks show lines of code: what stood there as it is would be told by them.
+TOKEN = "canary-access-of-a-crash"
+
 
 class MischiefOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,10 +60,31 @@ class Mischief(JobKind[MischiefOptions]):
 
     async def keep_the_lock(self) -> None:
         """Stay in one call of C that lets no other thread run."""
-        began = time.process_time()
-        sum(range(10_000_000))
-        a_second = int(10_000_000 / (time.process_time() - began))
-        sum(range(int(a_second * self.options.seconds)))
+        end = time.monotonic() + self.options.seconds
+        any(map(end.__lt__, iter(time.monotonic, None)))
+
+    async def crash_with_a_secret(self) -> None:
+        """Fail as code would that nobody foresaw, with a token at hand."""
+        access_token = TOKEN
+        await self._ask({"Authorization": f"Bearer {access_token}"}, access_token)
+
+    async def _ask(self, headers: dict[str, str], token: str) -> None:
+        try:
+            self._check(headers)
+        except ValueError as error:
+            raise RuntimeError(f"{len(token)} characters were of no use") from error
+
+    def _check(self, headers: dict[str, str]) -> None:
+        raise ValueError(f"bad headers {headers}")
+
+    async def block_with_a_secret(self) -> None:
+        """Block with a token in a local variable and in an argument."""
+        self._block(TOKEN)
+
+    def _block(self, token: str) -> None:
+        end = time.monotonic() + self.options.seconds
+        while time.monotonic() < end:
+            time.sleep(len(token) / 1_000)
 
     async def swallow(self) -> None:
         while True:

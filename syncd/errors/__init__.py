@@ -9,24 +9,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import ClassVar
 
+from syncd.errors.asked import AlreadyRunning, BadInput, NotKnown, TooSoon, WrongState
+from syncd.errors.root import SyncdError
 
-class SyncdError(Exception):
-    """The root of everything syncd raises on purpose.
-
-    Args:
-        message: what was attempted and with which values; lower case, no full stop, no secret.
-        retry_after: how long the other side asked us to wait, where it did.
-        hint: one sentence telling the operator what to do.
-    """
-
-    retryable: ClassVar[bool] = False
-
-    def __init__(
-        self, message: str, *, retry_after: timedelta | None = None, hint: str | None = None
-    ) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-        self.hint = hint
+# What is defined elsewhere in this package.
+__all__ = ["AlreadyRunning", "BadInput", "NotKnown", "SyncdError", "TooSoon", "WrongState"]
 
 
 class ConfigError(SyncdError):
@@ -121,6 +108,10 @@ class TargetBusy(RunError):
     retryable = True
 
 
+class KeysUnfit(RunError):
+    """The keys that seal users' tokens are not there, or cannot be used."""
+
+
 class SuspiciousPlan(RunError):
     """What the source says would remove so much that it is taken for an accident."""
 
@@ -146,19 +137,31 @@ class RateLimited(PlatformError):
         self.until = until
 
 
+class OutageSuspected(RateLimited):
+    """So many grants were refused that it is taken for the platform's failure; the run ends."""
+
+
 class PlatformTrouble(PlatformError):
     """The platform failed where the fault may be the request's or the platform's.
 
     Args:
         until: the instant (UTC) until which nothing leaves, where it is known to be the
             platform's; None for a failure of this request.
+        is_answer_lost: the request left and no whole answer came: what it asked for may have been
+            done.
     """
 
     def __init__(
-        self, message: str, *, until: datetime | None = None, hint: str | None = None
+        self,
+        message: str,
+        *,
+        until: datetime | None = None,
+        hint: str | None = None,
+        is_answer_lost: bool = False,
     ) -> None:
         super().__init__(message, hint=hint)
         self.until = until
+        self.is_answer_lost = is_answer_lost
 
 
 class PlatformDown(PlatformTrouble):
@@ -172,7 +175,6 @@ class PlatformBlocked(PlatformTrouble):
     """The platform answered something that is not its API (captcha, maintenance, plain 403).
 
     Args:
-        until: as of every `PlatformTrouble`.
         is_certain: whether the answer would be the same whichever account was asked for.
     """
 
@@ -229,6 +231,30 @@ class AccountUnsuitable(ItemError):
     outcome = "unsuitable"
 
 
+class GrantUnreadable(ItemError):
+    """The stored tokens of a user cannot be opened: their key is gone, or they were changed."""
+
+    outcome = "unreadable"
+
+
+class AccessExpired(ItemError):
+    """The platform does not take an account's access token: a refresh may give a good one."""
+
+    outcome = "reauth_required"
+
+
+class GrantRefused(ItemError):
+    """The platform refuses a refresh token; whether for good, only a later attempt shows."""
+
+    outcome = "reauth_required"
+
+
+class ReauthRequired(ItemError):
+    """What the user granted does not do: only the user's new consent would."""
+
+    outcome = "reauth_required"
+
+
 class ConsentWithdrawn(ItemError):
     """The user opted out, paused or disconnected while the item was waiting."""
 
@@ -253,39 +279,3 @@ class DeliveryError(SyncdError):
     ) -> None:
         super().__init__(message, retry_after=retry_after, hint=hint or None)
         self.permanent = permanent
-
-
-class BadInput(SyncdError):
-    """Something a person gave us (request body, import file, argument) cannot be used.
-
-    Args:
-        problems: one sentence each, naming the place (`line 7: ...`, `accounts.github: ...`).
-    """
-
-    def __init__(self, *problems: str, hint: str | None = None) -> None:
-        super().__init__("; ".join(problems), hint=hint)
-        self.problems = problems
-
-
-class NotKnown(SyncdError):
-    """A job, run or user that was named does not exist."""
-
-
-class WrongState(SyncdError):
-    """What was named exists, but stands in a way in which this cannot be done to it."""
-
-
-class TooSoon(SyncdError):
-    """Reaches one call: the same was asked for a moment ago; `retry_after` says when it may be."""
-
-
-class AlreadyRunning(SyncdError):
-    """The job runs already.
-
-    Args:
-        run_id: the number of the run that is in the way.
-    """
-
-    def __init__(self, message: str, *, run_id: int, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
-        self.run_id = run_id
