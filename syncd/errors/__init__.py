@@ -6,14 +6,25 @@ a hint in one sentence. Libraries' own exceptions end at the package that owns t
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import ClassVar
 
 from syncd.errors.asked import AlreadyRunning, BadInput, NotKnown, TooSoon, WrongState
+from syncd.errors.delivery import DeliveryError, DeliveryUnknown, Reach
 from syncd.errors.root import SyncdError
 
 # What is defined elsewhere in this package.
-__all__ = ["AlreadyRunning", "BadInput", "NotKnown", "SyncdError", "TooSoon", "WrongState"]
+__all__ = [
+    "AlreadyRunning",
+    "BadInput",
+    "DeliveryError",
+    "DeliveryUnknown",
+    "NotKnown",
+    "Reach",
+    "SyncdError",
+    "TooSoon",
+    "WrongState",
+]
 
 
 class ConfigError(SyncdError):
@@ -269,13 +280,3 @@ class BadPayload(ItemError):
 
 class WrongAccount(BadPayload):
     """The answer is about somebody else than was asked for: a person should know of it."""
-
-
-class DeliveryError(SyncdError):
-    """Reaches one delivery: it did not arrive; `permanent`: another attempt would not either."""
-
-    def __init__(
-        self, message: str, *, permanent: bool, retry_after: timedelta | None = None, hint: str = ""
-    ) -> None:
-        super().__init__(message, retry_after=retry_after, hint=hint or None)
-        self.permanent = permanent

@@ -1,0 +1,63 @@
+"""The contract of a channel: one subclass per file, named like the file."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+from syncd.clock import Clock
+from syncd.config.channels import ChannelSettings
+from syncd.model.notification import Message, Receipt, UnknownPolicy
+from syncd.telemetry.bus import Bus
+
+SettingsT = TypeVar("SettingsT", bound=ChannelSettings)
+
+
+class Channel(ABC, Generic[SettingsT]):
+    """A way to reach a person; an async context manager, entered while syncd runs.
+
+    Args:
+        name: the channel's name in config.toml.
+        settings: its own table, validated.
+        clock, bus: as everywhere.
+    """
+
+    Settings: ClassVar[type[ChannelSettings]]
+    """The pydantic model (frozen, extra forbidden) of [channels.NAME]."""
+
+    on_unknown: ClassVar[UnknownPolicy] = UnknownPolicy.HOLD
+    """What becomes of a delivery nobody knows about, where config.toml says nothing."""
+
+    def __init__(self, name: str, settings: SettingsT, *, clock: Clock, bus: Bus) -> None:
+        self.name = name
+        self.settings = settings
+        self.clock = clock
+        self.bus = bus
+
+    async def __aenter__(self) -> Self:
+        """Make ready what deliveries share; nothing is asked yet."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close what is open."""
+
+    @classmethod
+    @abstractmethod
+    def parse_address(cls, address: Any) -> str:
+        """Return an address as it is stored; equal ones are written alike.
+
+        Args:
+            address: text, or the table of a Web Push subscription.
+
+        Raises:
+            ValueError: it is of another kind; one sentence without the address itself.
+        """
+
+    @abstractmethod
+    async def send(self, message: Message) -> Receipt:
+        """Deliver one message, in one attempt.
+
+        Raises:
+            DeliveryError: it did not arrive.
+            DeliveryUnknown: it left, and nobody knows whether it arrived.
+        """
