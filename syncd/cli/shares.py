@@ -9,8 +9,20 @@ from syncd.cli.console import Console
 from syncd.cli.words import NONE, latency, listed, share_in_words, wrapped
 
 _HEADING = (*("PLATFORM", "USERS", "NEW", "UPDATED", "SAME", "FAILED", "SUCCESS", "MEAN", "CALLS"),)
-ASKS_NOBODY = frozenset({"users", "leaderboard"})
+ASKS_NOBODY = frozenset({"users", "leaderboard", "cleanup"})
 """The job kinds that ask no platform."""
+
+_RULES = {
+    "contests": "contests that ended",
+    "read_notifications": "notifications that were read",
+    "unread_notifications": "notifications that were not read",
+    "inactive_users": "users marked as inactive",
+    "expired_grants": "tokens of grants that ended",
+    "outcomes": "outcomes of items",
+    "runs": "runs",
+    "letters": "settled dead letters",
+    "tombstones_left": "tombstones of jobs that do not run",
+}
 
 Shares = Mapping[str, Mapping[str, Any]]
 _COUNTS = ("users", "created", "updated", "unchanged", "failed")
@@ -48,3 +60,9 @@ def _row(name: str, share: Mapping[str, Any]) -> tuple[str, ...]:
         NONE if share["mean_seconds"] is None else latency(share["mean_seconds"]),
         f"{share['calls']:,}",
     )
+
+
+def cleaned_in_words(counts: Mapping[str, int]) -> str:
+    """Write what a clean-up came to by rule: `12 contests that ended, 3 runs`."""
+    words = [f"{counts[rule]:,} {what}" for rule, what in _RULES.items() if counts.get(rule)]
+    return ", ".join(words) or "nothing was old"

@@ -12,7 +12,7 @@ from syncd.cli.console import Console
 from syncd.cli.listening import plays_in_words
 from syncd.cli.reach import connect
 from syncd.cli.reconciliation import reconciliation_rows, show_boards
-from syncd.cli.shares import ASKS_NOBODY, show_shares
+from syncd.cli.shares import ASKS_NOBODY, cleaned_in_words, show_shares
 from syncd.cli.words import (
     act_in_words,
     cause_in_words,
@@ -75,6 +75,8 @@ def _results(run: Json) -> Iterator[tuple[str, str]]:
     yield from compared
     if run.get("plays"):
         yield "plays", plays_in_words(run["plays"])
+    if "cleaned" in run:
+        yield "cleaned up", cleaned_in_words(run["cleaned"])
     if run["kind"] not in ASKS_NOBODY:
         yield "requests", f"{run['calls']:,} calls, {run['saved']:,} answers that cost no quota"
     if run["progress"]:

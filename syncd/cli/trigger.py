@@ -12,7 +12,7 @@ from syncd.cli.console import Console
 from syncd.cli.listening import forecast_in_words, plays_in_words
 from syncd.cli.pursuit import exit_of, pursue
 from syncd.cli.reach import ask_job, connect
-from syncd.cli.shares import ASKS_NOBODY, show_shares
+from syncd.cli.shares import ASKS_NOBODY, cleaned_in_words, show_shares
 from syncd.cli.status import quota_in_words
 from syncd.cli.words import NONE
 from syncd.web.client import ControlClient, DaemonUnreachable, Json, api_path
@@ -105,6 +105,8 @@ def _finish(console: Console, run: Json) -> Exit:
             console.show(f"requests: {run['calls']:,} calls, {run['saved']:,} cost no quota")
             show_shares(console, run)
         show_reconciliation(console, run)
+        if "cleaned" in run:
+            console.show(f"cleaned up: {cleaned_in_words(run['cleaned'])}")
     if run["hint"]:
         console.say(f"  hint: {run['hint']}")
     return exit_of(run)

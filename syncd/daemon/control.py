@@ -15,7 +15,6 @@ from syncd.daemon.answers import (
     job_state,
     leader_answer,
     pause_answer,
-    platforms_answer,
     run_answer,
     schedule_answer,
     total_freshness,
@@ -42,6 +41,7 @@ from syncd.daemon.problems import (
 from syncd.daemon.promises import whole_freshness
 from syncd.daemon.reload import Reload
 from syncd.daemon.settings import fresh_for
+from syncd.daemon.shares import tell_shares
 from syncd.daemon.standing import Standing
 from syncd.daemon.users import UserDesk
 from syncd.errors import CacheUnavailable, NotKnown, StoreUnavailable
@@ -173,7 +173,9 @@ class Control(UserDesk, GrantDesk, LetterDesk, PlanDesk, OrderDesk, Standing, Le
         self._core.scheduler.job(job)
         last = await self._runs.last_of([job])
         answer = await self._job_answer(job, last.get(job))
-        await self._tell_platforms(*filter(None, (answer["running"], answer["last_run"])))
+        await tell_shares(
+            self._around.stores, *filter(None, (answer["running"], answer["last_run"]))
+        )
         await self.tell_drift(answer)
         await self.tell_listening(answer)
         return {**answer, "covered_by": self.covering(job), "forecast": await self.forecast(job)}
@@ -211,12 +213,6 @@ class Control(UserDesk, GrantDesk, LetterDesk, PlanDesk, OrderDesk, Standing, Le
 
     def _run_answer(self, run: Run) -> Json:
         return run_answer(run, self._progress.get(run.id, {}), self._core.clock.now())
-
-    async def _tell_platforms(self, *runs: Json) -> None:
-        """Put into runs what they came to on each platform."""
-        reports = await self._runs.platform_reports([run["id"] for run in runs])
-        for run in runs:
-            run["platforms"] = platforms_answer(reports[run["id"]])
 
     async def _database_answer(self) -> Json:
         address = str(self._core.database.settings.address)
@@ -260,7 +256,7 @@ class Control(UserDesk, GrantDesk, LetterDesk, PlanDesk, OrderDesk, Standing, Le
         """Return one run, with what it came to on each platform, or on the boards."""
         run = await self._known(run_id)
         answer = self._run_answer(run)
-        await self._tell_platforms(answer)
+        await tell_shares(self._around.stores, answer)
         await self.tell_plays(answer)
         return {**answer, "reconciliation": await self.reconciliation(run)}
 

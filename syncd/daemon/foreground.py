@@ -10,11 +10,12 @@ from typing import TypeVar
 from syncd.clock import SystemClock
 from syncd.config.models import Config
 from syncd.daemon import manual
-from syncd.daemon.answers import Json, platforms_answer, reconciliation_answer, run_answer
+from syncd.daemon.answers import Json, reconciliation_answer, run_answer
 from syncd.daemon.core import Core, assemble
 from syncd.daemon.instance import introduce, only_instance
 from syncd.daemon.listening import KIND, plays_answer
 from syncd.daemon.process import logging_to
+from syncd.daemon.shares import tell_shares
 from syncd.daemon.signals import watch_signals
 from syncd.errors import LeaseLost
 from syncd.model.run import Run, RunOptions
@@ -49,12 +50,11 @@ def run_once(
         introduce(core.leadership, config.daemon.state_dir)
         run = await core.leadership.lead_once(partial(_run_as_leader, core, job, options))
         stores = core.around.stores
-        reports = await stores.runs.platform_reports([run.id])
         told = {
             **run_answer(run, {}, core.clock.now()),
-            "platforms": platforms_answer(reports[run.id]),
             "reconciliation": reconciliation_answer(await stores.leaderboards.read(run.id)),
         }
+        await tell_shares(stores, told)
         if run.kind == KIND:
             told["plays"] = plays_answer(await stores.listening.counts(run.id))
         return told

@@ -21,6 +21,7 @@ from syncd.model.forecast import Forecast
 from syncd.model.run import Ending, Run, RunOptions
 from syncd.platforms.base import Platform
 from syncd.store.accounts import AccountStore
+from syncd.store.cleanup import CleanupStore
 from syncd.store.database import Database
 from syncd.store.grants import GrantStore
 from syncd.store.leaderboards import LeaderboardStore
@@ -50,6 +51,7 @@ class Stores:
     plans: PlanStore
     grants: GrantStore
     listening: ListeningStore
+    cleanup: CleanupStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

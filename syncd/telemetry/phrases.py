@@ -10,6 +10,7 @@ from datetime import tzinfo
 from syncd.model.run import Cause, Outcome, Run
 from syncd.telemetry.events import (
     Event,
+    ItemsCleaned,
     JobRegistered,
     PhaseFinished,
     PlaysStored,
@@ -40,12 +41,15 @@ class Phrases:
 
     def __init__(self) -> None:
         self._leaderboards: set[str] = set()
+        self._contests: dict[int, int] = {}
 
     def learn(self, event: Event) -> None:
         """Take note of a job's kind, also where nobody asks for a sentence."""
         match event:
             case JobRegistered(job=job, kind=kind) | RunStarted(run=Run(job=job, kind=kind)):
                 self._know(job, kind)
+            case ItemsCleaned(rule="contests"):
+                self._contests[event.run_id] = event.items
             case _:
                 return
 
@@ -59,6 +63,8 @@ class Phrases:
         match event:
             case RunStarted(run=run):
                 return _start(run, zone)
+            case RunFinished(run=Run(kind="cleanup")):
+                return _end_of_cleanup(event.run, self._contests.pop(event.run.id, 0))
             case RunFinished():
                 return _end(event)
             case RunHeldUp(job=job):
@@ -81,6 +87,8 @@ def _start(run: Run, zone: tzinfo) -> str:
     tail = " (dry run)" if run.options.dry_run else ""
     if run.kind == "leaderboard":
         return f"Starting {_way(run)}{tail}"
+    if run.kind == "cleanup":
+        return f"Starting data cleanup{tail}"
     if run.kind == "listening":
         users = f"users {', '.join(run.options.only)}" if run.options.only else "all users"
         return f"Starting {_CAUSE_WORDS[run.cause]} sync for {users}...{tail}"
@@ -120,6 +128,19 @@ def _end_of_listening(run: Run, seconds: float) -> str:
             return f"{sync} completed in {seconds:.1f}s, in part"
         case outcome:
             return f"{sync} {outcome} after {seconds:.1f}s"
+
+
+def _end_of_cleanup(run: Run, contests: int) -> str:
+    tail = " (dry run)" if run.options.dry_run else ""
+    match run.outcome:
+        case Outcome.SUCCEEDED:
+            return f"Cleanup completed: {contests} contests removed{tail}"
+        case Outcome.PARTIAL:
+            return f"Cleanup completed in part: {contests} contests removed{tail}"
+        case Outcome.HELD:
+            return f"Cleanup completed: {contests} contests removed, something waits for a person"
+        case outcome:
+            return f"Cleanup {outcome}"
 
 
 def _way(run: Run) -> str:

@@ -22,6 +22,7 @@ class Purpose(StrEnum):
     GITHUB = "github"
     LEADERBOARD = "leaderboard"
     SPOTIFY = "spotify"
+    CLEANUP = "cleanup"
     HTTP = "http"
     AUDIT = "audit"
 

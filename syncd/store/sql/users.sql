@@ -4,7 +4,8 @@ INSERT INTO users (key, opted_out, last_login_at)
 SELECT given.key, COALESCE(given.opted_out, false), given.last_login_at
 FROM unnest($1::text[], $2::boolean[], $3::timestamptz[]) AS given (key, opted_out, last_login_at)
 ON CONFLICT (key) DO UPDATE
-SET last_login_at = COALESCE(EXCLUDED.last_login_at, users.last_login_at), updated_at = now()
+SET last_login_at = COALESCE(EXCLUDED.last_login_at, users.last_login_at), updated_at = now(),
+    inactive_since = CASE WHEN EXCLUDED.last_login_at > users.last_login_at THEN NULL ELSE users.inactive_since END
 WHERE EXCLUDED.last_login_at IS DISTINCT FROM users.last_login_at AND EXCLUDED.last_login_at IS NOT NULL
 RETURNING key, (xmax = 0) AS is_new;
 
@@ -105,7 +106,7 @@ SELECT (SELECT count(*) FROM chosen) AS users, COALESCE(array_agg(doomed.id), '{
 -- name: read_users
 -- In the order of their keys, after $1; with $2 only these.
 SELECT users.key, users.opted_out, users.last_login_at, users.created_at, users.is_mirrored AS mirrored,
-    COALESCE(
+    users.inactive_since, COALESCE(
         jsonb_agg(jsonb_build_object(
             'platform', accounts.platform, 'handle', accounts.handle, 'state', accounts.state,
             'state_reason', accounts.state_reason, 'external_id', accounts.external_id,
@@ -116,7 +117,7 @@ SELECT users.key, users.opted_out, users.last_login_at, users.created_at, users.
         '[]'
     ) AS accounts
 FROM (
-    SELECT id, key, opted_out, last_login_at, created_at, is_mirrored
+    SELECT id, key, opted_out, last_login_at, created_at, is_mirrored, inactive_since
     FROM users
     WHERE key > $1 AND ($2::text[] IS NULL OR key = ANY($2))
     ORDER BY key
@@ -124,7 +125,8 @@ FROM (
 ) AS users
 LEFT JOIN accounts ON accounts.user_id = users.id
 LEFT JOIN sync_state ON sync_state.account_id = accounts.id AND sync_state.kind = 'profiles'
-GROUP BY users.key, users.opted_out, users.last_login_at, users.created_at, users.is_mirrored
+GROUP BY users.key, users.opted_out, users.last_login_at, users.created_at, users.is_mirrored,
+    users.inactive_since
 ORDER BY users.key;
 
 -- name: unknown_keys

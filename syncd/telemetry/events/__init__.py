@@ -19,6 +19,7 @@ from syncd.telemetry.events.changes import (
     PauseChanged,
     PlanDecided,
 )
+from syncd.telemetry.events.cleanup import ItemsCleaned
 from syncd.telemetry.events.daemon import (
     ClockJumped,
     ConditionNoticed,
@@ -101,6 +102,7 @@ __all__ = [
     "GrantRenewed",
     "GrantsExpiring",
     "ItemFailed",
+    "ItemsCleaned",
     "ItemsCommitted",
     "JobChanged",
     "JobRegistered",
