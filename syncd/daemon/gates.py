@@ -43,6 +43,7 @@ class GateKeeper:
         self._store = store
         self._clock = clock
         self._bus = bus
+        self._told: dict[tuple[str, str], GateState] = {}
         self._unwritten: dict[tuple[str, str], GateState] = {}
         self._noted = asyncio.Event()
         self.may_write: Callable[[], bool] = lambda: True
@@ -87,7 +88,7 @@ class GateKeeper:
         """Let every gate go on as it was; to be done before the first request leaves.
 
         What belongs to a credential or an address that is another one now is left alone, and so is
-        what was told here and is not written yet.
+        what was told here and is not written yet, or was told while the states were read.
 
         Raises:
             StoreUnavailable: PostgreSQL cannot be reached; to be tried again.
@@ -95,13 +96,15 @@ class GateKeeper:
         await self._restore(self._clients)
 
     async def _restore(self, clients: Sequence[PlatformClient]) -> None:
+        before = dict(self._told)
         states = {(state.platform, state.credential): state for state in await self._store.read()}
         for client in clients:
             name = (client.gate.platform, client.credential.name)
             state = states.get(name)
             if (
-                name not in self._unwritten
-                and state is not None
+                state is not None
+                and name not in self._unwritten
+                and self._told.get(name) is before.get(name)
                 and state.fingerprint == _fingerprint(client)
             ):
                 client.gate.restore(state)
@@ -145,20 +148,22 @@ class GateKeeper:
                 self._bus.emit(ConditionNoticed(condition=condition))
 
     async def _write(self) -> None:
-        taken, self._unwritten = self._unwritten, {}
+        taken = dict(self._unwritten)
         self._noted.clear()
         try:
             if taken:
                 await self._store.write(list(taken.values()))
         except BaseException:
-            # What was told meanwhile is newer.
-            self._unwritten = taken | self._unwritten
             self._noted.set()
             raise
+        # Not before: until then the database tells what was. What was told meanwhile is newer.
+        for key, state in taken.items():
+            if self._unwritten.get(key) is state:
+                del self._unwritten[key]
 
     def _note(self, client: PlatformClient, state: GateState) -> None:
         key = (state.platform, state.credential)
-        self._unwritten[key] = replace(state, fingerprint=_fingerprint(client))
+        self._told[key] = self._unwritten[key] = replace(state, fingerprint=_fingerprint(client))
         self._noted.set()
 
 

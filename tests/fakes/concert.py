@@ -148,7 +148,8 @@ class Concert:
         """Of these users every play is stored once; nobody's token is told anywhere."""
         assert [tuple(row) for row in await self.daemon.fetch(DOUBLES)] == []
         stored = {StoredPlay(*row) for row in await self.daemon.fetch(PLAYS)}
-        assert stored == self.spotify.plays(indexes)
+        told = self.spotify.plays(indexes)
+        assert stored == told, f"missing: {sorted(told - stored)}, made up: {sorted(stored - told)}"
         assert self.standin.counters.most_refreshes_at_once <= 1
         assert self.daemon.errors() == ""
         for path in self.daemon.folder.rglob("*"):

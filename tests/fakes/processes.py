@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from fakes.waiting import until
+
 from syncd.embedded.process import serves
 
 MARKERS = {"postgres": "-D", "valkey": "--dir"}
@@ -22,9 +24,22 @@ def processes_of(folder: Path) -> dict[int, str]:
 
 
 def servers_of(state_dir: Path, server: str) -> list[int]:
-    """Return the pids of the servers, `postgres` or `valkey`, that run on a state directory."""
+    """Return the pids of the servers, `postgres` or `valkey`, that run on a state directory.
+
+    What a server forks has its command line until it says what it is: it is not one itself.
+    """
     marker = (MARKERS[server], str(state_dir / server))
-    return [pid for pid, _, _ in _processes() if serves(pid, marker)]
+    found = [pid for pid, _, _ in _processes() if serves(pid, marker)]
+    return [pid for pid in found if _parent(pid) not in {None, *found}]
+
+
+async def one_server_each(state_dir: Path) -> None:
+    """Wait until what was killed before it had written down that it is there has ended as well."""
+
+    async def are_alone() -> bool:
+        return [len(servers_of(state_dir, server)) for server in MARKERS] == [1, 1]
+
+    await until(are_alone, what=f"one server each in {state_dir}")
 
 
 def peak_megabytes(pid: int) -> float:
@@ -33,6 +48,17 @@ def peak_megabytes(pid: int) -> float:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
     raise AssertionError(f"process {pid} is gone")
+
+
+def _parent(pid: int) -> int | None:
+    """Return the parent of a process; None where it has ended."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return None
+    # The name in parentheses may hold anything.
+    state, parent, *_ = text.rpartition(")")[2].split()
+    return None if state in "ZX" else int(parent)
 
 
 def _processes() -> Iterator[tuple[int, str, Path]]:

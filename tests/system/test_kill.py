@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from fakes.daemon_config import JOB
 from fakes.daemon_process import DaemonProcess, Start
-from fakes.processes import processes_of, servers_of
+from fakes.processes import one_server_each, processes_of, servers_of
 from fakes.sandbox_process import SandboxProcess, sandbox_process
 
 CLAIM = 100
@@ -104,7 +104,7 @@ async def test_servers_of_a_daemon_that_was_killed_while_it_started_are_not_star
             await daemon.start(ready=False)
 
         await daemon.until_true("/api/status", lambda status: status["ready"])
-        assert_one_server_each(daemon)
+        await one_server_each(daemon.state_dir)
 
 
 @pytest.mark.full

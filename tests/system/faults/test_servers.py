@@ -13,7 +13,7 @@ import pytest
 from fakes.daemon_process import DaemonProcess, Start
 from fakes.perils import EVERYBODY, Perils
 from fakes.postgres_proxy import Point, When
-from fakes.processes import servers_of
+from fakes.processes import one_server_each, servers_of
 from fakes.storm import Storm, Storms
 from fakes.storm import storm as stormy
 from fakes.waiting import until
@@ -108,7 +108,7 @@ async def test_servers_killed_while_they_started_are_started_again_on_the_same_d
         await daemon.start()
 
         assert was_stale
-        assert_one_server_each(daemon)
+        await one_server_each(daemon.state_dir)
         await world.oracle.check()
 
 
@@ -128,12 +128,8 @@ async def test_database_whose_making_was_killed_is_made_by_the_next_start(
 
         await daemon.start()
 
-        async def is_alone() -> bool:
-            return len(servers_of(daemon.state_dir, "postgres")) == 1
-
         # What made the half of it is told to end by its pipe, and takes a moment.
-        await until(is_alone, what="the killed making to end")
-        assert_one_server_each(daemon)
+        await one_server_each(daemon.state_dir)
         assert [*daemon.state_dir.glob("postgres.new-*")] == []
 
 

@@ -139,13 +139,13 @@ async def test_long_pause_is_kept_over_a_kill_and_nobody_is_asked_meanwhile(
         answer = await world.daemon.api("POST", "/api/platforms/spotify/resume", {})
         run = await world.daemon.finished(run_id)
         again = await world.run()
+        assert (again["outcome"], again["failed"]) == ("succeeded", 0), again
         await world.check(USERS)
 
     for told in (paused, kept):
         assert said in waits(told), told
     assert (answer.status, asked) == (200, 0)
     assert run["outcome"] in {"succeeded", "partial"}, run
-    assert (again["outcome"], again["failed"]) == ("succeeded", 0), again
 
 
 def waits(told: dict[str, Any]) -> str:
