@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
+from syncd.channels.wording import Wording
 from syncd.clock import Clock
 from syncd.config.channels import ChannelSettings
 from syncd.model.notification import Message, Receipt, UnknownPolicy
@@ -20,6 +21,8 @@ class Channel(ABC, Generic[SettingsT]):
         name: the channel's name in config.toml.
         settings: its own table, validated.
         clock, bus: as everywhere.
+
+    `wording` says what is sent; the daemon puts in its place the one with a site's own templates.
     """
 
     Settings: ClassVar[type[ChannelSettings]]
@@ -33,13 +36,14 @@ class Channel(ABC, Generic[SettingsT]):
         self.settings = settings
         self.clock = clock
         self.bus = bus
+        self.wording = Wording(clock, bus)
 
     async def __aenter__(self) -> Self:
         """Make ready what deliveries share; nothing is asked yet."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close what is open."""
+        """Close what is open, once nothing is under way: a reload leaves a channel that sends."""
 
     @classmethod
     @abstractmethod

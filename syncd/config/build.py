@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path as FilePath
 from typing import Any, Protocol, TypeVar, cast
 
 from pydantic import BaseModel
 
 from syncd import plugins
+from syncd.config.channels import NOTIFY_KEY_NAME, ChannelSettings, Notify
 from syncd.config.credential import check_credentials, usable
 from syncd.config.keyring import DEFAULT_NAME
 from syncd.config.models import (
@@ -39,10 +41,11 @@ from syncd.errors import NotKnown
 from syncd.model.scheme import Scheme
 
 Table = TypeVar("Table", bound=Section)
+Keyed = TypeVar("Keyed", Tokens, Notify)
 
 _SECTIONS = (
     *("daemon", "database", "redis", "users", "web", "logging", "alerts", "tokens"),
-    *("platforms", "score", "jobs"),
+    *("notify", "channels", "platforms", "score", "jobs"),
 )
 _JOB_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _MIRROR_EVERY = timedelta(minutes=10)
@@ -53,10 +56,11 @@ _JOB_KEYS = [key for key in keys_of(Job) if key != "options"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginFolders:
-    """The packages that hold the job kinds and the platforms."""
+    """The packages that hold the job kinds, the platforms and the channels."""
 
     jobs: str = "syncd.jobs"
     platforms: str = "syncd.platforms"
+    channels: str = "syncd.channels"
 
 
 class _Kind(Protocol):
@@ -65,6 +69,10 @@ class _Kind(Protocol):
 
 class _Platform(Protocol):
     defaults: PlatformSettings
+
+
+class _Channel(Protocol):
+    Settings: type[ChannelSettings]
 
 
 class Builder:
@@ -107,14 +115,19 @@ class Builder:
             logging=self._absolute(self._section(Logging, "logging", zone), "dir"),
             users=users,
             alerts=self._section(Alerts, "alerts", {}),
-            tokens=self._tokens(daemon),
+            tokens=self._keyed(Tokens, "tokens", daemon.state_dir / DEFAULT_NAME),
+            notify=self._absolute(
+                self._keyed(Notify, "notify", daemon.state_dir / NOTIFY_KEY_NAME), "templates"
+            ),
+            channels=self._channels(),
             platforms=self._platforms(),
             score=self._score(),
             jobs={**self._jobs(zone), **self._mirror(users)},
         )
 
-    def _tokens(self, daemon: Daemon) -> Tokens:
-        section = self._section(Tokens, "tokens", {"key_file": daemon.state_dir / DEFAULT_NAME})
+    def _keyed(self, model: type[Keyed], name: str, made: FilePath) -> Keyed:
+        """Build a section that names a key file; `made` is the one that syncd makes itself."""
+        section = self._section(model, name, {"key_file": made})
         places = secret_places(self._source.folder, self._source.environ)
         path = self._source.folder / section.key_file
         # What cannot be looked at is told when it is read.
@@ -170,6 +183,22 @@ class Builder:
                 self._say((*path, "urls", key), _unknown_companion(name, key, companions))
         known = {key: settings.urls.get(key, url) for key, url in companions.items()}
         return settings.model_copy(update={"credentials": usable(given), "urls": known})
+
+    def _channels(self) -> dict[str, ChannelSettings]:
+        channels: dict[str, ChannelSettings] = {}
+        for name in self._table("channels"):
+            try:
+                channel = cast("_Channel", plugins.load(self._folders.channels, name))
+            except NotKnown:
+                near = suggestion(name, plugins.find(self._folders.channels))
+                self._say(("channels", name), f"unknown channel{near}")
+                continue
+            path = ("channels", name)
+            settings = self._validation.model(channel.Settings, self._table(*path), path)
+            if settings is not None:
+                files = [key for key, value in settings if isinstance(value, FilePath)]
+                channels[name] = self._absolute(settings, *files)
+        return channels
 
     def _score(self) -> dict[str, ScoreSettings]:
         """Return what each platform counts; those with a default count without being named."""

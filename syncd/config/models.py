@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from syncd.config.channels import ChannelSettings, Notify
 from syncd.config.credential import Credential
 from syncd.config.dsn import parse_postgres, parse_redis
 from syncd.config.duration import Duration, PositiveDuration, Rate, parse_duration
@@ -246,7 +247,8 @@ class Config(Section):
     """A config file that was found to be right. All paths are absolute.
 
     `platforms` holds every platform there is, whether or not the file names it, `score` those that
-    are part of the score; `jobs` also the job that `[users] query` makes.
+    are part of the score; `jobs` also the job that `[users] query` makes. `channels` holds those
+    that the file names, each by its own model.
     """
 
     path: Path
@@ -258,6 +260,8 @@ class Config(Section):
     users: Users
     alerts: Alerts
     tokens: Tokens
+    notify: Notify
+    channels: Mapping[str, ChannelSettings]
     platforms: Mapping[str, PlatformSettings]
     score: Mapping[str, ScoreSettings]
     jobs: Mapping[str, Job]

@@ -7,6 +7,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from syncd.config.addresses import may_be_public
+from syncd.config.channels import NOTIFY_KEY_NAME
 from syncd.config.dsn import parse_postgres, parse_redis
 from syncd.config.keyring import DEFAULT_NAME, HOW_TO_MAKE, read_key_ring
 from syncd.config.listen import is_loopback
@@ -124,17 +125,21 @@ def _wrong_webhook(url: str, *, allow_private: bool) -> str:
     return ""
 
 
-def check_tokens(config: Config) -> Iterator[Problem]:
-    """The keys of tokens can be used, and by nobody else; a file that is named is there."""
-    path = config.tokens.key_file
-    problem = ""
-    try:
-        if read_key_ring(path) is None and path != config.daemon.state_dir / DEFAULT_NAME:
-            problem = f"there is no file {path}; put it back, or make it: {HOW_TO_MAKE}"
-    except ValueError as error:
-        problem = str(error)
-    if problem:
-        yield Problem(path=("tokens", "key_file"), message=problem)
+def check_keys(config: Config) -> Iterator[Problem]:
+    """The keys of tokens and links can be used, by nobody else; a file that is named is there."""
+    state = config.daemon.state_dir
+    for section, path, made in (
+        ("tokens", config.tokens.key_file, state / DEFAULT_NAME),
+        ("notify", config.notify.key_file, state / NOTIFY_KEY_NAME),
+    ):
+        problem = ""
+        try:
+            if read_key_ring(path) is None and path != made:
+                problem = f"there is no file {path}; put it back, or make it: {HOW_TO_MAKE}"
+        except ValueError as error:
+            problem = str(error)
+        if problem:
+            yield Problem(path=(section, "key_file"), message=problem)
 
 
 def check_score(config: Config) -> Iterator[Problem]:
@@ -252,7 +257,7 @@ RULES: tuple[Check, ...] = (
     check_users,
     check_platforms,
     check_alerts,
-    check_tokens,
+    check_keys,
     check_score,
     check_jobs,
     check_leaderboards,

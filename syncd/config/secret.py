@@ -13,7 +13,15 @@ from syncd.config.interpolation import literal
 from syncd.config.place import Path as Keys
 from syncd.config.place import Problem
 
-_SECRETS = ("password", "token", "url", "webhook_url", "client_secret", "private_key")
+_SECRETS = (
+    "password",
+    "token",
+    "url",
+    "webhook_url",
+    "client_secret",
+    "private_key",
+    "access_token",
+)
 _READABLE_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH
 _LONGEST_SECRET = 64 * 1024
 

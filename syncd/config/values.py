@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_core import PydanticCustomError
 
 from syncd.config.dsn import without_password
-from syncd.config.listen import split_listen
+from syncd.config.listen import is_loopback, split_listen
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+|/[^\0]*)?")
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
@@ -75,6 +75,24 @@ def _base_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _public_url(text: str) -> str:
+    wrong = "must be the address that users reach syncd under, https://host"
+    try:
+        parts = urlsplit(text)
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise ValueError(wrong) from None
+    if not text:
+        return text
+    if not is_address or not text.isprintable() or " " in text:
+        raise ValueError(wrong)
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("must hold neither a user or password nor a query or fragment")
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise ValueError("must begin with https://: what a link does is nobody else's to read")
+    return text.rstrip("/")
+
+
 Zone = Annotated[str, AfterValidator(_zone)]
 """The name of a time zone."""
 
@@ -89,6 +107,10 @@ Listen = Annotated[str, AfterValidator(_listen)]
 
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 """Where an API lies: http or https, without a slash at the end."""
+
+
+PublicUrl = Annotated[str, AfterValidator(_public_url)]
+"""Where users reach us: http or https, without a slash at the end; or empty."""
 
 
 def _words(value: Any) -> Any:

@@ -18,6 +18,7 @@ from syncd.clock import Clock
 from syncd.config.models import Config
 from syncd.config.values import suggestion
 from syncd.daemon.changes import Changes
+from syncd.daemon.channels import Channels
 from syncd.daemon.gates import GateKeeper
 from syncd.daemon.health import StoreHealth
 from syncd.daemon.leadership import Leadership
@@ -71,6 +72,7 @@ class Core:
     letters: LetterStore
     around: Surroundings
     outlets: Outlets
+    channels: Channels
     engine: LocalEngine
     scheduler: Scheduler
     leadership: Leadership
@@ -93,7 +95,8 @@ class Core:
         databases = (self.database, self.lease_database)
         for part in (self.servers, *databases, self.cache, self.gates):
             await self.stack.enter_async_context(part)
-        await self.stack.enter_async_context(self.outlets)
+        for way in (self.outlets, self.channels):
+            await self.stack.enter_async_context(way)
         await self.stack.enter_async_context(self.engine)
         return self
 
@@ -137,15 +140,14 @@ class Core:
 
 def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core:
     """Build every part of syncd but the control port; nothing is connected or started yet."""
-    own_postgres = EmbeddedPostgres(config.daemon.state_dir, bus, clock)
-    own_valkey = EmbeddedValkey(config.daemon.state_dir, bus, clock)
+    own_postgres, own_valkey = _own_servers(config, clock, bus)
     postgres = config.database.address() or own_postgres.address
     database = Database(to_database(config, postgres), clock)
     fence, outlets = Fence(), Outlets(config.platforms, clock, bus)
-    users = UserStore(database, fence)
+    users, channels = UserStore(database, fence), Channels(config, clock, bus)
     redis = config.redis.address() or own_valkey.address
     ground = Ground(database=database, fence=fence, users=users, clock=clock, bus=bus)
-    around = make_surroundings(config, ground, outlets.platforms, redis)
+    around = channels.join(make_surroundings(config, ground, outlets.platforms, redis))
     gates = GateKeeper(clients_of(around), GateStore(database, fence), clock, bus)
     health = _health(database, clock, bus, gates)
     engine, lease_database = LocalEngine(Runner(around)), _lease_database(database, clock)
@@ -168,6 +170,7 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
         letters=LetterStore(database, fence),
         around=around,
         outlets=outlets,
+        channels=channels,
         engine=engine,
         scheduler=scheduler,
         leadership=leadership,
@@ -175,6 +178,12 @@ def assemble(config: Config, clock: Clock, bus: Bus, *, is_firing: bool) -> Core
         alerts=_alerts(config, around, scheduler, leadership),
         stack=contextlib.AsyncExitStack(),
     )
+
+
+def _own_servers(config: Config, clock: Clock, bus: Bus) -> tuple[EmbeddedPostgres, EmbeddedValkey]:
+    """Return what stands in for servers that config.toml does not name."""
+    folder = config.daemon.state_dir
+    return EmbeddedPostgres(folder, bus, clock), EmbeddedValkey(folder, bus, clock)
 
 
 def _health(database: Database, clock: Clock, bus: Bus, gates: GateKeeper) -> StoreHealth:

@@ -124,8 +124,10 @@ class Reload:
         new, found = await self._read()
         config = adopted(self._core.config, new)
         outlets = self._core.outlets.prepare(self._core.config.platforms, config.platforms)
+        channels = await self._core.channels.prepare(config)
         await self._core.changes.adopt(config)
         await self._core.outlets.switch(outlets)
+        await self._core.channels.switch(channels)
         await self._core.gates.know(clients_of(self._core.around))
         waiting = [each for each in found if each.needs_restart]
         self.last = Attempt(at=self._core.clock.now(), actor=actor, waiting=waiting)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo
 
+from pydantic import SecretStr
+
 from syncd import plugins
 from syncd.config.load import load
 from syncd.config.models import Config, Logging
@@ -152,6 +154,12 @@ def secrets_of(config: Config) -> list[str]:
         for secret in credential.secrets()
     ]
     tokens.append(config.alerts.webhook_url.get_secret_value())
+    tokens += [
+        value.get_secret_value()
+        for channel in config.channels.values()
+        for _, value in channel
+        if isinstance(value, SecretStr)
+    ]
     passwords = [address.password for address in addresses if address is not None]
     return [secret for secret in (*tokens, *passwords) if secret]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from syncd.channels.base import Channel
 from syncd.clock import Clock
 from syncd.errors import BadInput
 from syncd.jobs.admission import Admission
@@ -54,6 +55,12 @@ class Stores:
     cleanup: CleanupStore
 
 
+def _no_link(user: str, channel: str) -> str:
+    """Return no address: there is none under which users reach us."""
+    del user, channel
+    return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What every run of this process shares.
@@ -61,7 +68,9 @@ class Surroundings:
     `platforms` holds each platform once for every credential, in the order of config.toml.
     `in_flight` holds, per job kind, the accounts some run has asked for and not committed yet: two
     runs never ask for one account at the same time. `grants` renews what users granted. `redis` is
-    where the leaderboards are.
+    where the leaderboards are. `channels` holds those that are on, `unsubscribe` makes the link by
+    which a user (by key) ends a channel, or returns nothing; `only_to` tells to whom alone may be
+    written, keys of users or addresses, and nothing where that is everybody.
     """
 
     clock: Clock
@@ -72,6 +81,9 @@ class Surroundings:
     grants: Grants
     in_flight: dict[str, InFlight] = field(default_factory=dict)
     redis: RedisAddress = field(default_factory=RedisAddress)
+    channels: Mapping[str, Channel[Any]] = field(default_factory=dict)
+    unsubscribe: Callable[[str, str], str] = _no_link
+    only_to: Callable[[], Collection[str]] = frozenset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

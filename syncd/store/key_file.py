@@ -12,17 +12,25 @@ from pathlib import Path
 from syncd.config.keyring import KEY_BYTES, KeyRing, key_line, read_key_ring
 from syncd.errors import KeysUnfit
 
-_HEAD = (
+TOKENS_HEAD = (
     "# The keys that seal users' tokens in syncd's database; the last one is used for new ones.\n"
     "# Keep a copy apart from the database's: without the keys every user must grant access anew.\n"
 )
 
 
 class KeyFile:
-    """The key ring in its file. Every method reads or writes it: call them beside the loop."""
+    """The key ring in its file. Every method reads or writes it: call them beside the loop.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the file.
+        section: the table of config.toml that names it.
+        head: what it begins with where we make it.
+    """
+
+    def __init__(self, path: Path, *, section: str = "tokens", head: str = TOKENS_HEAD) -> None:
         self.path = path
+        self._section = section
+        self._head = head
         # A thread goes on when whoever waits for it is cancelled.
         self._turn = threading.Lock()
 
@@ -36,7 +44,8 @@ class KeyFile:
             return read_key_ring(self.path)
         except ValueError as error:
             raise KeysUnfit(
-                str(error), hint="[tokens] key_file names it; `syncd check` looks at it again"
+                str(error),
+                hint=f"[{self._section}] key_file names it; `syncd check` looks at it again",
             ) from None
 
     def make(self) -> KeyRing:
@@ -46,7 +55,10 @@ class KeyFile:
             KeysUnfit: it cannot be made, or the one that is there cannot be used.
         """
         try:
-            with self._fresh(_HEAD + _new_key()) as fresh, contextlib.suppress(FileExistsError):
+            with (
+                self._fresh(self._head + _new_key()) as fresh,
+                contextlib.suppress(FileExistsError),
+            ):
                 # A link never replaces: whoever was first wins, and the others read that one.
                 os.link(fresh, self.path)
         except OSError as error:

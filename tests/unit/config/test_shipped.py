@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+from syncd.config.channels import Notify
 from syncd.config.load import load
 from syncd.config.models import (
     Alerts,
@@ -76,7 +77,7 @@ def test_the_shipped_file_shows_the_default_parameters_of_the_score() -> None:
 def test_the_shipped_file_names_every_key_there_is() -> None:
     text = SHIPPED.read_text().replace("# ", "")
     models = (
-        *(Database, Redis, Users, Web, Logging, Alerts, Tokens),
+        *(Database, Redis, Users, Web, Logging, Alerts, Tokens, Notify),
         *(PlatformSettings, ScoreSettings, Job, Profiles.Options),
     )
 
@@ -104,6 +105,7 @@ def test_the_shipped_file_says_the_defaults(tmp_path: Path) -> None:
                 "logging",
                 "alerts",
                 "tokens",
+                "notify",
             )
         }
 
