@@ -57,6 +57,17 @@ class Channel(ABC, Generic[SettingsT]):
             ValueError: it is of another kind; one sentence without the address itself.
         """
 
+    @classmethod
+    def parse_private_address(cls, address: Any) -> str:
+        """Return an address as it is stored; with `allow_private` this one is asked.
+
+        It may lie in our own network; otherwise it does what `parse_address` does.
+
+        Raises:
+            ValueError: as there.
+        """
+        return cls.parse_address(address)
+
     @abstractmethod
     async def send(self, message: Message) -> Receipt:
         """Deliver one message, in one attempt.

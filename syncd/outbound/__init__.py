@@ -26,7 +26,9 @@ own through the same gate: nobody waits for one with a slot in hand.
 - `meter` tells what one caller's requests cost.
 - `reader` parses what came strictly; `answers` holds what came back
   and the words in which a platform judges it (`Verdict`).
-- `hook` posts to a webhook: no gate, no redirect, an address that is a secret.
+- `hook` posts to a webhook: no gate, no redirect, an address that is a secret. So does `post` for
+  channels, where it is users who give the addresses; `rests` remembers who wants to be left alone,
+  and `said` returns what was answered without the address.
 - `credentials` and `addresses` say as whom and to whom we talk.
 
 The platform decides what its answers mean (`classify`); this package acts on the verdict: it

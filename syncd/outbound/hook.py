@@ -18,15 +18,13 @@ from syncd.errors import DeliveryError, SyncdError
 from syncd.outbound.addresses import HINT, PublicResolver
 from syncd.outbound.head import Answer
 from syncd.outbound.pause import parse_http_date, parse_retry_after
-from syncd.outbound.reader import excerpt
 from syncd.outbound.request import Request
+from syncd.outbound.said import said
 from syncd.outbound.transport import TRANSPORT_ERRORS, describe
 from syncd.outbound.wire import Wire
 
 _AIM = "cannot deliver to the webhook"
 _LARGEST_ANSWER = 1024 * 1024
-# Of the address: what is shorter is no secret, and would be found in any text.
-_SHORTEST_SECRET = 8
 # What may pass by itself; any other refusal is the same the next time.
 _PASSING = frozenset({408, 425, 429})
 
@@ -70,7 +68,7 @@ class Hook:
             hint = error.hint or ""
             raise DeliveryError(f"{_AIM}: {error}", permanent=True, hint=hint) from None
         if 200 <= answer.status < 300:
-            return HookAnswer(status=answer.status, said=self._said(answer.body))
+            return HookAnswer(status=answer.status, said=said(answer.body, URL(self.url)))
         raise self._refused(answer, clock)
 
     async def _exchange(self, url: URL, request: Request) -> Answer:
@@ -98,23 +96,13 @@ class Hook:
         hint = "see that webhook_url in [alerts] is the one the service gave you"
         if 300 <= status < 400:
             hint = "redirects are not followed: let webhook_url in [alerts] be where it leads to"
-        said = self._said(answer.body)
+        begins = said(answer.body, URL(self.url))
         return DeliveryError(
-            f"{_AIM}: HTTP {status}{f': {said}' if said else ''}",
+            f"{_AIM}: HTTP {status}{f': {begins}' if begins else ''}",
             permanent=300 <= status < 500 and status not in _PASSING,
             retry_after=None if seconds is None else timedelta(seconds=seconds),
             hint=hint,
         )
-
-    def _said(self, body: bytes) -> str:
-        """Return how an answer begins; some repeat what they were asked."""
-        text = body.decode("utf-8", "replace")
-        url = URL(self.url)
-        secrets = [self.url, url.raw_path_qs, *url.raw_parts, *url.parts, url.raw_query_string]
-        for secret in sorted(secrets, key=len, reverse=True):
-            if len(secret) >= _SHORTEST_SECRET:
-                text = text.replace(secret, "***")
-        return excerpt(text.encode())
 
 
 def _not_arrived(error: BaseException) -> DeliveryError:

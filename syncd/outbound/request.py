@@ -79,9 +79,10 @@ class Request:
     redirect is an answer, whose `Location` says something.
 
     `authorization` stands in for the client's own (a user's access token), and `form` is the body,
-    urlencoded: neither is ever shown, nor told back by an answer. `about` says for whom it asks
-    where its address does not. `is_repeatable` False: it is sent once more only where it never
-    left, or where it was told to come later. `tells_secrets`: so does a good answer.
+    urlencoded: neither is ever shown, nor told back by an answer. `content` is a body of bytes.
+    `about` says for whom it asks where its address does not. `is_repeatable` False: it is sent once
+    more only where it never left, or where it was told to come later. `tells_secrets`: so does a
+    good answer.
     """
 
     segments: tuple[str, ...]
@@ -90,6 +91,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     json: Any = None
     form: Mapping[str, str] | None = field(default=None, repr=False)
+    content: bytes = field(default=b"", repr=False)
     authorization: str = field(default="", repr=False)
     about: str = ""
     expects: Expects = Expects.JSON
@@ -122,6 +124,8 @@ class Request:
         """Return the body with its content type; both are empty where there is none."""
         if self.form is not None:
             return "application/x-www-form-urlencoded", urlencode(self.form).encode()
+        if self.content:
+            return "application/octet-stream", self.content
         if self.json is None:
             return "", b""
         return "application/json", json.dumps(self.json).encode()

@@ -59,11 +59,16 @@ class Wire:
 
     async def close(self) -> None:
         """Close every connection."""
+        self.drop_kept()
+        await self._connector.close()
+
+    def drop_kept(self) -> None:
+        """Close the connections that wait for their next request."""
         if self._sweeper is not None:
             self._sweeper.cancel()
+            self._sweeper = None
         while self._idle:
             self._idle.pop().close()
-        await self._connector.close()
 
     async def exchange(
         self, request: Request, target: str, authorization: Mapping[str, str]

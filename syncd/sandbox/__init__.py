@@ -15,6 +15,8 @@ endpoint with `nodes` (what that tells of the population) and `selection` (which
 for). Of the others: `players` are the same people on every site, `service` is what sites without
 credentials share, then one file each. Spotify is `spotify` with `spotify_plays` (who listened to
 what), `spotify_tracks` (what a play looks like), `spotify_grants` (which tokens are good),
-`spotify_accounts` (the endpoint that renews them) and `spotify_faults`. `server` gives a stand-in
+`spotify_accounts` (the endpoint that renews them) and `spotify_faults`. Of the channels:
+`receiving` is what those share that take messages, then `whatsapp`, `webpush` (with the browsers
+behind it), `ntfy` and `webhooks`; they are not plug-ins. `server` gives a stand-in
 an address, `control` steers and reads it from another process, `__main__` runs it as one.
 """

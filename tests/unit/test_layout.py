@@ -38,6 +38,7 @@ OWNERS = {
     "cryptography": (
         *("config/rsa_key.py", "store/sealing.py"),
         *("outbound/installation.py", "sandbox/github_apps.py"),
+        *("channels/webpush_keys.py", "sandbox/webpush.py"),
     ),
 }
 SQL = re.compile(
