@@ -73,8 +73,10 @@ def _misnamed(platform: str, kind: str, config: Config) -> str:
     if platform not in config.platforms:
         near = suggestion(platform, config.platforms)
         return f"there is no platform {quoted(platform)}{near}"
-    wanted = cast("type[Platform]", plugins.load("syncd.platforms", platform)).kind
-    return "" if wanted == kind else f'{quoted(platform)} is read by jobs of kind = "{wanted}"'
+    plugin = cast("type[Platform]", plugins.load("syncd.platforms", platform))
+    kinds = {plugin.kind: None, **({"contests": None} if plugin.announces_contests else {})}
+    words = " or ".join(f'"{each}"' for each in kinds)
+    return "" if kind in kinds else f"{quoted(platform)} is read by jobs of kind = {words}"
 
 
 def to_schedules(config: Config) -> list[Schedule]:

@@ -33,6 +33,8 @@ class Contest:
     `external_id` is the platform's own and never changes; `name` is as told, neither cleaned nor
     shortened. Instants are UTC, `ends_at` is never before `starts_at`; `duration_seconds` may be
     shorter than what lies between them (a window in which everybody begins when they like).
+    `joint_id` is what contests have in common that are one, whatever they are called here and
+    there (CodeChef's START134 is START134B on another day); mostly it is `external_id`.
     """
 
     platform: str
@@ -45,6 +47,12 @@ class Contest:
     kind: str = ""
     rated_range: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict)
+    joint_id: str = ""
+
+    def __post_init__(self) -> None:
+        """Let a contest that goes by one id alone be known by that."""
+        if not self.joint_id:
+            object.__setattr__(self, "joint_id", self.external_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,8 +148,9 @@ class PlatformClient:
             try:
                 return await self._follow(request, target)
             except (RateLimited, PlatformDown) as error:
-                if request.is_divisible and isinstance(error, PlatformDown):
-                    raise  # the next attempt is about less
+                is_less_next = request.is_divisible and isinstance(error, PlatformDown)
+                if is_less_next or not request.is_retried:
+                    raise  # the next attempt is about less, or not ours to make
                 is_blind = isinstance(error, PlatformDown) and error.is_answer_lost
                 if is_blind and not request.is_repeatable:
                     raise

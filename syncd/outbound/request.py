@@ -81,8 +81,8 @@ class Request:
     `authorization` stands in for the client's own (a user's access token), and `form` is the body,
     urlencoded: neither is ever shown, nor told back by an answer. `content` is a body of bytes.
     `about` says for whom it asks where its address does not. `is_repeatable` False: it is sent once
-    more only where it never left, or where it was told to come later. `tells_secrets`: so does a
-    good answer.
+    more only where it never left, or where it was told to come later. `is_retried` False: whoever
+    asks counts the attempts, each failure is told at once. `tells_secrets`: so does a good answer.
     """
 
     segments: tuple[str, ...]
@@ -101,6 +101,7 @@ class Request:
     is_divisible: bool = False
     follows_redirects: bool = True
     is_repeatable: bool = True
+    is_retried: bool = True
     tells_secrets: bool = False
 
     def target(self) -> str:

@@ -9,6 +9,9 @@ of the platform: asked as nobody, or as the platform's app, within limits of its
 shown under its own name among the platform's credentials.
 Trouble with it is trouble with the account, or, when it is the service's, the end of the pass.
 
+Some also announce contests: `fetch_contests` maps a list of them, in which a row that cannot be
+read costs no other (`announced`, and a module of each platform beside it).
+
 `base` is the contract, `shape` what adapters share: typed reading of an answer, where nothing that
 is absent becomes 0, and the judgement of sites that know nobody by a credential.
 """

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from random import Random
 from typing import ClassVar
 
@@ -15,6 +15,7 @@ from syncd.clock import Clock
 from syncd.config.models import PlatformSettings
 from syncd.errors import CredentialsRejected, ItemError, RunError, SweepRefused
 from syncd.model.account import Account, AccountId
+from syncd.model.contest import ContestList
 from syncd.model.play import Heard
 from syncd.model.profile import Fetched, Unchanged
 from syncd.model.scheme import Scheme
@@ -60,7 +61,10 @@ class Platform(ABC):
     """What every handle must match as a whole, before anything is asked."""
 
     kind: ClassVar[str] = "profiles"
-    """Of which kind the jobs are that read it."""
+    """Of which kind the jobs are that read it; also `contests`, where it announces any."""
+
+    announces_contests: ClassVar[bool] = False
+    """Whether `fetch_contests` tells anything."""
 
     headers: ClassVar[Mapping[str, str]] = {}
     """What goes with every request."""
@@ -70,6 +74,9 @@ class Platform(ABC):
 
     schemes: ClassVar[tuple[Scheme, ...]] = (Scheme.BEARER,)
     """What kinds of credentials it takes."""
+
+    authorization: ClassVar[str] = "Bearer"
+    """How a token is introduced in the header that proves it."""
 
     companions: ClassVar[Mapping[str, str]] = {}
     """Other services that it is read from, by name, and where each of them is.
@@ -123,9 +130,9 @@ class Platform(ABC):
             classify = cls.classifier(credential)
             return PlatformClient(endpoint, classify, clock=clock, bus=bus, random=random)
 
-        credentials = [*map(Credential.from_settings, settings.credentials)]
-        credentials = credentials or [Credential.anonymous()]
-        whole, urls = _limits(settings), {**cls.companions, **settings.urls}
+        known = partial(Credential.from_settings, word=cls.authorization)
+        credentials = [*map(known, settings.credentials)] or [Credential.anonymous()]
+        whole, urls = Limits.from_settings(settings), {**cls.companions, **settings.urls}
         # However many our credentials are, these limits are there once.
         companion = {
             key: client(urls[key], cls.companion_credential(key, credentials), whole)
@@ -134,7 +141,7 @@ class Platform(ABC):
         platforms = []
         for credential in credentials:
             an_hour = cls.anonymous_quota if credential.is_anonymous else None
-            limits = whole if an_hour is None else _narrowed(whole, an_hour)
+            limits = whole if an_hour is None else whole.narrowed(an_hour)
             platform = cls(name, client(settings.base_url, credential, limits), limits)
             platform.companion = companion
             platform.is_one_of_several = len(credentials) > 1
@@ -183,6 +190,21 @@ class Platform(ABC):
             except ItemError as error:
                 found[account.id] = error
         return found
+
+    @property
+    def can_announce(self) -> bool:
+        """Whether `fetch_contests` may be called with this credential."""
+        return self.announces_contests
+
+    async def fetch_contests(self) -> ContestList:
+        """Read what contests are announced, in one request that is not tried again.
+
+        Raises:
+            BadPayload: the answer is no list of contests; a row that cannot be read is among
+                `unread` instead.
+            PlatformError: as of `fetch`.
+        """
+        raise RunError(f"{self.name} announces no contests")
 
     async def check_credential(self) -> bool:
         """Ask something that costs nothing, so that a credential without rights shows at once.
@@ -273,23 +295,3 @@ class Platform(ABC):
     def accepts(cls, handle: str) -> bool:
         """Tell whether a handle can exist on this platform."""
         return cls.handle_rule.fullmatch(handle) is not None
-
-
-def _limits(settings: PlatformSettings) -> Limits:
-    rate, quota = settings.rate, settings.quota
-    return Limits(
-        rate=math.inf if rate is None else rate.per_second,
-        burst=settings.burst,
-        quota=None if quota is None else int(quota.count),
-        quota_seconds=3600.0 if quota is None else quota.seconds,
-        reserve=settings.reserve,
-        slots=settings.slots,
-        timeout_seconds=settings.timeout.total_seconds(),
-    )
-
-
-def _narrowed(limits: Limits, an_hour: int) -> Limits:
-    """Return limits of at most so many requests an hour."""
-    if limits.quota is not None and limits.quota / limits.quota_seconds <= an_hour / 3600:
-        return limits
-    return replace(limits, quota=an_hour, quota_seconds=3600.0)

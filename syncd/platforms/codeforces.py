@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from syncd.config.models import PlatformSettings
 from syncd.errors import AccountNotFound, BadPayload, ItemError, PlatformTrouble, WrongAccount
 from syncd.model.account import Account, AccountId
+from syncd.model.contest import ContestList
 from syncd.model.profile import Fetched, Profile, Unchanged
 from syncd.model.scheme import Scheme
 from syncd.outbound.answers import Classifier, Kind, Response, Verdict
@@ -23,7 +24,8 @@ from syncd.outbound.reader import Expects, excerpt
 from syncd.outbound.request import Request
 from syncd.platforms.base import Platform
 from syncd.platforms.codeforces_batch import Batch, Found, Witness, has_handle
-from syncd.platforms.shape import BROWSER, Shape, blocked, is_same_handle, judge_site
+from syncd.platforms.codeforces_contests import to_contests
+from syncd.platforms.shape import BROWSER, Shape, blocked, is_same_handle, judge_site, sampled
 
 MOST_HANDLES = 70
 
@@ -54,6 +56,7 @@ class Codeforces(Platform):
     headers: ClassVar[Mapping[str, str]] = {"User-Agent": BROWSER}
     schemes: ClassVar[tuple[Scheme, ...]] = ()
     batch_size: ClassVar[int] = MOST_HANDLES
+    announces_contests: ClassVar[bool] = True
 
     @classmethod
     def classifier(cls, credential: Credential) -> Classifier:
@@ -87,6 +90,22 @@ class Codeforces(Platform):
                 failed += 1
             found |= batch.found
         return found
+
+    async def fetch_contests(self) -> ContestList:
+        """Read the whole history of contests, and all that are announced."""
+        request = Request(
+            segments=("api", "contest.list"),
+            params={"gym": "false", "lang": "en"},
+            is_retried=False,
+            follows_redirects=False,
+        )
+        response = await self.client.request(request)
+        with sampled(response):
+            if response.status != 200:
+                raise _refusal(
+                    f"cannot read contests on codeforces: HTTP {response.status}", response
+                )
+            return to_contests(response.data)
 
     async def _ask(self, batch: Batch) -> BadPayload | None:
         """Settle a batch, or return why the call as a whole came to nothing."""

@@ -12,11 +12,12 @@ it is delivered, `faults` what may happen to it on the way, `limits` what a call
 `counters` what was seen, `base` the contract. Of GitHub: `population` the users (nobody is stored,
 only changes are), `github_apps` who a caller is, `github` the stand-in itself, `graphql` its other
 endpoint with `nodes` (what that tells of the population) and `selection` (which of it was asked
-for). Of the others: `players` are the same people on every site, `service` is what sites without
-credentials share, then one file each. Spotify is `spotify` with `spotify_plays` (who listened to
-what), `spotify_tracks` (what a play looks like), `spotify_grants` (which tokens are good),
-`spotify_accounts` (the endpoint that renews them) and `spotify_faults`. Of the channels:
-`receiving` is what those share that take messages, then `whatsapp`, `webpush` (with the browsers
-behind it), `ntfy` and `webhooks`; they are not plug-ins. `server` gives a stand-in
-an address, `control` steers and reads it from another process, `__main__` runs it as one.
+for). Of the others: `players` are the same people on every site, `calendar` is what contests they
+announce, `service` what sites without credentials share, then one file each. Spotify is `spotify`
+with `spotify_plays` (who listened to what), `spotify_tracks` (what a play looks like),
+`spotify_grants` (which tokens are good), `spotify_accounts` (the endpoint that renews them) and
+`spotify_faults`. Of the channels: `receiving` is what those share that take messages, then
+`whatsapp`, `webpush` (with the browsers behind it), `ntfy` and `webhooks`; they are not plug-ins.
+`server` gives a stand-in an address, `control` steers and reads it from another process,
+`__main__` runs it as one.
 """

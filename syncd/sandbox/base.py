@@ -66,6 +66,9 @@ class StandIn(ABC):
     follows_renames: ClassVar[bool] = False
     """Whether somebody who was read before is found under the handle that they took since."""
 
+    announces_contests: ClassVar[bool] = False
+    """Whether it lists contests; then their changes are among `changes`."""
+
     leads_on: ClassVar[bool] = False
     """Whether a former handle answers with whoever had it, under the name of today."""
 
@@ -113,6 +116,10 @@ class StandIn(ABC):
     @abstractmethod
     def expected(self, index: int) -> Mapping[str, Any]:
         """Return what is true of somebody now, by the names of a profile's fields."""
+
+    def announced(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return what a list of contests tells now, by their ids: fields of a contest."""
+        return {}
 
     def addresses(self, base_url: str) -> Mapping[str, Any]:
         """Return the settings that lead a caller here, who is served at `base_url`."""

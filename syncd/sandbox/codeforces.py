@@ -1,11 +1,12 @@
-"""Codeforces' API for users and the pages that tell who took another handle.
+"""Codeforces' API for users and contests, and the pages that tell who took another handle.
 
 https://codeforces.com/apiHelp; answers in the shapes recorded in 2024 and 2025.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from aiohttp import web
 
 from syncd.sandbox.answer import Answer
 from syncd.sandbox.base import Documented, Odd
+from syncd.sandbox.calendar import SERIES, Event, Series
 from syncd.sandbox.draw import Draw
 from syncd.sandbox.faults import HTML, Fault, instead, rewritten
 from syncd.sandbox.players import Player
@@ -38,6 +40,7 @@ RANKS = (
 )
 CITIES = (("Saratov", "Саратов"), ("Minsk", "Минск"), ("Kolkata", "Калькутта"))
 API = "/api/*"
+_NEVER_TESTED = frozenset({"1007", "1011"})
 
 
 def _first_row(changes: Mapping[str, Any]) -> Fault:
@@ -49,7 +52,7 @@ def _first_row(changes: Mapping[str, Any]) -> Fault:
 
 
 class CodeforcesStandIn(Service):
-    """Serves `/api/user.info` and `/profile/{handle}`.
+    """Serves `/api/user.info`, `/api/contest.list` and `/profile/{handle}`.
 
     Who took another handle is found by no former one, but their old page leads to the new one.
     """
@@ -58,6 +61,8 @@ class CodeforcesStandIn(Service):
     documented: ClassVar[Documented] = Documented(requests_a_minute=30, requests_at_a_time=1)
     is_cased: ClassVar[bool] = True
     follows_renames: ClassVar[bool] = True
+    announces_contests: ClassVar[bool] = True
+    series: ClassVar[Sequence[Series]] = SERIES["codeforces"]
     somebody_else: ClassVar[Fault] = _first_row({"handle": "SomebodyElse"})
     odd_answers: ClassVar[Mapping[str, Odd]] = MappingProxyType(
         {
@@ -98,6 +103,8 @@ class CodeforcesStandIn(Service):
         del body
         if request.path == "/api/user.info":
             return self._users(request)
+        if request.path == "/api/contest.list":
+            return self._contests(is_english=request.rel_url.query.get("lang") == "en")
         if request.path.startswith("/profile/"):
             return self._profile_page(request.path.removeprefix("/profile/"))
         return page("<html><h1>404</h1></html>", 404)
@@ -116,6 +123,15 @@ class CodeforcesStandIn(Service):
             "rating": _rating(player),
             "solved": None,
         }
+
+    def listed(self) -> Sequence[Event]:
+        """Return all there ever were and all to come, the last first."""
+        return self.calendar.events()[::-1]
+
+    def _contests(self, *, is_english: bool) -> Answer:
+        now = self.calendar.now()
+        rows = [_told(each, now, is_english=is_english) for each in self.listed()]
+        return told({"status": "OK", "result": rows})
 
     def _users(self, request: web.BaseRequest) -> Answer:
         query = request.rel_url.query
@@ -160,6 +176,35 @@ class CodeforcesStandIn(Service):
             rank = _rank(rating, is_english=is_english)
             row |= {"rating": rating, "maxRating": rating + 40, "rank": rank, "maxRank": rank}
         return row
+
+
+def _told(event: Event, now: datetime, *, is_english: bool) -> dict[str, Any]:
+    return {
+        "id": int(event.id),
+        # Without a language some names come in Russian.
+        "name": event.name if is_english else event.name.replace("Round", "Раунд"),
+        "type": event.kind or "CF",
+        "phase": _phase(event, now),
+        "frozen": False,
+        "durationSeconds": event.seconds,
+        **_times(event, now),
+    }
+
+
+def _times(event: Event, now: datetime) -> dict[str, int]:
+    if event.starts_at is None:
+        return {}
+    passed = int((now - event.starts_at).total_seconds())
+    return {"startTimeSeconds": int(event.starts_at.timestamp()), "relativeTimeSeconds": passed}
+
+
+def _phase(event: Event, now: datetime) -> str:
+    if event.starts_at is None or event.starts_at > now:
+        return "BEFORE"
+    if event.ends_at > now:
+        return "CODING"
+    # Of a few the system test never ended.
+    return "PENDING_SYSTEM_TEST" if event.id in _NEVER_TESTED else "FINISHED"
 
 
 def _rating(player: Player) -> int | None:

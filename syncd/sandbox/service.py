@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
@@ -13,6 +13,7 @@ from aiohttp import web
 from syncd.clock import Clock, SystemClock
 from syncd.sandbox.answer import Answer, deliver, encoded
 from syncd.sandbox.base import StandIn
+from syncd.sandbox.calendar import Calendar, Event, Series
 from syncd.sandbox.counters import Counters
 from syncd.sandbox.faults import BLOCK_PAGE, HTML, JSON, Faults
 from syncd.sandbox.limits import Window
@@ -35,6 +36,9 @@ class Service(StandIn):
     is_cased: ClassVar[bool] = False
     """Whether the site writes handles with capitals."""
 
+    series: ClassVar[Sequence[Series]] = ()
+    """In what rhythm it holds contests, if it does."""
+
     def __init__(
         self,
         population: Players,
@@ -49,6 +53,7 @@ class Service(StandIn):
         self._most_a_minute = self.documented.requests_a_minute * scale
         self._most_at_a_time = self.documented.requests_at_a_time * scale
         self._clock = clock or SystemClock()
+        self.calendar = Calendar(population.seed, self.series, self._clock)
         self._latency_seconds = latency_seconds
         self._in_flight: defaultdict[str, int] = defaultdict(int)
         self._minutes: defaultdict[str, Window] = defaultdict(lambda: Window(MINUTE_SECONDS))
@@ -91,6 +96,28 @@ class Service(StandIn):
     def handle_of(self, index: int) -> str:
         """Return somebody's present handle, as the service spells it."""
         return self.players.handle(index)
+
+    def changes(self) -> Mapping[str, Callable[..., Any]]:
+        """Return what can be done to the population, and to the contests where there are any."""
+        changes = super().changes()
+        return {**changes, **self.calendar.changes()} if self.announces_contests else changes
+
+    def listed(self) -> Sequence[Event]:
+        """Return the contests that its list shows now."""
+        return ()
+
+    def announced(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return what its list of contests tells now."""
+        return {
+            event.id: {
+                "name": event.name,
+                "starts_at": event.starts_at,
+                "ends_at": event.ends_at,
+                "duration_seconds": event.seconds,
+            }
+            for event in self.listed()
+            if event.starts_at is not None
+        }
 
     def count_fetch(self, index: int) -> None:
         """Remember that somebody was asked for."""
