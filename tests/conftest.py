@@ -15,6 +15,7 @@ pytest_plugins = (
     "fakes.granted",
     "fakes.mirroring",
     "fakes.payloads",
+    "fakes.pigeons",
     "fakes.pgbouncer",
     "fakes.postgres",
     "fakes.valkey",

@@ -54,7 +54,19 @@ class FileImport(Command):
             console.show_json(answer)
         else:
             console.show(self.in_words(answer))
-        return Exit.OK
+        return self._tell_refused(console, answer)
+
+    def _tell_refused(self, console: Console, answer: Json) -> Exit:
+        """Say what was left out while the rest was taken."""
+        if not answer.get("refused"):
+            return Exit.OK
+        console.say(*(f"refused  {problem}" for problem in answer["problems"]))
+        would = "would be " if answer["dry_run"] else ""
+        console.say(
+            f"{counted(answer['refused'], 'line')} {would}left out, all others {would}taken",
+            "  hint: mend these lines and import the file again; what was taken stays the same",
+        )
+        return Exit.PROBLEMS
 
     def _refuse(self, console: Console, error: BadInput) -> None:
         problems = list(error.problems)

@@ -57,13 +57,14 @@ def json_lines(users: Iterable[Json]) -> Iterator[str]:
             "accounts": _handles(user),
             "opted_out": user["opted_out"],
             "last_login_at": user["last_login_at"],
+            **({"notify": user["notify"]} if user.get("notify") else {}),
         }
         yield json.dumps(entry)
 
 
 def csv_lines(users: Iterable[Json], platforms: Sequence[str]) -> Iterator[str]:
     """Write a header, then each user as a row with a column per platform."""
-    yield _csv_line(["key", "opted_out", "last_login_at", *platforms])
+    yield _csv_line(["key", "opted_out", "last_login_at", *platforms, "notify"])
     for user in users:
         handles = _handles(user)
         yield _csv_line(
@@ -72,6 +73,7 @@ def csv_lines(users: Iterable[Json], platforms: Sequence[str]) -> Iterator[str]:
                 "true" if user["opted_out"] else "false",
                 user["last_login_at"] or "",
                 *(handles.get(platform, "") for platform in platforms),
+                json.dumps(user["notify"]) if user.get("notify") else "",
             ]
         )
 

@@ -1,4 +1,4 @@
-"""`syncd users import`: tell syncd about users, a whole file or nothing."""
+"""`syncd users import`: tell syncd about users."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from syncd.web.client import Json
 class UsersImport(FileImport):
     """Create or update the users of a file.
 
-    CSV with the columns key, one per platform, opted_out and last_login_at; or JSON, one object a
-    line. One line that is wrong keeps everything out (exit code 4). FILE - is standard input.
+    CSV with the columns key, one per platform, opted_out, last_login_at and notify; or JSON, one
+    object a line. One line that is wrong keeps everything out (exit code 4); one whose notify is
+    wrong only itself (exit code 4 as well). FILE - is standard input.
     """
 
     subject: ClassVar[str] = "users"

@@ -92,7 +92,7 @@ class Validation:
         context = detail.get("ctx", {})
         kind = detail["type"]
         if kind == "extra_forbidden":
-            known = [*_keys_at(model, loc), *(also if len(loc) == 1 else ())]
+            known = [*keys_at(model, loc), *(also if len(loc) == 1 else ())]
             message = f"unknown key{suggestion(str(loc[-1]), known)}"
             return Problem(path=(*path, *loc), message=message)
         message = _message(detail)
@@ -128,7 +128,8 @@ def _message(detail: ErrorDetails) -> str:
     return _WORDS.get(detail["type"], default)
 
 
-def _keys_at(model: type[BaseModel], loc: Path) -> list[str]:
+def keys_at(model: type[BaseModel], loc: Path) -> list[str]:
+    """Return the keys that the table may hold in which `loc` stands."""
     for part in loc[:-1]:
         if isinstance(part, int):
             continue

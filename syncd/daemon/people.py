@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from syncd.daemon.preferences import NotifyRules
 from syncd.daemon.records import read_all, records_of
 from syncd.errors import BadInput
 from syncd.model.account import UserEntry
 from syncd.model.name import NAME_RULE, is_name
 from syncd.platforms.base import Platform
 from syncd.web.instant import Instant
+from syncd.web.preferences import read_notify
 from syncd.web.wording import problems_of
 
 _TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
@@ -27,37 +31,91 @@ class _Row(BaseModel):
     accounts: dict[str, str] = {}
     opted_out: bool | None = None
     last_login_at: Instant | None = None
+    notify: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadUsers:
+    """An import file: whom to put, and what was wrong with those `refused` for their `notify`."""
+
+    entries: Sequence[UserEntry]
+    refused: int
+    problems: Sequence[str]
 
 
 def read_users(
-    text: str, layout: str, platforms: Mapping[str, Sequence[Platform]]
-) -> list[UserEntry]:
+    text: str, layout: str, platforms: Mapping[str, Sequence[Platform]], rules: NotifyRules
+) -> ReadUsers:
     """Read an import file as a whole; may take seconds, so call it beside the loop.
 
     Args:
-        text: the file. CSV has a header: `key`, one column per platform, and perhaps `opted_out`
-            and `last_login_at`; JSON is one object per line or a list of objects, shaped like
-            `{"key": ..., "accounts": {"github": ...}}`.
+        text: the file. CSV has a header: `key`, one column per platform, and perhaps `opted_out`,
+            `last_login_at` and `notify` (JSON); JSON is one object per line or a list of objects,
+            shaped like `{"key": ..., "accounts": {"github": ...}}`.
         layout: `csv` or `json`.
         platforms: whose rules the handles must meet.
+        rules: what preferences must meet; who does not is left out, and the others are taken.
 
     Raises:
         BadInput: every problem with its line; nothing of the file may be used.
     """
-    first_lines: dict[str, int] = {}
-
-    def read(line: int, raw: Any) -> UserEntry:
-        entry = _to_entry(_from_cells(raw) if layout == "csv" else raw)
-        check_entry(entry, platforms)
-        if entry.key in first_lines:
-            raise BadInput(f"user {entry.key!r} stands in line {first_lines[entry.key]}")
-        first_lines[entry.key] = line
-        return entry
+    reader = _Reader(layout, platforms, rules)
 
     def check_header(header: list[str]) -> None:
         _check_header(header, platforms)
 
-    return read_all(records_of(text, layout, check_header), read)
+    entries = read_all(records_of(text, layout, check_header), reader.read)
+    unfit = reader.unfit
+    return ReadUsers(
+        entries=[entry for entry in entries if entry.key not in unfit],
+        refused=len(unfit),
+        problems=reader.problems,
+    )
+
+
+class _Reader:
+    """Reads one user after the other; whose `notify` is wrong is noted and not refused."""
+
+    def __init__(
+        self, layout: str, platforms: Mapping[str, Sequence[Platform]], rules: NotifyRules
+    ) -> None:
+        self._layout = layout
+        self._platforms = platforms
+        self._rules = rules
+        self._first_lines: dict[str, int] = {}
+        self.unfit: set[str] = set()
+        self.problems: list[str] = []
+
+    def read(self, line: int, raw: Any) -> UserEntry:
+        """Return the user of a line.
+
+        Raises:
+            BadInput: there can be no such user, or they were there before.
+        """
+        row = _to_row(_from_cells(raw) if self._layout == "csv" else raw)
+        entry = _to_entry(row)
+        check_entry(entry, self._platforms)
+        if entry.key in self._first_lines:
+            raise BadInput(f"user {entry.key!r} stands in line {self._first_lines[entry.key]}")
+        self._first_lines[entry.key] = line
+        if "notify" not in row.model_fields_set:
+            return entry
+        try:
+            return _with_notify(row, entry, self._rules)
+        except BadInput as error:
+            self.unfit.add(entry.key)
+            self.problems += [f"line {line}: {problem}" for problem in error.problems]
+            return entry
+
+
+def _with_notify(row: _Row, entry: UserEntry, rules: NotifyRules) -> UserEntry:
+    given = row.notify
+    if isinstance(given, str):  # a cell of CSV
+        try:
+            given = json.loads(given)
+        except (ValueError, RecursionError):
+            raise BadInput("notify: is not JSON") from None
+    return rules.checked(replace(entry, notify=read_notify(given)))
 
 
 def check_entry(entry: UserEntry, platforms: Mapping[str, Sequence[Platform]]) -> None:
@@ -95,11 +153,14 @@ def _shown(text: str) -> str:
     return ascii(text[:60]) + ("..." if len(text) > 60 else "")
 
 
-def _to_entry(raw: Any) -> UserEntry:
+def _to_row(raw: Any) -> _Row:
     try:
-        row = _Row.model_validate(raw)
+        return _Row.model_validate(raw)
     except ValidationError as error:
         raise BadInput(*problems_of(error, _Row, "row")) from None
+
+
+def _to_entry(row: _Row) -> UserEntry:
     return UserEntry(
         key=row.key,
         accounts=row.accounts,
@@ -109,7 +170,7 @@ def _to_entry(raw: Any) -> UserEntry:
 
 
 def _check_header(header: list[str], platforms: Mapping[str, Sequence[Platform]]) -> None:
-    known = {"key", "opted_out", "last_login_at", *platforms}
+    known = {"key", "opted_out", "last_login_at", "notify", *platforms}
     problems = [f"line 1: unknown column {_shown(name)}" for name in header if name not in known]
     problems += [
         f"line 1: column {name!r} stands there twice"
@@ -136,6 +197,8 @@ def _from_cells(cells: dict[str, str]) -> dict[str, Any]:
         answer["opted_out"] = opted_out in _TRUE
     if login := row.pop("last_login_at", ""):
         answer["last_login_at"] = login
+    if notify := row.pop("notify", ""):
+        answer["notify"] = notify
     # An empty cell says nothing about that platform; disconnecting is done one by one.
     answer["accounts"] = {platform: handle for platform, handle in row.items() if handle}
     return answer

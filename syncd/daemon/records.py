@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from syncd.errors import BadInput
@@ -60,10 +60,15 @@ def refuse(problems: list[str]) -> NoReturn:
     Raises:
         BadInput: always; of very many problems it tells the first ones.
     """
+    hint = "mend these lines and import the whole file again"
+    raise BadInput(*shown(problems), hint=hint)
+
+
+def shown(problems: Sequence[str]) -> list[str]:
+    """Return problems as they are told: of very many the first ones, and how many more."""
     more = len(problems) - _PROBLEMS_SHOWN
     rest = [f"and {more} more"] if more > 0 else []
-    hint = "mend these lines and import the whole file again"
-    raise BadInput(*problems[:_PROBLEMS_SHOWN], *rest, hint=hint)
+    return [*problems[:_PROBLEMS_SHOWN], *rest]
 
 
 def records_of(text: str, layout: str, check_header: Callable[[list[str]], None]) -> Records:

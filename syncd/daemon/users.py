@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from syncd.config.duration import format_duration
@@ -12,6 +12,8 @@ from syncd.daemon.core import Core
 from syncd.daemon.forgetting import Forgetting
 from syncd.daemon.inquiry import Inquiry
 from syncd.daemon.people import check_entry, read_users
+from syncd.daemon.preferences import NotifyRules, announcing
+from syncd.daemon.records import shown
 from syncd.errors import AlreadyRunning, BadInput, ConsentWithdrawn, NotKnown, TooSoon
 from syncd.model.account import AccountId, UserEntry
 from syncd.model.run import Run, RunOptions
@@ -61,13 +63,26 @@ class UserDesk:
         return self._core.scoring.as_json()
 
     async def put_user(self, entry: UserEntry) -> Json:
-        """Create or update a user; an empty handle disconnects a platform."""
+        """Create or update a user; an empty handle disconnects a platform.
+
+        An address that is told here was chosen by its user: it is active again if it was not.
+        """
         check_entry(entry, self._around.platforms)
-        await self._put([entry], dry_run=False)
+        if entry.notify is not None:
+            rules = await self._notify_rules()
+            # Channels and platforms may have to be imported: that takes long.
+            entry = await asyncio.to_thread(rules.checked, entry)
+        await self._put([entry], dry_run=False, revives=True)
         return await self.user(entry.key)
 
-    async def _put(self, entries: list[UserEntry], *, dry_run: bool) -> PutResult:
-        result = await self._core.users.put(entries, dry_run=dry_run)
+    async def _notify_rules(self) -> NotifyRules:
+        zones = await self._core.users.preferences.zones()
+        return NotifyRules(zones=zones, platforms=await asyncio.to_thread(announcing))
+
+    async def _put(
+        self, entries: Sequence[UserEntry], *, dry_run: bool, revives: bool = False
+    ) -> PutResult:
+        result = await self._core.users.put(entries, dry_run=dry_run, revives=revives)
         if not dry_run:
             self._around.admission.withdraw(result.withdrawn)
             self._around.admission.readmit(result.readmitted)
@@ -168,17 +183,23 @@ class UserDesk:
         format: str,  # noqa: A002 - the word of the API
         dry_run: bool,
     ) -> Json:
-        """Create or update the users of a CSV or JSON text, all or none."""
-        entries = await asyncio.to_thread(read_users, text, format, self._around.platforms)
-        result = await self._put(entries, dry_run=dry_run)
+        """Create or update the users of a CSV or JSON text.
+
+        All or none of them, but that a user whose `notify` cannot be is left out and told of.
+        """
+        rules = await self._notify_rules()
+        read = await asyncio.to_thread(read_users, text, format, self._around.platforms, rules)
+        result = await self._put(read.entries, dry_run=dry_run)
         return {
             "dry_run": dry_run,
-            "users": len(entries),
+            "users": len(read.entries),
             "created": result.created,
             "changed": result.changed,
             "same": result.same,
             "linked": result.linked,
             "unlinked": result.unlinked,
+            "refused": read.refused,
+            "problems": shown(read.problems),
         }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NewType
 
 if TYPE_CHECKING:
     from syncd.model.grant import Access
+    from syncd.model.preferences import NotifyChange
 
 AccountId = NewType("AccountId", int)
 UserId = NewType("UserId", int)
@@ -52,10 +53,11 @@ class UserEntry:
     """A user as the platform tells us about them: by import, by API.
 
     `accounts` maps platform to handle; a platform that is absent is left as it is, an empty
-    handle disconnects it. `opted_out` None leaves the state as it is.
+    handle disconnects it. None leaves `opted_out` and `notify` as they are.
     """
 
     key: str
     accounts: Mapping[str, str] = field(default_factory=dict)
     opted_out: bool | None = None
     last_login_at: datetime | None = None
+    notify: NotifyChange | None = None

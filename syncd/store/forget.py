@@ -67,12 +67,14 @@ class ForgetStore:
             user = await connection.fetchrow(self._sql["find_user"], key)
             accounts = await connection.fetch(self._sql["find_accounts"], key)
             former = await connection.fetch(self._sql["find_former"], key, timeout=_SECONDS)
+            addresses = await connection.fetch(self._sql["find_addresses"], key)
             rows = await connection.fetchrow(self._sql["count_rows"], key, timeout=_SECONDS)
         assert rows is not None
         is_kept = user is not None and user["is_kept"]
         told = ("handle", "linked_as", "external_id")
         names = {key, *(row["handle"] for row in former)}
         names |= {row[column] for row in accounts for column in told}
+        names |= {row["address"] for row in addresses}
         return Traces(
             key=key,
             user_id=None if user is None else user["id"],

@@ -14,6 +14,7 @@ from syncd.store.blocks import load_blocks
 from syncd.store.database import Connection, Database, Row, undo
 from syncd.store.fence import Fence
 from syncd.store.orders import Orders
+from syncd.store.preferences import PreferenceStore
 from syncd.store.translation import RowRefused
 
 # What a statement takes at once; preparing more would hold up everything else on the loop.
@@ -49,12 +50,16 @@ class UserStore:
         self._database = database
         self._fence = fence or Fence()
         self._sql = load_blocks("users")
+        self.preferences = PreferenceStore(database)
 
-    async def put(self, entries: Sequence[UserEntry], *, dry_run: bool = False) -> PutResult:
+    async def put(
+        self, entries: Sequence[UserEntry], *, dry_run: bool = False, revives: bool = False
+    ) -> PutResult:
         """Create or update users with their links, all or nothing; safe to repeat.
 
         A platform that an entry does not name is left as it is; an empty handle disconnects it. A
-        dry run does everything inside a transaction that is rolled back.
+        dry run does everything inside a transaction that is rolled back. `revives`: see
+        `PreferenceStore`.
 
         Raises:
             BadInput: a key, a handle or a date cannot be stored.
@@ -64,14 +69,18 @@ class UserStore:
         if not dry_run:
             self.orders.note([entry.key for entry in ordered])
         try:
-            return await self._database.repeat(lambda: self._put_once(ordered, dry_run=dry_run))
+            return await self._database.repeat(
+                lambda: self._put_once(ordered, dry_run=dry_run, revives=revives)
+            )
         except RowRefused as exc:
             raise BadInput(
                 "the database refuses a key, a handle or a date of these users",
                 hint="look for one that is very long or holds unusual characters",
             ) from exc
 
-    async def _put_once(self, entries: Sequence[UserEntry], *, dry_run: bool) -> PutResult:
+    async def _put_once(
+        self, entries: Sequence[UserEntry], *, dry_run: bool, revives: bool
+    ) -> PutResult:
         async with self._database.connection() as connection:
             transaction = connection.transaction()
             await transaction.start()
@@ -79,7 +88,9 @@ class UserStore:
                 if not dry_run:
                     await self._fence.show(connection)
                 results = [
-                    await self.put_within(connection, entries[start : start + SLICE])
+                    await self.put_within(
+                        connection, entries[start : start + SLICE], revives=revives
+                    )
                     for start in range(0, len(entries), SLICE)
                 ]
             except BaseException:
@@ -91,7 +102,9 @@ class UserStore:
                 await transaction.commit()
         return total(results)
 
-    async def put_within(self, connection: Connection, entries: Sequence[UserEntry]) -> PutResult:
+    async def put_within(
+        self, connection: Connection, entries: Sequence[UserEntry], *, revives: bool = False
+    ) -> PutResult:
         """Put at most `SLICE` users inside a transaction of the caller, in the order of keys."""
         rows = await connection.fetch(
             self._sql["put_users"],
@@ -105,7 +118,9 @@ class UserStore:
         linked, replaced, linked_keys = await self._link(connection, entries)
         out_keys, opted_out = await self._opt(connection, entries, opted_out=True)
         in_keys, opted_in = await self._opt(connection, entries, opted_out=False)
-        changed = (changed | unlinked_keys | linked_keys | out_keys | in_keys) - created
+        notify_keys = await self.preferences.put_within(connection, entries, revives=revives)
+        changed |= unlinked_keys | linked_keys | out_keys | in_keys | notify_keys
+        changed -= created
         return PutResult(
             created=len(created),
             changed=len(changed),
@@ -191,16 +206,22 @@ class UserStore:
         return row["users"], frozenset(map(AccountId, row["accounts"]))
 
     async def read_page(self, after: str, limit: int) -> list[dict[str, Any]]:
-        """Return users with their accounts in the order of keys, beginning behind `after`."""
+        """Return users, accounts and preferences in the order of keys, those behind `after`."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(self._sql["read_users"], after, None, limit)
-        return [_to_user(row) for row in rows]
+            return await self._read(connection, after, None, limit)
 
     async def read(self, key: str) -> dict[str, Any] | None:
-        """Return one user with their accounts, or None."""
+        """Return one user with their accounts and preferences, or None."""
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(self._sql["read_users"], "", [key], 1)
-        return None if row is None else _to_user(row)
+            found = await self._read(connection, "", [key], 1)
+        return found[0] if found else None
+
+    async def _read(
+        self, connection: Connection, after: str, keys: Sequence[str] | None, limit: int
+    ) -> list[dict[str, Any]]:
+        rows = await connection.fetch(self._sql["read_users"], after, keys, limit)
+        told = await self.preferences.read_within(connection, [row["key"] for row in rows])
+        return [{**_to_user(row), **told[row["key"]]} for row in rows]
 
     async def unknown(self, keys: Sequence[str]) -> list[str]:
         """Return those of these keys that no user has."""

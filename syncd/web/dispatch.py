@@ -124,9 +124,16 @@ def _idempotency_key(request: web.Request) -> str | None:
 def _in_short(given: Input) -> str:
     """Return what was given, for the audit; what is long or about people by its length only."""
     short = {
-        name: f"{len(value)} characters"
-        if isinstance(value, str) and (len(value) > WHOLE_LENGTH or name in given.unlogged)
-        else value
+        name: _size(value) if name in given.unlogged or _is_long(value) else value
         for name, value in given.model_dump(exclude_unset=True).items()
     }
     return pydantic_core.to_json(short).decode()[:DETAIL_LENGTH] if short else ""
+
+
+def _is_long(value: object) -> bool:
+    return isinstance(value, str) and len(value) > WHOLE_LENGTH
+
+
+def _size(value: object) -> str:
+    text = value if isinstance(value, str) else pydantic_core.to_json(value)
+    return f"{len(text)} characters"

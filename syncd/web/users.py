@@ -9,6 +9,7 @@ from pydantic import Field
 
 from syncd.model.account import UserEntry
 from syncd.web.instant import Instant
+from syncd.web.preferences import NotifyInput, change_of
 from syncd.web.routes import Call, Input, Nothing, Route, Routes, Text
 from syncd.web.service import Json, Service
 
@@ -29,9 +30,11 @@ class UsersQuery(Input):
 class UserInput(Input):
     """What is known about a user; what is left out stays as it is, an empty handle unlinks."""
 
+    unlogged: ClassVar[frozenset[str]] = frozenset({"notify"})
     accounts: Annotated[dict[Platform, Handle], Field(max_length=64, default_factory=dict)]
     opted_out: bool | None = None
     last_login_at: Instant | None = None
+    notify: NotifyInput | None = None
 
 
 class OptOutInput(Input):
@@ -74,7 +77,7 @@ class Users:
             Route(
                 method="POST",
                 path="/api/users/import",
-                summary="Create or update the users of a file, all or none",
+                summary="Create or update the users of a file, all but those whose notify is wrong",
                 takes=ImportInput,
                 answer=self._import,
                 largest_body=LARGEST_IMPORT,
@@ -142,6 +145,7 @@ class Users:
             accounts=given.accounts,
             opted_out=given.opted_out,
             last_login_at=given.last_login_at,
+            notify=change_of(given.notify) if "notify" in given.model_fields_set else None,
         )
         return await self._service.put_user(entry)
 

@@ -7,7 +7,7 @@ import re
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from syncd.config.validation import keys_of
+from syncd.config.validation import keys_at
 from syncd.config.values import suggestion
 
 _FOREIGN_TEXT = 200
@@ -63,7 +63,7 @@ def _place(detail: ErrorDetails, *, is_secret: bool) -> str:
 def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
     kind = detail["type"]
     if kind == "extra_forbidden":
-        return f"unknown key{suggestion(str(detail['loc'][-1]), keys_of(model))}"
+        return f"unknown key{suggestion(str(detail['loc'][-1]), keys_at(model, detail['loc']))}"
     if kind == "value_error":
         return str(detail["ctx"]["error"])
     words = _MADE_OF.sub("", _SHOULD.sub("must ", detail["msg"]))

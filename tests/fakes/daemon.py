@@ -156,6 +156,7 @@ class AnswerService(MemoryService):
         self.told = status_answer()
         self.people: list[Json] = []
         self.refused: tuple[str, ...] = ()
+        self.left_out: list[str] = []
         self.advice: str | None = None
         self.ending: Json | None = None
         self.forecast: Json | None = None
@@ -204,7 +205,8 @@ class AnswerService(MemoryService):
         if self.refused:
             raise BadInput(*self.refused, hint=self.advice)
         counts = {"created": 1180, "changed": 19, "same": 5, "linked": 1190, "unlinked": 1}
-        return {"dry_run": dry_run, "users": 1204, **counts}
+        refused = {"refused": min(1, len(self.left_out)), "problems": self.left_out}
+        return {"dry_run": dry_run, "users": 1204, **counts, **refused}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,16 @@ INSERT INTO profiles (account_id, name, avatar_url, bio, raw, raw_hash, mapper_v
     '{"of": "zz-forget-handle"}' FROM accounts WHERE handle = 'zz-forget-handle';
 INSERT INTO user_scores SELECT id, 1, '{"of": "zz-forget-handle"}', 'v1', now() FROM users WHERE
     key = 'zz-forget-key';
+INSERT INTO notify_preferences (user_id, platforms, leads) SELECT id, '{atcoder}', '{24}' FROM
+    users WHERE key = 'zz-forget-key';
+INSERT INTO notify_addresses (user_id, channel, address, state, state_reason) SELECT id, 'email',
+    'zz-forget-handle@example.com', 'dead', 'zz-forget-handle is not there' FROM users WHERE key =
+    'zz-forget-key';
+INSERT INTO notifications (user_id, contest_id, channel, occasion, lead_hours, schedule_version,
+    platform, contest_name, contest_url, starts_at, ends_at, due_at, expires_at, state, reference,
+    error, hint) SELECT id, 1, 'email', 'reminder', 24, 1, 'atcoder', 'ABC 400',
+    'https://atcoder.example/abc400', now(), now(), now(), now(), 'failed', 'zz-forget-handle',
+    'zz-forget-handle is not there', 'ask zz-forget-handle' FROM users WHERE key = 'zz-forget-key';
 INSERT INTO score_due (user_id) SELECT id FROM users WHERE key = 'zz-forget-key';
 INSERT INTO oauth_tokens (account_id, key_id, refresh_ct, access_ct, scopes, granted_at,
     refresh_expires_at, health_reason, given_digest) SELECT id, 'k1', 'zz-forget-handle',

@@ -50,6 +50,25 @@ async def test_layout_is_told_by_the_name_or_the_content(
     assert daemon.service.orders == [("import_users", len(content), layout, False)]
 
 
+async def test_lines_left_out_for_their_preferences_are_named_and_the_others_taken(
+    daemon: FakeDaemon, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "team.csv"
+    file.write_text("key\n", "utf-8")
+    daemon.service.left_out = ["line 7: notify.leads.0: must be more", "line 7: notify: \u202e"]
+
+    code = await daemon.syncd("users", "import", str(file))
+
+    out, err = capsys.readouterr()
+    assert (code, out.partition(":")[0]) == (4, "1,204 users")
+    assert err.splitlines() == [
+        "refused  line 7: notify.leads.0: must be more",
+        "refused  line 7: notify: \\u202e",
+        "1 line left out, all others taken",
+        "  hint: mend these lines and import the file again; what was taken stays the same",
+    ]
+
+
 async def test_refused_lines_are_named_and_nothing_is_imported(
     daemon: FakeDaemon, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -138,16 +157,17 @@ async def test_export_is_a_table_that_no_spreadsheet_computes(
         user_answer("'tis", ""),
         user_answer("ada, the first", "", opted_out=True, last_login_at="2026-01-01T00:00:00Z"),
     ]
+    daemon.service.people[2]["notify"] = {"leads": [24]}
 
     code = await daemon.syncd("users", "export")
 
     rows = list(csv.reader(capsys.readouterr().out.splitlines()))
     assert code == 0
     assert rows == [
-        ["key", "opted_out", "last_login_at", "github"],
-        ['\'=HYPERLINK("x")', "false", "", "octocat"],
-        ["''tis", "false", "", ""],
-        ["ada, the first", "true", "2026-01-01T00:00:00Z", ""],
+        ["key", "opted_out", "last_login_at", "github", "notify"],
+        ['\'=HYPERLINK("x")', "false", "", "octocat", ""],
+        ["''tis", "false", "", "", ""],
+        ["ada, the first", "true", "2026-01-01T00:00:00Z", "", '{"leads": [24]}'],
     ]
 
 

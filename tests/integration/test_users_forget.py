@@ -24,6 +24,11 @@ from syncd.store.forget import ForgetStore
 ABOUT_NOBODY = {
     "accounts": {"platform", "state"},
     "alert_states": {"condition", "job", "topic"},
+    "contest_changes": {"after", "before", "what"},
+    "contests": {
+        *("external_id", "kind", "name", "occasion", "platform", "rated_range", "raw", "raw_hash"),
+        *("source", "url"),
+    },
     "dead_letters": {"actor", "error_class", "job", "kind", "platform", "state"},
     "gates": {"credential", "failure", "fingerprint", "pause_cause", "platform", "used_up"},
     "item_outcomes": {"outcome", "platform"},
@@ -35,6 +40,11 @@ ABOUT_NOBODY = {
     "leaderboard_targets": {"job", "target"},
     "leaderboard_tombstones": {"job", "target"},
     "leases": {"holder", "instance", "listen", "name", "version"},
+    "notifications": {
+        *("channel", "contest_name", "contest_url", "holder", "occasion", "platform", "state"),
+    },
+    "notify_addresses": {"channel", "state"},
+    "notify_preferences": {"language", "platforms", "timezone"},
     "oauth_tokens": {"health", "key_id", "refresh_holder"},
     "pauses": {"actor", "scope"},
     "plans": {"decided_by", "digest", "job", "state"},

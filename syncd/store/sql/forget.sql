@@ -12,6 +12,13 @@ ORDER BY accounts.id;
 -- What accounts of the user were called that may be gone by now.
 SELECT DISTINCT platform, handle FROM item_outcomes WHERE user_key = $1;
 
+-- name: find_addresses
+-- How the user is reached; a subscription is a secret that stands nowhere else.
+SELECT held.address
+FROM notify_addresses AS held
+JOIN users ON users.id = held.user_id
+WHERE users.key = $1 AND held.address NOT LIKE '{%';
+
 -- name: stop_asking
 -- The grants go first, in the same transaction in which nobody asks for the accounts any more. Should what
 -- follows be cut off, the reason tells how to go on.
@@ -29,7 +36,7 @@ FROM chosen
 WHERE accounts.id = chosen.id;
 
 -- name: count_rows
--- What goes with the user by a foreign key.
+-- What goes with the user.
 WITH chosen AS (
     SELECT id FROM users WHERE key = $1
 ), linked AS (
@@ -44,6 +51,9 @@ SELECT
     (SELECT count(*) FROM user_scores JOIN chosen ON chosen.id = user_id) AS user_scores,
     (SELECT count(*) FROM listening_data JOIN chosen ON chosen.id = user_id) AS listening_data,
     (SELECT count(*) FROM listening_gaps JOIN linked ON linked.id = account_id) AS listening_gaps,
+    (SELECT count(*) FROM notify_preferences JOIN chosen ON chosen.id = user_id) AS notify_preferences,
+    (SELECT count(*) FROM notify_addresses JOIN chosen ON chosen.id = user_id) AS notify_addresses,
+    (SELECT count(*) FROM notifications JOIN chosen ON chosen.id = user_id) AS notifications,
     (SELECT count(*) FROM dead_letters JOIN linked ON linked.id = account_id) AS dead_letters;
 
 -- name: forget_due

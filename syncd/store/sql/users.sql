@@ -83,7 +83,7 @@ LEFT JOIN touched ON touched.user_id = chosen.id
 GROUP BY chosen.key;
 
 -- name: delete_users
--- Accounts, their state and their profiles go with the users. Of a mirrored user who opted out the
+-- Accounts, their state, profiles, and whatever users were told go with them. Of a mirrored user who opted out the
 -- key and the opt-out are kept, else the query brings them back without it; $2 tells whether it
 -- still names them, and those whom it does not are ordinary users from then on.
 WITH chosen AS (
@@ -94,6 +94,12 @@ WITH chosen AS (
     DELETE FROM users USING chosen WHERE users.id = chosen.id AND NOT chosen.is_kept
 ), emptied AS (
     DELETE FROM accounts USING chosen WHERE accounts.user_id = chosen.id AND chosen.is_kept
+), untold AS (
+    DELETE FROM notifications USING chosen WHERE notifications.user_id = chosen.id
+), unasked AS (
+    DELETE FROM notify_preferences USING chosen WHERE notify_preferences.user_id = chosen.id AND chosen.is_kept
+), unreached AS (
+    DELETE FROM notify_addresses USING chosen WHERE notify_addresses.user_id = chosen.id AND chosen.is_kept
 ), unscored AS (
     DELETE FROM user_scores USING chosen WHERE user_scores.user_id = chosen.id AND chosen.is_kept
 ), kept AS (

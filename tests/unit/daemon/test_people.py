@@ -6,25 +6,28 @@ from datetime import UTC, datetime
 import pytest
 
 from syncd.daemon.people import check_entry, read_users
+from syncd.daemon.preferences import NotifyRules
 from syncd.errors import BadInput
 from syncd.model.account import UserEntry
+from syncd.model.preferences import NotifyChange
 from syncd.platforms.base import Platform
 from syncd.platforms.github import GitHub
 
 PLATFORMS: dict[str, list[Platform]] = {"github": [GitHub.__new__(GitHub)]}
+RULES = NotifyRules(zones=frozenset({"UTC"}), platforms=("atcoder", "codeforces"))
 
 
 def csv(text: str) -> list[UserEntry]:
-    return read_users(text, "csv", PLATFORMS)
+    return list(read_users(text, "csv", PLATFORMS, RULES).entries)
 
 
 def lines(text: str) -> list[UserEntry]:
-    return read_users(text, "json", PLATFORMS)
+    return list(read_users(text, "json", PLATFORMS, RULES).entries)
 
 
 def problems(text: str, layout: str = "csv") -> tuple[str, ...]:
     with pytest.raises(BadInput) as refusal:
-        read_users(text, layout, PLATFORMS)
+        read_users(text, layout, PLATFORMS, RULES)
     return refusal.value.problems
 
 
@@ -172,7 +175,7 @@ def test_a_file_that_breaks_off_is_told_together_with_the_bad_lines_before_it() 
     ("text", "hint"),
     [
         ("key;github\n", "separate the columns by commas"),
-        ("name,github\n", "columns: github, key, last_login_at, opted_out"),
+        ("name,github\n", "columns: github, key, last_login_at, notify, opted_out"),
         ("key,github\nada,a/b\n", "mend these lines and import the whole file again"),
     ],
 )
@@ -211,3 +214,32 @@ def test_any_printable_key_is_accepted(key: str) -> None:
 def test_a_key_that_cannot_stand_in_an_address_is_refused(key: str) -> None:
     with pytest.raises(BadInput, match="printable characters"):
         check_entry(UserEntry(key=key), PLATFORMS)
+
+
+def test_a_user_with_wrong_preferences_is_left_out_and_told_with_the_line() -> None:
+    text = (
+        '{"key": "ada", "notify": {"leads": [0]}}\n'
+        '{"key": "bo", "notify": {"leads": [24], "timezone": "Asia/Tokyo"}}\n'
+        '{"key": "cy", "notify": {"platforms": ["atcoder"]}}\n'
+    )
+
+    read = read_users(text, "json", PLATFORMS, RULES)
+
+    assert [entry.key for entry in read.entries] == ["cy"]
+    assert (read.refused, list(read.problems)) == (
+        2,
+        [
+            "line 1: notify.leads.0: must be a whole number of hours from 1 to 168",
+            "line 2: notify.timezone: the database knows no time zone 'Asia/Tokyo'",
+        ],
+    )
+
+
+def test_preferences_stand_in_a_cell_as_json() -> None:
+    text = 'key,notify\nada,"{""leads"": [2]}"\nbo,\ncy,null\nda,{oops\n'
+
+    read = read_users(text, "csv", PLATFORMS, RULES)
+
+    told = [entry.notify for entry in read.entries]
+    assert told == [NotifyChange(leads=[2]), None, NotifyChange(is_removal=True)]
+    assert list(read.problems) == ["line 5: notify: is not JSON"]
