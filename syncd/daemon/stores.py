@@ -24,6 +24,7 @@ from syncd.store.key_file import KeyFile
 from syncd.store.leaderboards import LeaderboardStore
 from syncd.store.listening import ListeningStore
 from syncd.store.mirror import MirrorStore
+from syncd.store.notifications import NotificationStore
 from syncd.store.plans import PlanStore
 from syncd.store.refresh_journal import RefreshJournal
 from syncd.store.runs import RunStore
@@ -79,4 +80,5 @@ def _stores(ground: Ground, runs: RunStore, config: Config, sealer: Sealer) -> S
         plans=PlanStore(database, fence),
         grants=GrantStore(database, fence, sealer, ground.users),
         listening=ListeningStore(database, fence),
+        notifications=NotificationStore(database, runs),
     )

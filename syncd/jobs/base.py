@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from syncd.channels.base import Channel
 from syncd.clock import Clock
 from syncd.errors import BadInput
 from syncd.jobs.admission import Admission
+from syncd.jobs.channel_gates import ChannelGates
 from syncd.jobs.grants import Grants
 from syncd.jobs.in_flight import InFlight
 from syncd.jobs.stop import Stop
@@ -26,6 +28,7 @@ from syncd.store.grants import GrantStore
 from syncd.store.leaderboards import LeaderboardStore
 from syncd.store.listening import ListeningStore
 from syncd.store.mirror import MirrorStore
+from syncd.store.notifications import NotificationStore
 from syncd.store.plans import PlanStore
 from syncd.store.runs import RunStore
 from syncd.store.scores import ScoreStore
@@ -50,6 +53,12 @@ class Stores:
     plans: PlanStore
     grants: GrantStore
     listening: ListeningStore
+    notifications: NotificationStore
+
+
+def _no_link(user_key: str, channel: str) -> str:
+    del user_key, channel
+    return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +68,10 @@ class Surroundings:
     `platforms` holds each platform once for every credential, in the order of config.toml.
     `in_flight` holds, per job kind, the accounts some run has asked for and not committed yet: two
     runs never ask for one account at the same time. `grants` renews what users granted. `redis` is
-    where the leaderboards are.
+    where the leaderboards are. `channels` are the entered channels by name, `channel_gates` what
+    deliveries pass there; `unsubscribe` makes the link by which a user, by key, leaves a channel,
+    empty where there is none. `only_to` None: everybody may be written to, else only these keys
+    and addresses.
     """
 
     clock: Clock
@@ -70,6 +82,10 @@ class Surroundings:
     grants: Grants
     in_flight: dict[str, InFlight] = field(default_factory=dict)
     redis: RedisAddress = field(default_factory=RedisAddress)
+    channels: Mapping[str, Channel[Any]] = field(default_factory=dict)
+    channel_gates: ChannelGates = field(default_factory=ChannelGates)
+    unsubscribe: Callable[[str, str], str] = _no_link
+    only_to: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

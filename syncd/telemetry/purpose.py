@@ -22,6 +22,7 @@ class Purpose(StrEnum):
     GITHUB = "github"
     LEADERBOARD = "leaderboard"
     SPOTIFY = "spotify"
+    NOTIFY = "notify"
     HTTP = "http"
     AUDIT = "audit"
 

@@ -37,6 +37,19 @@ from syncd.telemetry.events.daemon import (
     StoreLost,
     StoreRecovered,
 )
+from syncd.telemetry.events.delivery import (
+    AddressDied,
+    ChannelRecovered,
+    ChannelRested,
+    DeliveriesSetAside,
+    DeliveryDoubted,
+    DeliveryEvent,
+    DeliveryFailed,
+    DeliveryPutOff,
+    DeliverySent,
+    NotificationsArmed,
+    NotificationsDispatched,
+)
 from syncd.telemetry.events.listening import (
     GapFound,
     GrantDoubted,
@@ -79,8 +92,11 @@ from syncd.telemetry.events.runs import (
 
 __all__ = [
     "AccountChanged",
+    "AddressDied",
     "AlertDropped",
     "AlertSent",
+    "ChannelRecovered",
+    "ChannelRested",
     "ClockJumped",
     "ConditionNoticed",
     "ConfigRefused",
@@ -92,6 +108,12 @@ __all__ = [
     "DaemonStarted",
     "DaemonStopped",
     "DeadLetterWritten",
+    "DeliveriesSetAside",
+    "DeliveryDoubted",
+    "DeliveryEvent",
+    "DeliveryFailed",
+    "DeliveryPutOff",
+    "DeliverySent",
     "Event",
     "FireClaimed",
     "FireSkipped",
@@ -109,6 +131,8 @@ __all__ = [
     "LeadTaken",
     "Level",
     "LoopStalled",
+    "NotificationsArmed",
+    "NotificationsDispatched",
     "PauseChanged",
     "PhaseFinished",
     "PlanDecided",
