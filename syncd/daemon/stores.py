@@ -25,6 +25,7 @@ from syncd.store.key_file import KeyFile
 from syncd.store.leaderboards import LeaderboardStore
 from syncd.store.listening import ListeningStore
 from syncd.store.mirror import MirrorStore
+from syncd.store.notifications import NotificationStore
 from syncd.store.plans import PlanStore
 from syncd.store.refresh_journal import RefreshJournal
 from syncd.store.runs import RunStore
@@ -81,4 +82,5 @@ def _stores(ground: Ground, runs: RunStore, config: Config, sealer: Sealer) -> S
         grants=GrantStore(database, fence, sealer, ground.users),
         listening=ListeningStore(database, fence),
         cleanup=CleanupStore(database, runs),
+        notifications=NotificationStore(database, runs),
     )

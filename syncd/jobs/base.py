@@ -14,6 +14,7 @@ from syncd.channels.base import Channel
 from syncd.clock import Clock
 from syncd.errors import BadInput
 from syncd.jobs.admission import Admission
+from syncd.jobs.channel_gates import ChannelGates
 from syncd.jobs.grants import Grants
 from syncd.jobs.in_flight import InFlight
 from syncd.jobs.stop import Stop
@@ -28,6 +29,7 @@ from syncd.store.grants import GrantStore
 from syncd.store.leaderboards import LeaderboardStore
 from syncd.store.listening import ListeningStore
 from syncd.store.mirror import MirrorStore
+from syncd.store.notifications import NotificationStore
 from syncd.store.plans import PlanStore
 from syncd.store.runs import RunStore
 from syncd.store.scores import ScoreStore
@@ -53,6 +55,7 @@ class Stores:
     grants: GrantStore
     listening: ListeningStore
     cleanup: CleanupStore
+    notifications: NotificationStore
 
 
 def _no_link(user: str, channel: str) -> str:
@@ -68,7 +71,8 @@ class Surroundings:
     `platforms` holds each platform once for every credential, in the order of config.toml.
     `in_flight` holds, per job kind, the accounts some run has asked for and not committed yet: two
     runs never ask for one account at the same time. `grants` renews what users granted. `redis` is
-    where the leaderboards are. `channels` holds those that are on, `unsubscribe` makes the link by
+    where the leaderboards are. `channels` holds those that are on,
+    `channel_gates` what deliveries pass there, `unsubscribe` makes the link by
     which a user (by key) ends a channel, or returns nothing; `only_to` tells to whom alone may be
     written, keys of users or addresses, and nothing where that is everybody.
     """
@@ -82,6 +86,7 @@ class Surroundings:
     in_flight: dict[str, InFlight] = field(default_factory=dict)
     redis: RedisAddress = field(default_factory=RedisAddress)
     channels: Mapping[str, Channel[Any]] = field(default_factory=dict)
+    channel_gates: ChannelGates = field(default_factory=ChannelGates)
     unsubscribe: Callable[[str, str], str] = _no_link
     only_to: Callable[[], Collection[str]] = frozenset
 

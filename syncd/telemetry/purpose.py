@@ -23,6 +23,7 @@ class Purpose(StrEnum):
     LEADERBOARD = "leaderboard"
     SPOTIFY = "spotify"
     CLEANUP = "cleanup"
+    NOTIFY = "notify"
     HTTP = "http"
     AUDIT = "audit"
 

@@ -45,6 +45,7 @@ from syncd.store.key_file import KeyFile
 from syncd.store.leaderboards import LeaderboardStore
 from syncd.store.listening import ListeningStore
 from syncd.store.mirror import MirrorStore
+from syncd.store.notifications import NotificationStore
 from syncd.store.plans import PlanStore
 from syncd.store.refresh_journal import RefreshJournal
 from syncd.store.runs import RunStore
@@ -150,6 +151,7 @@ class Running:
                 grants=grants,
                 listening=ListeningStore(database, runs.fence),
                 cleanup=CleanupStore(database, runs),
+                notifications=NotificationStore(database, runs),
             ),
             platforms={PLAY: [self.platform]},
             admission=Admission(clock),

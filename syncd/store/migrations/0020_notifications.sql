@@ -54,6 +54,7 @@ CREATE TABLE notifications (
     state            text COLLATE "C" NOT NULL DEFAULT 'pending' CHECK (state IN (
         'pending', 'sending', 'sent', 'failed', 'unknown', 'expired', 'dropped')),
     attempts         smallint NOT NULL DEFAULT 0,
+    unknowns         smallint NOT NULL DEFAULT 0,
     next_attempt_at  timestamptz,
     lease_until      timestamptz,
     holder           text NOT NULL DEFAULT '',
@@ -70,3 +71,25 @@ CREATE TABLE notifications (
 COMMENT ON TABLE notifications IS 'One row for each reminder and channel; never deleted with its contest';
 COMMENT ON COLUMN notifications.contest_id IS 'Of table contests, or of a contest that was there; 0: a digest';
 COMMENT ON COLUMN notifications.lead_hours IS 'Of reminders; 0 of everything else';
+COMMENT ON COLUMN notifications.previous_starts_at IS
+    'The start before it moved; of a digest: contests count as new that were first seen since';
+COMMENT ON COLUMN notifications.next_attempt_at IS 'Of what is pending: not before';
+COMMENT ON COLUMN notifications.unknowns IS
+    'How often nobody knew whether it arrived: more than 0, and it may have arrived twice, or not at all';
+COMMENT ON COLUMN notifications.holder IS 'Which run claimed it last, of which process';
+-- What is next on a channel: what begins first, of what may be tried now.
+CREATE INDEX notifications_pending ON notifications (channel, expires_at, next_attempt_at)
+    WHERE state = 'pending';
+CREATE INDEX notifications_open ON notifications (state, channel) WHERE state IN ('sending', 'unknown');
+
+-- A user who is gone leaves nothing behind. No foreign key: a hundred thousand rows are made at once,
+-- and each would look for its user. The schema is that of the trigger's table, whoever deletes.
+CREATE FUNCTION forget_notifications() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format(
+        'DELETE FROM %I.notifications WHERE user_id IN (SELECT id FROM gone)', TG_TABLE_SCHEMA);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER forget_notifications AFTER DELETE ON users
+    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION forget_notifications();

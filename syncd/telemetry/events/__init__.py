@@ -38,6 +38,19 @@ from syncd.telemetry.events.daemon import (
     StoreLost,
     StoreRecovered,
 )
+from syncd.telemetry.events.delivery import (
+    AddressDied,
+    ChannelRecovered,
+    ChannelRested,
+    DeliveriesSetAside,
+    DeliveryDoubted,
+    DeliveryEvent,
+    DeliveryFailed,
+    DeliveryPutOff,
+    DeliverySent,
+    NotificationsArmed,
+    NotificationsDispatched,
+)
 from syncd.telemetry.events.listening import (
     GapFound,
     GrantDoubted,
@@ -80,8 +93,11 @@ from syncd.telemetry.events.runs import (
 
 __all__ = [
     "AccountChanged",
+    "AddressDied",
     "AlertDropped",
     "AlertSent",
+    "ChannelRecovered",
+    "ChannelRested",
     "ClockJumped",
     "ConditionNoticed",
     "ConfigRefused",
@@ -93,6 +109,12 @@ __all__ = [
     "DaemonStarted",
     "DaemonStopped",
     "DeadLetterWritten",
+    "DeliveriesSetAside",
+    "DeliveryDoubted",
+    "DeliveryEvent",
+    "DeliveryFailed",
+    "DeliveryPutOff",
+    "DeliverySent",
     "Event",
     "FireClaimed",
     "FireSkipped",
@@ -111,6 +133,8 @@ __all__ = [
     "LeadTaken",
     "Level",
     "LoopStalled",
+    "NotificationsArmed",
+    "NotificationsDispatched",
     "PauseChanged",
     "PhaseFinished",
     "PlanDecided",
