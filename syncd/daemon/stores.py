@@ -17,6 +17,7 @@ from syncd.model.address import RedisAddress
 from syncd.platforms.base import Platform
 from syncd.store import refresh_journal
 from syncd.store.accounts import AccountStore
+from syncd.store.contests import ContestStore
 from syncd.store.database import Database
 from syncd.store.fence import Fence
 from syncd.store.grants import GrantStore
@@ -79,4 +80,5 @@ def _stores(ground: Ground, runs: RunStore, config: Config, sealer: Sealer) -> S
         plans=PlanStore(database, fence),
         grants=GrantStore(database, fence, sealer, ground.users),
         listening=ListeningStore(database, fence),
+        contests=ContestStore(database, runs),
     )

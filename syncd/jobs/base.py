@@ -21,6 +21,7 @@ from syncd.model.forecast import Forecast
 from syncd.model.run import Ending, Run, RunOptions
 from syncd.platforms.base import Platform
 from syncd.store.accounts import AccountStore
+from syncd.store.contests import ContestStore
 from syncd.store.database import Database
 from syncd.store.grants import GrantStore
 from syncd.store.leaderboards import LeaderboardStore
@@ -50,6 +51,7 @@ class Stores:
     plans: PlanStore
     grants: GrantStore
     listening: ListeningStore
+    contests: ContestStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,11 @@ class JobKind(ABC, Generic[OptionsT]):
     @property
     def platforms(self) -> tuple[str, ...]:
         """Name the platforms a run asks; empty where it asks none."""
+        return ()
+
+    @property
+    def followed(self) -> tuple[str, ...]:
+        """Name the platforms of which it keeps accounts fresh; empty where it follows none."""
         return ()
 
     def check(self, options: RunOptions) -> None:

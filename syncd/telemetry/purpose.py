@@ -22,6 +22,7 @@ class Purpose(StrEnum):
     GITHUB = "github"
     LEADERBOARD = "leaderboard"
     SPOTIFY = "spotify"
+    CONTESTS = "contests"
     HTTP = "http"
     AUDIT = "audit"
 

@@ -37,6 +37,7 @@ from syncd.runs.runner import Order, Runner
 from syncd.schedule.loop import Scheduler
 from syncd.schedule.roster import Schedule
 from syncd.store.accounts import AccountStore
+from syncd.store.contests import ContestStore
 from syncd.store.database import Database
 from syncd.store.fence import Fence
 from syncd.store.grants import GrantStore
@@ -148,6 +149,7 @@ class Running:
                 plans=PlanStore(database, runs.fence),
                 grants=grants,
                 listening=ListeningStore(database, runs.fence),
+                contests=ContestStore(database, runs),
             ),
             platforms={PLAY: [self.platform]},
             admission=Admission(clock),

@@ -19,6 +19,14 @@ from syncd.telemetry.events.changes import (
     PauseChanged,
     PlanDecided,
 )
+from syncd.telemetry.events.contests import (
+    ContestCancelled,
+    ContestMoved,
+    ContestRestored,
+    ContestsSought,
+    ContestsUnread,
+    ContestTurned,
+)
 from syncd.telemetry.events.daemon import (
     ClockJumped,
     ConditionNoticed,
@@ -85,6 +93,12 @@ __all__ = [
     "ConditionNoticed",
     "ConfigRefused",
     "ConfigReloaded",
+    "ContestCancelled",
+    "ContestMoved",
+    "ContestRestored",
+    "ContestTurned",
+    "ContestsSought",
+    "ContestsUnread",
     "ControlRefused",
     "ControlUsed",
     "CredentialRefused",
