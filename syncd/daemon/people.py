@@ -84,6 +84,8 @@ def _handle_problem(
     if platform not in platforms:
         known = ", ".join(platforms)
         return f"accounts.{platform[:50]}: there is no such platform; there are {known}"
+    if handle and platforms[platform][0].kind == "contests":
+        return f"accounts.{platform}: {platform} tells of contests alone, it has no accounts"
     if handle and not platforms[platform][0].accepts(handle):
         return f"accounts.{platform}: {_shown(handle)} cannot be a name on {platform}"
     return None

@@ -74,7 +74,8 @@ def _misnamed(platform: str, kind: str, config: Config) -> str:
     if platform not in config.platforms:
         near = suggestion(platform, config.platforms)
         return f"there is no platform {quoted(platform)}{near}"
-    kinds = cast("type[Platform]", plugins.load("syncd.platforms", platform)).read_by()
+    plugin = cast("type[Platform]", plugins.load("syncd.platforms", platform))
+    kinds = {plugin.kind: None, **({"contests": None} if plugin.announces_contests else {})}
     words = " or ".join(f'"{each}"' for each in kinds)
     return "" if kind in kinds else f"{quoted(platform)} is read by jobs of kind = {words}"
 

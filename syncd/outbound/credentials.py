@@ -48,16 +48,19 @@ class Credential:
     owner: str = ""
 
     @classmethod
-    def bearer(cls, name: str, token: str) -> Credential:
+    def bearer(cls, name: str, token: str, word: str = "Bearer") -> Credential:
         """Return the credential of a bearer token; white space around it is no part of it.
+
+        `word` stands before it in the header. Of `user:key` the key alone is a secret as well.
 
         Raises:
             ConfigError: it is empty or cannot stand in a header. The message does not hold it.
         """
         token = token.strip()
         _check(name, "token", token)
-        whole = f"Bearer {token}"
-        return cls(name, Scheme.BEARER, _fingerprint(token), None, whole, _forms(token))
+        secrets = _forms(token, token.rpartition(":")[2])
+        whole = f"{word} {token}"
+        return cls(name, Scheme.BEARER, _fingerprint(token), None, whole, secrets)
 
     @classmethod
     def basic(cls, name: str, client_id: str, client_secret: str) -> Credential:
@@ -96,8 +99,8 @@ class Credential:
         return cls(name, Scheme.ANONYMOUS, Scheme.ANONYMOUS)
 
     @classmethod
-    def from_settings(cls, given: CredentialSettings) -> Credential:
-        """Return the credential that config.toml describes.
+    def from_settings(cls, given: CredentialSettings, word: str = "Bearer") -> Credential:
+        """Return the credential that config.toml describes; `word` is what stands before a token.
 
         Raises:
             ConfigError: it cannot be used, as far as that can be seen without asking.
@@ -113,7 +116,7 @@ class Credential:
                 except ValueError as error:
                     raise ConfigError(f"credential {given.name}: private_key {error}") from None
             case _:
-                return cls.bearer(given.name, given.text("token"))
+                return cls.bearer(given.name, given.text("token"), word)
 
     @property
     def is_anonymous(self) -> bool:

@@ -21,6 +21,8 @@ _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 # What platforms make their ids of; dots alone cannot stand in an address.
 _ID = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_.-]{1,100}")
+# A division of a CodeChef round goes by the code of the round and a letter.
+_DIVISION = re.compile(r"(START[0-9]+)[A-E]")
 _UNFIT = re.compile("[\0\ud800-\udfff]")
 
 Row = tuple[str, Any]
@@ -76,6 +78,12 @@ def id_in(row: Shape, key: str) -> str:
     if not _ID.fullmatch(text):
         raise row.wrong(key, "id")
     return text
+
+
+def joint_id(platform: str, contest: str) -> str:
+    """Return what the ids of one contest have in common, however the platform lists it."""
+    division = _DIVISION.fullmatch(contest) if platform == "codechef" else None
+    return division[1] if division else contest
 
 
 def name_in(row: Shape, key: str) -> str:

@@ -15,12 +15,14 @@ from typing import Any, ClassVar
 from syncd.config.models import PlatformSettings
 from syncd.errors import AccountNotFound, BadPayload, WrongAccount
 from syncd.model.account import Account
+from syncd.model.contest import ContestList
 from syncd.model.profile import Fetched, Profile
 from syncd.model.scheme import Scheme
 from syncd.outbound.answers import Classifier, Response, Verdict
 from syncd.outbound.credentials import Credential
 from syncd.outbound.reader import Expects
 from syncd.outbound.request import Request
+from syncd.platforms.atcoder_contests import is_list, to_contests
 from syncd.platforms.base import Platform
 from syncd.platforms.page import parse_page, title_of
 from syncd.platforms.shape import Shape, judge_site, rows_of, sampled
@@ -48,6 +50,7 @@ class AtCoder(Platform):
     # allows 3 to 16.
     handle_rule: ClassVar[re.Pattern[str]] = re.compile(r"[A-Za-z0-9_]{1,40}")
     schemes: ClassVar[tuple[Scheme, ...]] = ()
+    announces_contests: ClassVar[bool] = True
 
     @classmethod
     def classifier(cls, credential: Credential) -> Classifier:
@@ -72,6 +75,22 @@ class AtCoder(Platform):
         with sampled(response):
             problems = _data(response, account, "AtCoder Problems")
             return Fetched(profile=to_profile(history, problems, account, handle))
+
+    async def fetch_contests(self) -> ContestList:
+        """Read what runs, what is to come and the last fifty."""
+        request = Request(
+            segments=("contests",),
+            ends_with_slash=True,
+            params={"lang": "en"},
+            expects=Expects.TEXT,
+            is_retried=False,
+            follows_redirects=False,
+        )
+        response = await self.client.request(request)
+        with sampled(response):
+            if response.status != 200:
+                raise BadPayload(f"cannot read contests on atcoder: HTTP {response.status}")
+            return to_contests(response.text)
 
     async def _read_history(self, account: Account, handle: str) -> Any:
         request = Request(segments=("users", handle, "history", "json"), follows_redirects=False)
@@ -99,7 +118,9 @@ def _data(response: Response, account: Account, service: str) -> Any:
 
 
 def judge(response: Response) -> Verdict:
-    """Say what an answer means: of all pages only that of a user, or of nobody, is one."""
+    """Say what an answer means: of pages only that of a user, of nobody, or of contests is one."""
+    if response.status == 200 and is_list(response):
+        return Verdict()
     if response.status in {200, 404} and _TITLE.fullmatch(title_of(response)):
         return Verdict()
     return judge_site(response, expects_page=response.status == 404)

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from random import Random
 from typing import ClassVar
 
@@ -74,6 +75,9 @@ class Platform(ABC):
     schemes: ClassVar[tuple[Scheme, ...]] = (Scheme.BEARER,)
     """What kinds of credentials it takes."""
 
+    authorization: ClassVar[str] = "Bearer"
+    """How a token is introduced in the header that proves it."""
+
     companions: ClassVar[Mapping[str, str]] = {}
     """Other services that it is read from, by name, and where each of them is.
 
@@ -126,8 +130,8 @@ class Platform(ABC):
             classify = cls.classifier(credential)
             return PlatformClient(endpoint, classify, clock=clock, bus=bus, random=random)
 
-        credentials = [*map(Credential.from_settings, settings.credentials)]
-        credentials = credentials or [Credential.anonymous()]
+        known = partial(Credential.from_settings, word=cls.authorization)
+        credentials = [*map(known, settings.credentials)] or [Credential.anonymous()]
         whole, urls = Limits.from_settings(settings), {**cls.companions, **settings.urls}
         # However many our credentials are, these limits are there once.
         companion = {
@@ -143,11 +147,6 @@ class Platform(ABC):
             platform.is_one_of_several = len(credentials) > 1
             platforms.append(platform)
         return platforms
-
-    @classmethod
-    def read_by(cls) -> Sequence[str]:
-        """Return of which kinds the jobs may be that read it."""
-        return [*dict.fromkeys((cls.kind, "contests"))] if cls.announces_contests else [cls.kind]
 
     @classmethod
     def classifier(cls, credential: Credential) -> Classifier:
@@ -191,6 +190,11 @@ class Platform(ABC):
             except ItemError as error:
                 found[account.id] = error
         return found
+
+    @property
+    def can_announce(self) -> bool:
+        """Whether `fetch_contests` may be called with this credential."""
+        return self.announces_contests
 
     async def fetch_contests(self) -> ContestList:
         """Read what contests are announced, in one request that is not tried again.

@@ -17,6 +17,7 @@ from selectolax.lexbor import LexborHTMLParser
 from syncd.config.models import PlatformSettings
 from syncd.errors import AccountNotFound, AccountUnsuitable, BadPayload, ItemError, WrongAccount
 from syncd.model.account import Account
+from syncd.model.contest import ContestList
 from syncd.model.profile import Fetched, Profile
 from syncd.model.scheme import Scheme
 from syncd.outbound.answers import Classifier, Kind, Response, Verdict
@@ -24,6 +25,7 @@ from syncd.outbound.credentials import Credential
 from syncd.outbound.reader import Expects, parse_json
 from syncd.outbound.request import Request
 from syncd.platforms.base import Platform
+from syncd.platforms.codechef_contests import PARAMS, SEGMENTS, to_contests
 from syncd.platforms.page import parse_page, title_of
 from syncd.platforms.shape import BROWSER, Shape, judge_site, sampled
 
@@ -69,6 +71,7 @@ class CodeChef(Platform):
         "Accept-Language": "en",
     }
     schemes: ClassVar[tuple[Scheme, ...]] = ()
+    announces_contests: ClassVar[bool] = True
 
     @classmethod
     def classifier(cls, credential: Credential) -> Classifier:
@@ -89,6 +92,21 @@ class CodeChef(Platform):
                     return Fetched(profile=read_answer(response, account, handle))
                 handle = moved_to(response, account, self.client.base_url)
         raise BadPayload(f"{account.handle!r}: codechef redirects more than {_MOST_MOVES} times")
+
+    async def fetch_contests(self) -> ContestList:
+        """Read what runs, what is to come and the last twenty."""
+        request = Request(
+            segments=SEGMENTS,
+            params=PARAMS,
+            headers={"Accept": "application/json"},
+            is_retried=False,
+            follows_redirects=False,
+        )
+        response = await self.client.request(request)
+        with sampled(response):
+            if response.status != 200:
+                raise BadPayload(f"cannot read contests on codechef: HTTP {response.status}")
+            return to_contests(response.data)
 
 
 def judge(response: Response) -> Verdict:

@@ -97,6 +97,7 @@ class Codeforces(Platform):
             segments=("api", "contest.list"),
             params={"gym": "false", "lang": "en"},
             is_retried=False,
+            follows_redirects=False,
         )
         response = await self.client.request(request)
         with sampled(response):

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from syncd.config.models import PlatformSettings
 from syncd.errors import AccountNotFound, BadPayload, PlatformDown, WrongAccount
 from syncd.model.account import Account
+from syncd.model.contest import ContestList
 from syncd.model.profile import Fetched, Profile
 from syncd.model.scheme import Scheme
 from syncd.outbound.answers import Classifier, Kind, Response, Verdict
@@ -22,6 +23,7 @@ from syncd.outbound.credentials import Credential
 from syncd.outbound.reader import excerpt
 from syncd.outbound.request import Request
 from syncd.platforms.base import Platform
+from syncd.platforms.leetcode_contests import QUESTION, to_contests
 from syncd.platforms.shape import BROWSER, Shape, is_same_handle, judge_site, sampled
 
 _QUERY = """
@@ -62,6 +64,7 @@ class LeetCode(Platform):
         "Referer": "https://leetcode.com/",
     }
     schemes: ClassVar[tuple[Scheme, ...]] = ()
+    announces_contests: ClassVar[bool] = True
 
     @classmethod
     def classifier(cls, credential: Credential) -> Classifier:
@@ -82,6 +85,21 @@ class LeetCode(Platform):
                     f"cannot read {account.handle!r} on leetcode: HTTP {response.status}: {words}"
                 )
             return Fetched(profile=to_profile(response.data, account))
+
+    async def fetch_contests(self) -> ContestList:
+        """Read the next contests."""
+        request = Request(
+            method="POST",
+            segments=("graphql",),
+            json=QUESTION,
+            is_retried=False,
+            follows_redirects=False,
+        )
+        response = await self.client.request(request)
+        with sampled(response):
+            if response.status not in {200, 400}:
+                raise BadPayload(f"cannot read contests on leetcode: HTTP {response.status}")
+            return to_contests(response.data)
 
 
 def judge(response: Response) -> Verdict:

@@ -1,4 +1,4 @@
-"""AtCoder's contest histories and pages of users, and AtCoder Problems under `/kenkoooo`.
+"""AtCoder's contests and their histories, pages of users, and AtCoder Problems at `/kenkoooo`.
 
 The rows of the history and the counts of AtCoder Problems have the keys and types of recorded ones;
 no page of a user was recorded, it has the link that its readers rely on. A user who does not exist
@@ -9,7 +9,7 @@ true 404. Another spelling of a handle has no history, but a page, whose link sp
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -17,7 +17,9 @@ from typing import Any, ClassVar
 from aiohttp import web
 
 from syncd.sandbox.answer import Answer
+from syncd.sandbox.atcoder_contests import contests_page, listed_on_page
 from syncd.sandbox.base import Documented, Odd
+from syncd.sandbox.calendar import SERIES, Event, Series
 from syncd.sandbox.draw import Draw
 from syncd.sandbox.faults import Fault, html, instead, redirect, with_values, without_keys
 from syncd.sandbox.players import Player
@@ -75,7 +77,7 @@ ODD: Mapping[str, Odd] = MappingProxyType({
 
 
 class AtCoderStandIn(Service):
-    """Serves `/users/{handle}`, its `/history/json`, and `user_info` of AtCoder Problems."""
+    """Serves `/users/{handle}`, its `/history/json`, `/contests/`, and AtCoder Problems' users."""
 
     # Both ask for a second between two requests; each counts for itself.
     documented: ClassVar[Documented] = Documented(requests_a_minute=60, requests_at_a_time=3)
@@ -83,6 +85,8 @@ class AtCoderStandIn(Service):
     # The history names nobody; AtCoder Problems says for whom it answers.
     somebody_else: ClassVar[Fault] = staticmethod(with_values({"user_id": "somebodyelse"}))
     is_cased: ClassVar[bool] = True
+    announces_contests: ClassVar[bool] = True
+    series: ClassVar[Sequence[Series]] = SERIES["atcoder"]
 
     def addresses(self, base_url: str) -> Mapping[str, Any]:
         """Return the settings that lead a caller here, who is served at `base_url`."""
@@ -97,6 +101,8 @@ class AtCoderStandIn(Service):
         del body
         if request.path == USER_INFO:
             return self._user_info(request.query.get("user", ""))
+        if request.path == "/contests/":
+            return contests_page(self.calendar, request.rel_url.query.get("lang", "ja"))
         match = USER.fullmatch(request.path)
         if match is None:
             return _not_found()
@@ -116,6 +122,10 @@ class AtCoderStandIn(Service):
             "rating": None if rating is None else float(rating),
             "solved": player.solved or None,
         }
+
+    def listed(self) -> Sequence[Event]:
+        """Return what the page of contests shows."""
+        return listed_on_page(self.calendar)
 
     def _history(self, handle: str) -> Answer:
         index = self.players.find(handle)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from html import escape
@@ -21,10 +21,12 @@ from aiohttp import web
 
 from syncd.sandbox.answer import Answer
 from syncd.sandbox.base import Documented, Odd
+from syncd.sandbox.calendar import SERIES, Event, Series
+from syncd.sandbox.codechef_contests import contest_list, listed_here
 from syncd.sandbox.draw import Draw
 from syncd.sandbox.faults import Fault, html, instead, redirect
 from syncd.sandbox.players import Player
-from syncd.sandbox.service import Service, challenge, is_browser, page
+from syncd.sandbox.service import Service, challenge, is_browser, page, told
 
 USER = re.compile(r"/users/([^/]+)/?")
 TEAM = re.compile(r"/teams/view/([^/]+)/?")
@@ -118,12 +120,14 @@ ODD: Mapping[str, Odd] = MappingProxyType({
 
 
 class CodeChefStandIn(Service):
-    """Serves `/users/{handle}` and `/teams/view/{handle}`."""
+    """Serves `/users/{handle}`, `/teams/view/{handle}` and `/api/list/contests/all`."""
 
     # Nobody publishes a limit; who reads it daily asks once a second and meets 429 beyond that.
     documented: ClassVar[Documented] = Documented(requests_a_minute=60, requests_at_a_time=2)
     odd_answers: ClassVar[Mapping[str, Odd]] = ODD
     follows_renames: ClassVar[bool] = True
+    announces_contests: ClassVar[bool] = True
+    series: ClassVar[Sequence[Series]] = SERIES["codechef"]
     somebody_else: ClassVar[Fault] = _rewritten("<title>[^ ]+ ", "<title>somebodyelse ")
 
     def answer(self, request: web.BaseRequest, body: bytes) -> Answer:
@@ -131,18 +135,12 @@ class CodeChefStandIn(Service):
         del body
         if not is_browser(request):
             return challenge()
+        if request.path == "/api/list/contests/all":
+            return told(contest_list(self.calendar))
         if team := TEAM.fullmatch(request.path):
             return self._team(team[1])
         user = USER.fullmatch(request.path)
-        if user is None:
-            return _generic()
-        index = self.players.find(user[1])
-        if index is None:
-            return self._unknown(user[1])
-        if self.players.handle(index) != user[1]:
-            return _moved(self.players.handle(index))
-        self.count_fetch(index)
-        return self._profile(self.players.player(index))
+        return self._user(user[1]) if user else _generic()
 
     def refuse(self) -> Answer:
         """Refuse a request that exceeds a limit: 429 without a word about how long."""
@@ -158,6 +156,19 @@ class CodeChefStandIn(Service):
             "rating": None if rating is None else float(rating),
             "solved": player.solved,
         }
+
+    def listed(self) -> Sequence[Event]:
+        """Return what its list of contests shows."""
+        return listed_here(self.calendar)
+
+    def _user(self, handle: str) -> Answer:
+        index = self.players.find(handle)
+        if index is None:
+            return self._unknown(handle)
+        if self.players.handle(index) != handle:
+            return _moved(self.players.handle(index))
+        self.count_fetch(index)
+        return self._profile(self.players.player(index))
 
     def _unknown(self, handle: str) -> Answer:
         former = self.players.find_former(handle)

@@ -1,14 +1,14 @@
-"""LeetCode's GraphQL endpoint for public profiles, as those who probed it tell.
+"""LeetCode's GraphQL endpoint for public profiles and the next contests.
 
-POST https://leetcode.com/graphql; shapes and errors as recorded in 2024 to 2026. It answers 200 to
-who asks for nobody, looks names up in any spelling, and takes programs that do not call themselves
-browsers for robots.
+POST https://leetcode.com/graphql; shapes and errors as recorded in 2024 to 2026, and as those who
+probed it tell. It answers 200 to who asks for nobody, looks names up in any spelling, and takes
+programs that do not call themselves browsers for robots.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from aiohttp import web
 
 from syncd.sandbox.answer import Answer
 from syncd.sandbox.base import Documented, Odd
+from syncd.sandbox.calendar import SERIES, Event, Series
 from syncd.sandbox.faults import Fault, instead, rewritten
 from syncd.sandbox.players import Player
 from syncd.sandbox.selection import Selection, SyntaxFault, read_selection
@@ -32,6 +33,8 @@ UNKNOWN = {
     ],
     "data": {"matchedUser": None},
 }
+# Under each of these names it tells of contests; of the first two only the next ones.
+LISTS = {"topTwoContests": True, "upcomingContests": True, "allContests": False}
 DIFFICULTIES = ("All", "Easy", "Medium", "Hard")
 
 
@@ -50,11 +53,13 @@ def _with_data(changes: Mapping[str, Any]) -> Fault:
 
 
 class LeetCodeStandIn(Service):
-    """Serves `matchedUser` and `userContestRanking` of players by POST /graphql."""
+    """Serves what is public of players, and the contests to come, by POST /graphql."""
 
     # Nobody publishes a limit: half of what github.com/JacobLinCool/LeetCode-Query allows itself.
     documented: ClassVar[Documented] = Documented(requests_a_minute=60, requests_at_a_time=10)
     is_cased: ClassVar[bool] = True
+    announces_contests: ClassVar[bool] = True
+    series: ClassVar[Sequence[Series]] = SERIES["leetcode"]
     somebody_else: ClassVar[Fault] = _with_user({"username": "SomebodyElse"})
     odd_answers: ClassVar[Mapping[str, Odd]] = MappingProxyType(
         {
@@ -82,15 +87,19 @@ class LeetCodeStandIn(Service):
             return told({"detail": "Not Found"}, 404)
         try:
             asked = json.loads(body)
-            selection, name = read_selection(asked["query"]), asked["variables"]["username"]
+            selection = read_selection(asked["query"])
+            is_about_contests = selection.keys() <= LISTS.keys()
+            name = "" if is_about_contests else str(asked["variables"]["username"])
         except (ValueError, KeyError, TypeError, SyntaxFault) as error:
             return told({"errors": [{"message": f"Syntax Error: {error}"}]}, 400)
-        index = self.players.find(str(name))
-        if index is None:
+        index = self.players.find(name)
+        if index is None and not is_about_contests:
             return told(UNKNOWN)
-        self.counters.count_fetch(index)
+        if index is not None:
+            self.counters.count_fetch(index)
         try:
-            return told({"data": _selected(self._document(index), selection)})
+            data = self._contests() if index is None else self._document(index)
+            return told({"data": _selected(data, selection)})
         except SyntaxFault as error:
             return told({"errors": [{"message": str(error)}]}, 400)
 
@@ -109,6 +118,20 @@ class LeetCodeStandIn(Service):
             "rating": _rating(player),
             "solved": player.solved,
             "solved_by": {"easy": player.easy, "medium": player.medium, "hard": player.hard},
+        }
+
+    def listed(self) -> Sequence[Event]:
+        """Return the next weekly one and the next biweekly one."""
+        nearest: dict[str, Event] = {}
+        for event in self.calendar.to_come():
+            nearest.setdefault(event.kind, event)
+        return [*nearest.values()][:2]
+
+    def _contests(self) -> dict[str, Any]:
+        everything = self.calendar.events()[::-1]
+        return {
+            name: [_contest(event) for event in (self.listed() if is_next else everything)]
+            for name, is_next in LISTS.items()
         }
 
     def _document(self, index: int) -> dict[str, Any]:
@@ -138,6 +161,21 @@ class LeetCodeStandIn(Service):
             },
             "userContestRanking": None if rating is None else ranking,
         }
+
+
+def _contest(event: Event) -> dict[str, Any]:
+    start = None if event.starts_at is None else int(event.starts_at.timestamp())
+    return {
+        "title": event.name,
+        "titleSlug": event.id,
+        "startTime": start,
+        "originStartTime": start,
+        "duration": event.seconds,
+        "description": "[]",
+        "cardImg": None,
+        "isVirtual": False,
+        "containsPremium": False,
+    }
 
 
 def _rating(player: Player) -> float | None:

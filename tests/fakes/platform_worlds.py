@@ -75,7 +75,7 @@ class World:
     @asynccontextmanager
     async def connected(self, clock: FakeClock, **given: Any) -> AsyncIterator[Platform]:
         """Serve the stand-in and connect the platform to it; `given` are settings."""
-        standin, plugin = self.standin, FOUND[self.name]
+        standin, plugin = self.standin, PLATFORMS[self.name]
         if standin.takes_credentials:
             given = {"credentials": [{"name": "main", "token": TOKEN}], **given}
         async with AsyncExitStack() as stack:

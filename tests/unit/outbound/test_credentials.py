@@ -108,3 +108,10 @@ def test_the_fingerprint_of_an_installation_is_the_installation() -> None:
 
     assert one.fingerprint == installed().fingerprint
     assert one.fingerprint != installed("13").fingerprint != installed("12", "35").fingerprint
+
+
+def test_a_key_with_its_user_is_introduced_as_the_platform_wants_and_blanked_alone() -> None:
+    credential = Credential.bearer("main", "ada:s3cretKey", "ApiKey")
+
+    assert credential.headers() == {"Authorization": "ApiKey ada:s3cretKey"}
+    assert credential.redact(b"no such key: s3cretKey") == b"no such key: ***"
