@@ -207,7 +207,7 @@ class Control(UserDesk, GrantDesk, LetterDesk, PlanDesk, OrderDesk, Standing, Le
         job = schedule.job
         age = fresh_for(job) + self._core.scheduler.interval(job.name)
         rows = await self._around.stores.accounts.freshness(
-            job.kind, job.work.platforms, self._core.clock.now() - age
+            job.kind, job.work.followed, self._core.clock.now() - age
         )
         return freshness_answer(list(rows.values()), age)
 

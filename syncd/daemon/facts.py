@@ -55,7 +55,7 @@ class FactFinder:
         self._active = {order.run.id: order for order in core.engine.active()}
         self._readers: dict[Reading, list[Schedule]] = {}
         for schedule in core.scheduler.schedules():
-            for platform in schedule.job.work.platforms:
+            for platform in schedule.job.work.followed:
                 self._readers.setdefault((schedule.job.kind, platform), []).append(schedule)
         self._retries = retries
         self._bounds = promises(core.scheduler)

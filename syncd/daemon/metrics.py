@@ -169,5 +169,5 @@ class Scraper:
                 since=now - fresh_for(schedule.job) - scheduler.interval(schedule.job.name),
             )
             for schedule in scheduler.schedules()
-            for platform in schedule.job.work.platforms
+            for platform in schedule.job.work.followed
         ]

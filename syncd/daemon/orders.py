@@ -89,13 +89,13 @@ class OrderDesk(ABC):
         """Name the other jobs of the same kind that read a platform of this one."""
         schedules = self._core.scheduler.schedules()
         wanted = self._core.scheduler.schedule(job).job
-        platforms = set(wanted.work.platforms)
+        platforms = set(wanted.work.followed)
         return [
             other.job.name
             for other in schedules
             if other.job.name != job
             and other.job.kind == wanted.kind
-            and not platforms.isdisjoint(other.job.work.platforms)
+            and not platforms.isdisjoint(other.job.work.followed)
         ]
 
     def _check_covered(self, job: str) -> None:

@@ -17,7 +17,7 @@ def promises(scheduler: Scheduler) -> dict[Reading, timedelta]:
     for schedule in scheduler.schedules():
         job = schedule.job
         age = fresh_for(job) + scheduler.interval(job.name)
-        for platform in job.work.platforms if job.enabled else ():
+        for platform in job.work.followed if job.enabled else ():
             reading = (job.kind, platform)
             found[reading] = min(found.get(reading, age), age)
     return found

@@ -63,9 +63,12 @@ def check_schedules(config: Config) -> Iterator[Problem]:
 def check_platforms(config: Config) -> Iterator[Problem]:
     """Jobs name platforms that exist and that their kind reads."""
     for name, job in config.jobs.items():
-        for platform in getattr(job.options, "platforms", ()):
+        asked = [("platforms", each) for each in getattr(job.options, "platforms", ())]
+        if second := getattr(job.options, "second_source", ""):
+            asked.append(("second_source", second))
+        for key, platform in asked:
             if message := _misnamed(platform, job.kind, config):
-                yield Problem(path=("jobs", name, "platforms"), message=message)
+                yield Problem(path=("jobs", name, key), message=message)
 
 
 def _misnamed(platform: str, kind: str, config: Config) -> str:

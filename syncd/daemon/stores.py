@@ -18,6 +18,7 @@ from syncd.platforms.base import Platform
 from syncd.store import refresh_journal
 from syncd.store.accounts import AccountStore
 from syncd.store.cleanup import CleanupStore
+from syncd.store.contests import ContestStore
 from syncd.store.database import Database
 from syncd.store.fence import Fence
 from syncd.store.grants import GrantStore
@@ -83,4 +84,5 @@ def _stores(ground: Ground, runs: RunStore, config: Config, sealer: Sealer) -> S
         listening=ListeningStore(database, fence),
         cleanup=CleanupStore(database, runs),
         notifications=NotificationStore(database, runs),
+        contests=ContestStore(database, runs),
     )

@@ -164,7 +164,7 @@ class UserDesk:
         chosen: list[str] = []
         left = set(linked)
         for schedule in sorted(self._core.scheduler.schedules(), key=self._is_paused):
-            reads = left & set(schedule.job.work.platforms)
+            reads = left & set(schedule.job.work.followed)
             if reads and schedule.job.enabled:
                 chosen.append(schedule.job.name)
                 left -= reads

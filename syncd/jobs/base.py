@@ -24,6 +24,7 @@ from syncd.model.run import Ending, Run, RunOptions
 from syncd.platforms.base import Platform
 from syncd.store.accounts import AccountStore
 from syncd.store.cleanup import CleanupStore
+from syncd.store.contests import ContestStore
 from syncd.store.database import Database
 from syncd.store.grants import GrantStore
 from syncd.store.leaderboards import LeaderboardStore
@@ -56,6 +57,7 @@ class Stores:
     listening: ListeningStore
     cleanup: CleanupStore
     notifications: NotificationStore
+    contests: ContestStore
 
 
 def _no_link(user: str, channel: str) -> str:
@@ -134,6 +136,11 @@ class JobKind(ABC, Generic[OptionsT]):
     @property
     def platforms(self) -> tuple[str, ...]:
         """Name the platforms a run asks; empty where it asks none."""
+        return ()
+
+    @property
+    def followed(self) -> tuple[str, ...]:
+        """Name the platforms of which it keeps accounts fresh; empty where it follows none."""
         return ()
 
     def check(self, options: RunOptions) -> None:

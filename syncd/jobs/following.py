@@ -73,6 +73,11 @@ class Following(JobKind[OptionsT]):
         """Name the platforms a run asks."""
         return self.options.platforms
 
+    @property
+    def followed(self) -> tuple[str, ...]:
+        """Name the same: what it asks them for is accounts."""
+        return self.options.platforms
+
     @abstractmethod
     def work_on(self, context: RunContext, work: Work) -> Work:
         """Say how this kind works on the accounts of one credential."""

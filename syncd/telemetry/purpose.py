@@ -24,6 +24,7 @@ class Purpose(StrEnum):
     SPOTIFY = "spotify"
     CLEANUP = "cleanup"
     NOTIFY = "notify"
+    CONTESTS = "contests"
     HTTP = "http"
     AUDIT = "audit"
 

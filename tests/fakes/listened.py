@@ -40,10 +40,10 @@ def text_of(address: PostgresAddress, schema: str, platform: Mapping[str, Any], 
         "platforms.spotify": platform,
         f"jobs.{JOB}": {"kind": "listening", **job},
     }
-    return "\n".join(f"[{name}]\n{_written(table)}" for name, table in tables.items())
+    return "\n".join(f"[{name}]\n{written(table)}" for name, table in tables.items())
 
 
-def _written(table: Mapping[str, Any]) -> str:
+def written(table: Mapping[str, Any]) -> str:
     return "".join(f"{key} = {_toml(value)}\n" for key, value in table.items())
 
 

@@ -38,6 +38,7 @@ from syncd.schedule.loop import Scheduler
 from syncd.schedule.roster import Schedule
 from syncd.store.accounts import AccountStore
 from syncd.store.cleanup import CleanupStore
+from syncd.store.contests import ContestStore
 from syncd.store.database import Database
 from syncd.store.fence import Fence
 from syncd.store.grants import GrantStore
@@ -152,6 +153,7 @@ class Running:
                 listening=ListeningStore(database, runs.fence),
                 cleanup=CleanupStore(database, runs),
                 notifications=NotificationStore(database, runs),
+                contests=ContestStore(database, runs),
             ),
             platforms={PLAY: [self.platform]},
             admission=Admission(clock),

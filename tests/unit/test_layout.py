@@ -17,6 +17,7 @@ TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in FILES.items(
 
 CATCHES_EVERYTHING = {
     "jobs/fanout.py",
+    "jobs/looker.py",
     "jobs/questions.py",
     "runs/runner.py",
     "daemon/process.py",

@@ -20,6 +20,14 @@ from syncd.telemetry.events.changes import (
     PlanDecided,
 )
 from syncd.telemetry.events.cleanup import ItemsCleaned
+from syncd.telemetry.events.contests import (
+    ContestCancelled,
+    ContestMoved,
+    ContestRestored,
+    ContestsSought,
+    ContestsUnread,
+    ContestTurned,
+)
 from syncd.telemetry.events.daemon import (
     ClockJumped,
     ConditionNoticed,
@@ -102,6 +110,12 @@ __all__ = [
     "ConditionNoticed",
     "ConfigRefused",
     "ConfigReloaded",
+    "ContestCancelled",
+    "ContestMoved",
+    "ContestRestored",
+    "ContestTurned",
+    "ContestsSought",
+    "ContestsUnread",
     "ControlRefused",
     "ControlUsed",
     "CredentialRefused",
