@@ -60,7 +60,7 @@ class ContestFacts:
             url=safe_url(notice.url),
             starts=instant_in_words(notice.starts_at, zone),
             starts_at=notice.starts_at.astimezone(zone),
-            starts_in=f"in {time_in_words(left)}" if left >= timedelta(minutes=1) else "now",
+            starts_in=f"in {_about(left)}" if left >= timedelta(minutes=1) else "now",
             minutes_left=int(left.total_seconds() // 60),
             ends=instant_in_words(notice.ends_at, zone),
             ends_at=notice.ends_at.astimezone(zone),
@@ -131,6 +131,12 @@ def time_in_words(length: timedelta) -> str:
         elif said:
             break
     return " ".join(said[:2])
+
+
+def _about(left: timedelta) -> str:
+    """Write how long it is until something, as people say it: nobody counts minutes of a day."""
+    step = timedelta(minutes=1 if left < timedelta(hours=1) else 5)
+    return time_in_words(round(left / step) * step)
 
 
 def samples(occasion: Occasion, now: datetime) -> Iterator[Facts]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from fakes.channel_worlds import NtfyWorld, basic
 from fakes.clock import FakeClock
-from fakes.messages import message, notice
+from fakes.notices import message, notice
 
 from syncd.errors import DeliveryError, Reach
 from syncd.model.contest import Occasion

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fakes.channel_worlds import DiscordWorld, PlainWorld, SlackWorld, WebhookWorld
 from fakes.clock import START, FakeClock
-from fakes.messages import POISONED, message, notice
+from fakes.notices import POISONED, message, notice
 
 from syncd.errors import DeliveryError, DeliveryUnknown, Reach
 from syncd.model.contest import Occasion
@@ -180,7 +180,7 @@ async def test_a_pause_is_of_one_hook_unless_it_is_said_to_be_of_all(
     assert discord.hooks.requests == requests
 
 
-@pytest.mark.parametrize("name", ["ten thousand", "wide"])
+@pytest.mark.parametrize("name", ["10 kB", "wide"])
 async def test_what_discord_takes_is_counted_as_discord_counts(
     discord: DiscordWorld, name: str
 ) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from fakes.channel_worlds import VAPID_KEY, WebPushWorld
 from fakes.clock import START, FakeClock
-from fakes.messages import message, notice
+from fakes.notices import message, notice
 
 from syncd.channels.webpush import WebPush
 from syncd.errors import DeliveryError, Reach

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from fakes.channel_worlds import WhatsAppWorld
 from fakes.clock import FakeClock
-from fakes.messages import message, notice
+from fakes.notices import message, notice
 
 from syncd.errors import DeliveryError, DeliveryUnknown, Reach
 from syncd.model.contest import Occasion

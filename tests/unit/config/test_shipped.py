@@ -3,7 +3,8 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from syncd.config.channels import Notify
+from syncd.channels.email import EmailSettings
+from syncd.config.channels import ChannelSettings, Notify
 from syncd.config.load import load
 from syncd.config.models import (
     Alerts,
@@ -70,6 +71,15 @@ def test_the_shipped_file_reads_the_variables_of_the_replaced_systems() -> None:
     assert len(config.platforms["github"].credentials) == 1
 
 
+def test_the_shipped_file_turns_on_no_channel_but_by_the_environment() -> None:
+    sender = {"SMTP_HOST": "mail.example.org", "SMTP_SENDER": "notify@example.org"}
+
+    without, given = load(SHIPPED, {}).channels, load(SHIPPED, sender).channels
+
+    assert [name for name, channel in without.items() if channel.is_on] == []
+    assert [name for name, channel in given.items() if channel.is_on] == ["email"]
+
+
 def test_the_shipped_file_shows_the_default_parameters_of_the_score() -> None:
     assert load(SHIPPED, {}).score == SCORE_DEFAULTS
 
@@ -78,6 +88,7 @@ def test_the_shipped_file_names_every_key_there_is() -> None:
     text = SHIPPED.read_text().replace("# ", "")
     models = (
         *(Database, Redis, Users, Web, Logging, Alerts, Tokens, Notify),
+        *(ChannelSettings, EmailSettings),
         *(PlatformSettings, ScoreSettings, Job, Profiles.Options),
     )
 
