@@ -16,6 +16,7 @@ from syncd.channels.base import Channel
 from syncd.channels.lengths import in_bytes, in_json, shortened
 from syncd.clock import Clock
 from syncd.config.channels import ChannelSettings
+from syncd.config.receiver import check_service
 from syncd.config.values import BaseUrl
 from syncd.errors import DeliveryError, Reach
 from syncd.model.notification import Message, Receipt
@@ -53,6 +54,7 @@ class NtfySettings(ChannelSettings):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        check_service(self.base_url, allow_private=self.allow_private)
         if bool(self.user) != bool(self.password.get_secret_value()):
             raise ValueError("user and password belong together; give both or neither")
         if self.user and self.token.get_secret_value():

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, SecretStr, model_validator
 
 from syncd.channels.base import Channel
 from syncd.channels.lengths import shortened
 from syncd.channels.whatsapp_codes import AIM, ON_TEMPLATE, TEMPLATE_REST, judge
 from syncd.clock import Clock
 from syncd.config.channels import ChannelSettings
+from syncd.config.receiver import check_service
 from syncd.config.section import Section
 from syncd.config.values import BaseUrl
 from syncd.errors import DeliveryError, DeliveryUnknown
@@ -78,6 +79,11 @@ class WhatsAppSettings(ChannelSettings):
     templates: Templates = Templates()
     languages: Annotated[Mapping[str, str], AfterValidator(_codes)] = {"en": "en_US"}
     parameters: tuple[Literal["title", "body", "url", "subject"], ...] = ("title", "body", "url")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_service(self.base_url, allow_private=self.allow_private)
+        return self
 
     @property
     def is_on(self) -> bool:

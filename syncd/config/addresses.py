@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv6Address, IPv6Network, ip_address
 
-# Python 3.11 calls these global although they lead to addresses of our own network: NAT64 and
-# 6to4 hold an IPv4 address inside.
-TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("2002::/16"))
+# Python 3.11 calls global what lies outside of the first, some of which leads into our own network
+# (NAT64 and ::127.0.0.1 hold an IPv4 address, fec0::/10 is local), and the second, 6to4.
+_UNICAST = IPv6Network("2000::/3")
+_SIX_TO_FOUR = IPv6Network("2002::/16")
 
 
 def is_public(address: str) -> bool:
@@ -17,7 +18,9 @@ def is_public(address: str) -> bool:
         return False
     if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
         ip = ip.ipv4_mapped
-    return ip.is_global and not ip.is_multicast and not _is_translated(ip)
+    if isinstance(ip, IPv6Address) and (ip not in _UNICAST or ip in _SIX_TO_FOUR):
+        return False
+    return ip.is_global and not ip.is_multicast
 
 
 def is_literal(host: str) -> bool:
@@ -37,7 +40,3 @@ def may_be_public(host: str) -> bool:
         return is_public(host)
     name = host.lower()
     return name.rstrip(".") != "localhost" and not name.endswith(".localhost")
-
-
-def _is_translated(ip: IPv4Address | IPv6Address) -> bool:
-    return isinstance(ip, IPv6Address) and any(ip in network for network in TRANSLATED)

@@ -1,4 +1,4 @@
-"""Addresses on the web that users give us: what they may be, and how they are written alike."""
+"""Where messages are posted to: addresses that users give us, and those of services we use."""
 
 from __future__ import annotations
 
@@ -47,3 +47,18 @@ def _check_public(scheme: str, host: str, port: int | None, what: str) -> None:
         raise ValueError(f"{what} must use port 443")
     if not may_be_public(host):
         raise ValueError(f"{what} must be public")
+
+
+def check_service(base_url: str, *, allow_private: bool) -> None:
+    """Refuse a service that is asked in the clear, or lies in our own network, unless it may.
+
+    Raises:
+        ValueError: it is one.
+    """
+    url = URL(base_url)
+    if allow_private:
+        return
+    if url.scheme != "https":
+        raise ValueError("base_url must begin with https://, or set allow_private = true")
+    if not may_be_public(url.host or ""):
+        raise ValueError(f"base_url: {url.host} is not public; set allow_private = true if meant")

@@ -7,11 +7,12 @@ something else later. Of an address nothing but its host is ever told.
 
 from __future__ import annotations
 
+import ssl
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -70,7 +71,8 @@ class Poster:
         allow_private: whether addresses in our own network may be connected to.
         is_ours: the address is the operator's: what fails there reaches the whole channel.
 
-    `resolver` looks names up; what it finds is connected to where it is public.
+    `resolver` looks names up; what it finds is connected to where it is public. `tls` says whose
+    certificates are trusted; True: those that this machine trusts.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Poster:
         self._allow_private = allow_private
         self._reach = Reach.CHANNEL if is_ours else Reach.DELIVERY
         self.resolver: AbstractResolver = ThreadedResolver()
+        self.tls: ssl.SSLContext | Literal[True] = True
         self._connector: aiohttp.TCPConnector | None = None
         self._wires: OrderedDict[URL, Wire] = OrderedDict()
         self._under_way = 0
@@ -190,7 +193,9 @@ class Poster:
     def _open(self) -> aiohttp.TCPConnector:
         resolver = self.resolver if self._allow_private else PublicResolver(self.resolver)
         # Whoever posts is limited already.
-        return aiohttp.TCPConnector(limit=0, resolver=resolver, ttl_dns_cache=DNS_SECONDS)
+        return aiohttp.TCPConnector(
+            limit=0, resolver=resolver, ttl_dns_cache=DNS_SECONDS, ssl=self.tls
+        )
 
     def _lost(self, error: BaseException, *, is_repeatable: bool) -> DeliveryError:
         failure = describe(self._aim, error)

@@ -7,6 +7,9 @@ import json
 from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator, Mapping
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from typing import Any, ClassVar
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -19,6 +22,8 @@ from syncd.sandbox.faults import cut, hang, instead
 from syncd.sandbox.ntfy import Ntfy
 from syncd.sandbox.receiving import Receiving
 from syncd.sandbox.server import serve
+from syncd.sandbox.smtp import MailSink, serve_mail
+from syncd.sandbox.smtp_failures import CUT
 from syncd.sandbox.webpush import Browser, WebPush, encoded
 from syncd.telemetry.bus import Bus
 
@@ -33,16 +38,18 @@ class ChannelWorld(ABC):
     name: ClassVar[str]
     kind: ClassVar[str] = ""
     secrets: ClassVar[tuple[str, ...]]
-    answers_status: ClassVar[int] = 200
     may_repeat: ClassVar[bool] = False
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
-        self.standin = self.make()
-        self.base_url = ""
 
     @abstractmethod
-    def make(self) -> Receiving: ...
+    def served(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Let the stand-in answer."""
+
+    @abstractmethod
+    def move_away(self, port: int) -> None:
+        """Let the service be at a port where nobody listens."""
 
     @abstractmethod
     def settings(self) -> Mapping[str, Any]: ...
@@ -73,27 +80,105 @@ class ChannelWorld(ABC):
         return self.plugin(self.name, settings, clock=self.clock, bus=Bus())
 
     @contextlib.asynccontextmanager
+    async def connected(self, **changes: Any) -> AsyncIterator[Channel[Any]]:
+        async with self.built(**changes) as channel:
+            yield channel
+
+    @abstractmethod
+    def be_busy(self) -> None:
+        """Refuse the next message for now."""
+
+    @abstractmethod
+    def lose_the_answer(self) -> None:
+        """Take the next message, and cut the connection before anybody can know."""
+
+    @abstractmethod
+    def fall_silent(self) -> None:
+        """Take the next message and never answer."""
+
+
+class WebWorld(ChannelWorld):
+    """A channel whose service is asked over HTTP."""
+
+    answers_status: ClassVar[int] = 200
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.standin = self.make()
+        self.base_url = ""
+
+    @abstractmethod
+    def make(self) -> Receiving: ...
+
+    @contextlib.asynccontextmanager
     async def served(self) -> AsyncIterator[None]:
         async with serve(self.standin) as base_url:
             self.base_url = base_url
             yield
 
-    @contextlib.asynccontextmanager
-    async def connected(self, **changes: Any) -> AsyncIterator[Channel[Any]]:
-        async with self.built(**changes) as channel:
-            yield channel
+    def move_away(self, port: int) -> None:
+        self.base_url = f"http://127.0.0.1:{port}"
+
+    def be_busy(self) -> None:
+        self.standin.refuse(429, "later", Retry_After="90")
 
     def lose_the_answer(self) -> None:
-        """Take the next message, and cut the connection before anybody can know."""
         self.standin.faults.add(instead('{"id": "lost"}', status=self.answers_status), times=1)
         self.standin.faults.add(cut(3), times=1)
 
     def fall_silent(self) -> None:
-        """Take the next message and never answer."""
         self.standin.faults.add(hang(), times=1)
 
 
-class NtfyWorld(ChannelWorld):
+class EmailWorld(ChannelWorld):
+    name = "email"
+    secrets = ("open sesame", "ada@example.org")
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.sink = MailSink(users={"syncd": self.secrets[0]})
+        self.port = 0
+
+    @contextlib.asynccontextmanager
+    async def served(self) -> AsyncIterator[None]:
+        async with serve_mail(self.sink) as port:
+            self.port = port
+            yield
+
+    def move_away(self, port: int) -> None:
+        self.port = port
+
+    def settings(self) -> Mapping[str, Any]:
+        return {
+            "host": "127.0.0.1",
+            "port": self.port,
+            "security": "none",
+            "sender": "notify@example.net",
+            "username": "syncd",
+            "password": self.secrets[0],
+        }
+
+    def given(self) -> Any:
+        return "ada@EXAMPLE.org"
+
+    def kill(self) -> None:
+        self.sink.fails(f"550 5.1.1 no mailbox {self.secrets[1]}", at="rcpt")
+
+    def be_busy(self) -> None:
+        self.sink.fails(f"451 4.7.1 greylisted {self.secrets[1]}", at="rcpt", times=1)
+
+    def lose_the_answer(self) -> None:
+        self.sink.fails(CUT, at="content", keeps=True, times=1)
+
+    def fall_silent(self) -> None:
+        self.sink.delays(3, at="content")
+
+    def got(self) -> list[str]:
+        mails = [message_from_bytes(mail.content, policy=default) for mail in self.sink.mails]
+        return [f"{mail['Subject']}\n{_plain(mail)}" for mail in mails]
+
+
+class NtfyWorld(WebWorld):
     name = "ntfy"
     secrets = ("tk_s3cretOfTheNtfyServer", "s3cret-topic-of-ada")
 
@@ -117,7 +202,7 @@ class NtfyWorld(ChannelWorld):
         ]
 
 
-class WebhookWorld(ChannelWorld):
+class WebhookWorld(WebWorld):
     name = "webhook"
     path: ClassVar[str]
 
@@ -168,7 +253,7 @@ class PlainWorld(WebhookWorld):
         ]
 
 
-class WhatsAppWorld(ChannelWorld):
+class WhatsAppWorld(WebWorld):
     name = "whatsapp"
     secrets = (whatsapp.TOKEN, "4915112345678")
 
@@ -196,7 +281,7 @@ class WhatsAppWorld(ChannelWorld):
         ]
 
 
-class WebPushWorld(ChannelWorld):
+class WebPushWorld(WebWorld):
     name = "webpush"
     secrets = ("s3cretEndpoint0000",)
     answers_status = 201
@@ -235,7 +320,13 @@ def whole(address: str) -> Iterator[str]:
         yield from (table["endpoint"], table["keys"]["auth"], table["keys"]["p256dh"])
 
 
-WORLDS: tuple[type[ChannelWorld], ...] = (
+def _plain(mail: EmailMessage) -> str:
+    body = mail.get_body(["plain"])
+    assert body is not None
+    return str(body.get_content()).replace("\r\n", "\n")
+
+
+WEB_WORLDS: tuple[type[WebWorld], ...] = (
     NtfyWorld,
     SlackWorld,
     DiscordWorld,
@@ -243,3 +334,4 @@ WORLDS: tuple[type[ChannelWorld], ...] = (
     WhatsAppWorld,
     WebPushWorld,
 )
+WORLDS: tuple[type[ChannelWorld], ...] = (EmailWorld, *WEB_WORLDS)

@@ -1,4 +1,4 @@
-"""Messages about contests, as somebody would be sent them."""
+"""Messages to invented people about invented contests."""
 
 from __future__ import annotations
 
@@ -10,38 +10,47 @@ from fakes.clock import START
 from syncd.model.contest import Occasion
 from syncd.model.notification import ContestNotice, Message
 
-POISONED = {
-    "line feeds": "Round 1\r\nBcc: everybody@example.org\n\nhello",
-    "line separators": "Round\u2028One\u2029Two\u0085Three",
-    "other directions": "Round \u202etxt.exe\u2066 \u200f1",
-    "ten thousand": "Round " + "x" * 10_000,
-    "half a character": "Round \ud83d 1 \udc00",
-    "nothing": "\x00\x07\x1b[31m",
-    "markup": "<b>Round</b> & <!channel> [free](https://evil.example) `*_~|@everyone",
-    "wide": "競技プログラミング" * 700,
+ADDRESS = "ada@example.org"
+LINK = "https://notify.example.org/unsubscribe?t=k-1.Y29udGVzdA." + "c2ln" * 12
+
+POISON = {
+    "line feeds": "Round 1\r\nBcc: eve@example.net\r\n\r\nhello",
+    "separators": "Round\u2028one\u2029two\x85three\x0bfour\x0cfive\x1csix",
+    "directions": "Round \u202e1 dnuoR\u202c \u2066x\u2069 \u200e\u200f\u061c",
+    "nothing to see": "R\u200bo\u200bu\u2060n\ufeffd\u00ad 1 \u180e\u3164\u2800",
+    "half a character": "Round \ud800 1 \udfff",
+    "no characters": "Round\x00 \x1b[31m1\x07 \ufffe\uffff",
+    "10 kB": "Round " + "x" * 10_240,
+    "marks": "R" + "\u0301" * 500 + "ound",
+    "markup": "<script>alert(1)</script><img src=x onerror=alert(1)>\"'><b>Round</b> {{ 7 * 7 }}",
+    "nothing": "\u200b\r\n",
 }
+"""Titles that a contest should not have."""
 
 
-def notice(name: str = "Round 1", *, starts_at: datetime | None = None) -> ContestNotice:
-    starts_at = starts_at or START + timedelta(hours=3)
-    return ContestNotice(
-        platform="codeforces",
-        name=name,
-        url="https://codeforces.com/contests/2100",
-        starts_at=starts_at,
-        ends_at=starts_at + timedelta(hours=2),
-    )
-
-
-def message(channel: str, address: str, *contests: ContestNotice, **changes: Any) -> Message:
-    shown = contests or (notice(),)
-    values: dict[str, Any] = {
-        "key": "7f3c2a51-0000-4000-8000-000000000001",
-        "occasion": Occasion.REMINDER,
-        "channel": channel,
-        "address": address,
-        "contests": shown,
-        "lead_hours": 3,
-        "expires_at": shown[0].starts_at,
+def notice(name: str = "Sample Round 1", **changes: Any) -> ContestNotice:
+    """Return a contest that starts a day from the start of virtual time."""
+    starts_at: datetime = changes.pop("starts_at", START + timedelta(hours=24))
+    given = {
+        "platform": "codeforces",
+        "url": "https://codeforces.com/contests",
+        "ends_at": starts_at + timedelta(hours=2),
+        **changes,
     }
-    return Message(**{**values, **changes})
+    return ContestNotice(name=name, starts_at=starts_at, **given)
+
+
+def message(key: str = "1:email:reminder", **changes: Any) -> Message:
+    """Return a reminder to somebody in Kolkata."""
+    given: dict[str, Any] = {
+        "occasion": Occasion.REMINDER,
+        "channel": "email",
+        "address": ADDRESS,
+        "contests": [notice()],
+        "lead_hours": 24,
+        "timezone": "Asia/Kolkata",
+        "expires_at": START + timedelta(hours=24),
+        "unsubscribe_url": LINK,
+        **changes,
+    }
+    return Message(key=key, **given)

@@ -16,7 +16,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as Received
 from fakes.certificates import Authority
 from fakes.clock import FakeClock
-from fakes.mail_messages import ADDRESS, LINK, POISON, message, notice
+from fakes.messages import ADDRESS, LINK, POISON, message, notice
 from fakes.waiting import until
 
 from syncd.channels.email import Email, EmailSettings

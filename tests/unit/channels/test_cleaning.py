@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from fakes.mail_messages import POISON
+from fakes.messages import POISON
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fakes.clock import START, FakeClock
-from fakes.mail_messages import ADDRESS, LINK, POISON, message, notice
+from fakes.messages import ADDRESS, LINK, POISON, message, notice
 from pydantic import ValidationError
 
 from syncd.channels.email import Email, EmailSettings

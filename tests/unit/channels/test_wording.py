@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fakes.clock import START, FakeClock
-from fakes.mail_messages import LINK, POISON, message, notice
+from fakes.messages import LINK, POISON, message, notice
 
 from syncd.channels.wording import Wording
 from syncd.errors import ConfigError

@@ -1,28 +1,10 @@
 from __future__ import annotations
 
-import socket
-
 import pytest
-from aiohttp.abc import AbstractResolver, ResolveResult
+from fakes.names import Names
 
 from syncd.errors import PlatformError
 from syncd.outbound.addresses import PublicResolver
-
-
-class Names(AbstractResolver):
-    def __init__(self, *addresses: str) -> None:
-        self._addresses = addresses
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        return [
-            ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
-            for address in self._addresses
-        ]
-
-    async def close(self) -> None:
-        pass
 
 
 async def test_only_the_public_addresses_of_a_name_are_connected_to() -> None:
