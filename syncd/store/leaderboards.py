@@ -51,9 +51,7 @@ class LeaderboardStore:
             try:
                 await self._begin(do, epoch)
                 yield Bench(job, do, self._runs, self._batch)
-                await do.stage("drop_stage")
-                if not self._database.is_pooled:
-                    await do.execute("let_go", epoch, do.place)
+                await do.leave()
             except BaseException:
                 # Lock and temporary tables end with the connection, in whatever state it is.
                 connection.terminate()

@@ -81,8 +81,12 @@ class Statements:
         Nothing of theirs outlasts the connection, so that no disk is waited for.
         """
         waits = () if self.database.is_pooled else ("wait_for_no_disk",)
-        script = "; ".join(self._filled(block, {}).rstrip(";") for block in (*waits, *blocks))
-        await self.connection.execute(script, timeout=_SECONDS)
+        await self._script(*waits, *blocks)
+
+    async def leave(self) -> None:
+        """Drop all that was staged, and leave the session as any other is; in one trip."""
+        own = () if self.database.is_pooled else ("let_go", "forget_settings", "wait_for_no_disk")
+        await self._script(*own, "drop_stage")
 
     async def row(self, block: str, *values: Any, **holes: str) -> Row:
         """Run a block that has one row, and return it."""
@@ -130,6 +134,10 @@ class Statements:
                     return await step()
 
         return await self.database.repeat(once)
+
+    async def _script(self, *blocks: str) -> None:
+        script = "; ".join(self._filled(block, {}).rstrip(";") for block in blocks)
+        await self.connection.execute(script, timeout=_SECONDS)
 
     def _filled(self, block: str, holes: dict[str, str]) -> str:
         names = self._names

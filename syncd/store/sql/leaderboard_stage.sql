@@ -25,8 +25,12 @@ SELECT pg_advisory_lock(hashtextextended('syncd leaderboard ' || $1, 0));
 SELECT pg_advisory_xact_lock(hashtextextended('syncd leaderboard ' || $1, 0));
 
 -- name: let_go
-SELECT pg_advisory_unlock(hashtextextended('syncd leaderboard ' || $2, 0)),
-    pg_advisory_unlock_shared(hashtext('syncd epoch of ' || current_schema), $1::bigint::integer);
+-- What `take_up` took: a session has no other locks of this kind.
+SELECT pg_advisory_unlock_all();
+
+-- name: forget_settings
+-- Before what is said for a transaction alone: it would be forgotten as well.
+RESET ALL;
 
 -- name: end_elders
 -- A process of our schema that led before epoch $2 and still holds table $1, frozen or killed in the midst

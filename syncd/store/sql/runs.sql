@@ -19,9 +19,13 @@ WHERE runs.outcome = 'claimed' AND runs.holder = EXCLUDED.holder
 RETURNING id, job, fire_time, outcome;
 
 -- name: create_run
--- Who asks again with the same key gets the same row: a reply may have been lost.
+-- Who asks again with the same key gets the same row: a reply may have been lost. Shows the epoch $8 of
+-- lease $7 as `show_epoch` does: no row, and none written, where it does not lead.
+WITH fence AS MATERIALIZED (
+    SELECT epoch FROM leases WHERE name = $7 AND epoch = $8 FOR KEY SHARE
+)
 INSERT INTO runs (job, kind, cause, outcome, options, claimed_at, order_key)
-VALUES ($1, $2, $3, 'claimed', $4, $5, $6)
+SELECT $1, $2, $3, 'claimed', $4::jsonb, $5::timestamptz, $6::uuid FROM fence
 ON CONFLICT (order_key) WHERE order_key IS NOT NULL DO UPDATE SET order_key = EXCLUDED.order_key
 RETURNING id;
 
