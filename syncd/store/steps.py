@@ -141,7 +141,7 @@ def to_run(row: Row) -> Run:
     )
 
 
-def to_report(row: Row) -> Report:
+def to_report(row: Row | Mapping[str, Any]) -> Report:
     """Return the counts of a row as a report."""
     return Report(
         **{name: row[name] for name in ("created", "updated", "unchanged", "deleted")},
