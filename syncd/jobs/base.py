@@ -97,7 +97,8 @@ class Surroundings:
 class RunContext:
     """One run, as its job kind sees it.
 
-    `deadline` is on the monotonic clock; None means that nothing waits behind the run.
+    `deadline` is on the monotonic clock; None means that nothing waits behind the run. A retry
+    fills up the pass that began at `cycle_start`.
     """
 
     run: Run

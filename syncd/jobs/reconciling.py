@@ -21,6 +21,7 @@ from syncd.model.run import Ending
 from syncd.store.bench import Bench
 from syncd.store.books import Books
 from syncd.store.inflow import Staged
+from syncd.store.journal import LastSource
 from syncd.telemetry.events import LargeChange
 
 
@@ -37,19 +38,19 @@ async def reconcile(context: RunContext, options: LeaderboardOptions) -> Ending:
         stores.leaderboards.bench(job, options.target()) as bench,
     ):
         await bench.check()
-        if not context.run.options.dry_run:
-            await bench.follow()
-        every_board = await _is_full(context, options)
-        work = _Pass(context=context, options=options, source=source, bench=bench)
+        last = await bench.follow(is_dry=context.run.options.dry_run)
+        every_board = await _is_full(context, options, last)
+        work = _Pass(context=context, options=options, source=source, bench=bench, last=last)
         ending = await (work.full() if every_board else work.incremental())
     if every_board and not context.run.options.dry_run:
         now = context.around.clock.now()
         await stores.leaderboards.expire(job, now, options.tombstones)
-        await stores.plans.expire(now)
     return ending
 
 
-async def _is_full(context: RunContext, options: LeaderboardOptions) -> bool:
+async def _is_full(
+    context: RunContext, options: LeaderboardOptions, last: LastSource | None
+) -> bool:
     """Tell whether every board is to be read; a rehearsal always reads all."""
     asked, stores = context.run.options, context.around.stores
     if options.mode == "full" or asked.full or asked.dry_run:
@@ -58,7 +59,6 @@ async def _is_full(context: RunContext, options: LeaderboardOptions) -> bool:
     if await stores.plans.pending(job, now) is not None:
         # Only a look at everybody carries out what was approved.
         return True
-    last = await stores.leaderboards.last_source(job)
     return last is None or now - last[1] >= options.full_every
 
 
@@ -79,6 +79,7 @@ class _Pass:
     options: LeaderboardOptions
     source: Source
     bench: Bench
+    last: LastSource | None
     phases: Phases = field(init=False)
     staged: Staged | None = None
 
@@ -138,12 +139,11 @@ class _Pass:
             # Before the comparison: what is approved from now on is for the next run.
             plan = await stores.plans.open(job, now)
             comparison = await self.bench.compare(partial=partial, guard=guard, at=now)
-            last = await stores.leaderboards.last_source(job)
             still = 0 if plan is None else await self.bench.still_missing(plan.id)
         evidence = Evidence(
             comparison=comparison,
             source=reading.facts,
-            last=None if last is None else last[2],
+            last=None if self.last is None else self.last[2],
             is_complete=not reading.gaps,
             is_partial=partial,
             plan=plan,
@@ -161,6 +161,7 @@ class _Pass:
             plan_expires=self.options.plan_expires,
             keeps=plan.id if plan is not None and keeps else None,
             applies=plan.id if plan is not None and applies else None,
+            may_wait=plan is not None,
             seconds=self.phases.seconds,
             notes=() if partial else notes_of(reading, comparison, self.staged),
             unreadable_details=self.staged.unreadable,

@@ -14,7 +14,7 @@ import structlog
 from syncd.errors import CacheUnavailable, LeaseLost, StoreUnavailable, SyncdError
 from syncd.jobs.base import RunContext, Surroundings
 from syncd.jobs.stop import Stop, StopReason
-from syncd.model.run import Ending, Outcome, Run
+from syncd.model.run import Cause, Ending, Outcome, Run
 from syncd.runs.job import Job
 from syncd.telemetry.events import RunCrashed, RunFinished, RunHeldUp, RunStarted, RunStuck
 
@@ -162,12 +162,14 @@ class Runner:
         if order.stop.is_requested:
             return Ending(outcome=Outcome.PARTIAL)
         runs = self._around.stores.runs
+        # Retries alone fill up the pass of another run.
+        is_retry = run.cause is Cause.RETRY
         context = RunContext(
             run=run,
             around=self._around,
             stop=order.stop,
             deadline=deadline,
-            cycle_start=await runs.cycle_start(order.job.name),
+            cycle_start=await runs.cycle_start(order.job.name) if is_retry else None,
         )
         return await order.job.work.run(context)
 

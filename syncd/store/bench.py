@@ -47,14 +47,11 @@ class Bench(Recall):
         found = self._findings(run_id, at, verdict)
         await self._do.hasten()
         keeper = Bookkeeper(self._do, self._runs, self._plans, found)
-        deletes = 0
-        if found.comparison.missing:
-            deletes = (await self._do.row("count_left", found.deletable))["undone"]
         deleted = (at, run_id, self._job, self._do.place)
         planned = [
             Planned("update_rows", "lb_changes", ("update",), found.updates, (at,)),
             Planned("create_rows", "lb_changes", ("create",), found.comparison.created, (at,)),
-            Planned("delete_rows", "lb_changes", found.deletable, deletes, deleted),
+            Planned("delete_rows", "lb_changes", found.deletable, found.deletes, deleted),
         ]
 
         async def close(before: Tally, last: Tally) -> Applied:
@@ -84,10 +81,10 @@ class Bench(Recall):
         assert self._applied is not None
         assert self._found is not None
         left, holds_updates = self._applied.leftover, not self._found.verdict.updates
-        aside = await self._do.row("count_poisoned")
-        there = await self._do.row("weigh_target")
+        counts = self._found.comparison
+        there = await self._do.row("weigh_target", bool(counts.missing or counts.protected))
         rows = 0
-        if self._is_partial or not await self._are_alike(there, self._found):
+        if self._is_partial or not self._are_alike(there):
             side = "LEFT" if self._is_partial else "FULL"
             rows = (await self._do.row("count_drift", holds_updates, side=side))["rows"]
         return Drift(
@@ -97,25 +94,20 @@ class Bench(Recall):
             held=left.held,
             waiting=left.waiting,
             kept=left.kept,
-            protected=aside["rows"],
+            protected=there["protected"],
             boards={} if self._is_partial else self._boards(there),
         )
 
     async def note_drift(self, run_id: RunId, drift: Drift, seconds: Mapping[str, float]) -> None:
         """Add to the reconciliation of a run how both sides stand, and what took how long."""
+        await self._do.note("note_drift", run_id, drift_to_json(drift), dict(seconds))
 
-        async def note() -> None:
-            await self._do.execute("note_drift", run_id, drift_to_json(drift), dict(seconds))
-
-        await self._do.write(note)
-
-    async def _are_alike(self, there: Row, found: Findings) -> bool:
+    def _are_alike(self, there: Row) -> bool:
         """Tell whether the sums of both sides are the same but for the rows that are held."""
-        here = {name: weight for name, weight in self._weight.items() if name != "most"}
-        held = dict.fromkeys(here, 0)
-        if found.comparison.missing or found.comparison.protected:
-            held |= dict(await self._do.row("weigh_held"))
-        return {name: there[name] - held[name] for name in here} == here
+        sums = [f"{score}_{what}" for score in self._do.scores for what in ("users", "sum")]
+        return all(
+            there[name] - there[f"held_{name}"] == self._weight[name] for name in ("users", *sums)
+        )
 
     def _boards(self, there: Row) -> dict[str, BoardDrift]:
         here = self._weight

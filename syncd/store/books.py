@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from syncd.model.leaderboard import (
     BackupId,
@@ -35,7 +36,8 @@ class Books:
     """What a run tells of itself, for its reconciliation.
 
     `source` are the facts that Redis told before; `seconds` how long its phases took until now.
-    `keeps` is the plan that goes on waiting, `applies` the one that was approved as the run began.
+    `keeps` is the plan that goes on waiting, `applies` the one that was approved as the run began;
+    unless one `may_wait`, there was none then: nobody but a run makes any.
     """
 
     mode: str
@@ -49,6 +51,7 @@ class Books:
     backup: BackupId | None = None
     keeps: PlanId | None = None
     applies: PlanId | None = None
+    may_wait: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,39 +84,39 @@ class Bookkeeper:
         """Write the books; `before` was counted already, `last` belongs to this transaction."""
         found = self._found
         plan = await self._plan(books) if books.is_complete else None
-        if books.is_complete and found.verdict.marks:
-            await self._do.execute("forget_present", found.job)
-            if found.comparison.missing:
-                await self._do.execute("note_missing", found.job, found.at, found.guard.runs)
-            if books.source is not None:
-                source = source_to_json(books.source)
-                await self._do.execute("note_source", found.job, found.run_id, found.at, source)
-        elif last.deleted or before.deleted:
-            await self._do.execute("forget_deleted", found.job)
-        await self._do.execute("write_letters", found.job, found.run_id, found.at)
         # Who is not there where Redis forgot most is not gone.
         sees_all = books.is_complete and found.verdict.marks
-        await self._do.execute("settle_letters", found.job, found.at, not sees_all)
-        left = await self._do.row("count_left", found.deletable)
-        leftover = Leftover.of(found, before + last, dict(left))
-        return await self._settle(before, last, leftover, books, plan)
+        if sees_all:
+            source = None if books.source is None else source_to_json(books.source)
+            marks = (found.job, found.at, found.guard.runs, found.run_id, source)
+            await self._do.execute("mark", *marks)
+        elif last.deleted or before.deleted:
+            await self._do.execute("forget_deleted", found.job)
+        left = await self._left(sees_all=sees_all)
+        return await self._settle(before, last, left, books, plan)
 
     async def rehearse(self, books: Books) -> Applied:
         """Write what a dry run came to: as if everything that may be done were done."""
         found = self._found
-        left = await self._do.row("count_left", found.deletable)
+        left = await self._left(is_dry=True)
         done = Tally(
             created=found.comparison.created, updated=found.updates, deleted=left["undone"]
         )
-        leftover = Leftover.of(found, done, {**left, "undone": 0})
-        return await self._settle(Tally(), done, leftover, books)
+        return await self._settle(Tally(), done, {**left, "undone": 0}, books)
+
+    async def _left(self, *, sees_all: bool = False, is_dry: bool = False) -> Mapping[str, Any]:
+        """Bring letters up to date, unless the run is dry; return the numbers of what is left."""
+        found = self._found
+        values = (found.job, found.run_id, found.at, not sees_all, found.deletable, is_dry)
+        return dict(await self._do.row("settle", *values))
 
     async def _plan(self, books: Books) -> PlanId | None:
         found = self._found
         if books.applies is not None and found.verdict.deletes is not Deletes.NONE:
             await self._plans.applied(self._do.connection, books.applies)
         if not found.verdict.is_held:
-            await self._plans.withdraw(self._do.connection, found.job)
+            if books.may_wait:
+                await self._plans.withdraw(self._do.connection, found.job)
             return None
         if books.keeps is not None:
             return books.keeps
@@ -143,13 +146,14 @@ class Bookkeeper:
         self,
         before: Tally,
         last: Tally,
-        leftover: Leftover,
+        left: Mapping[str, Any],
         books: Books,
         plan: PlanId | None = None,
     ) -> Applied:
         """Bring the counts of the run to what they are, and note its reconciliation."""
-        aside = Aside(*await self._do.row("count_poisoned"))
-        so_far = to_report(await self._do.row("counted", self._found.run_id))
+        leftover = Leftover.of(self._found, before + last, left)
+        aside = Aside(left["aside_users"], left["aside_rows"])
+        so_far = to_report(left)
         rows = self._found.rows + before.created - before.deleted
         missing = missing_from(so_far, last, rows, leftover, aside)
         await self._report(missing)

@@ -38,7 +38,13 @@ _COUNTED = {
 _CAUTIOUS = {"create_rows": "create_others"}
 
 _Place = tuple[int, int]
+# Behind every block that a table can have.
+_END: _Place = (2**32 - 1, 0)
 _T = TypeVar("_T")
+
+
+class _Spoiled(Exception):
+    """Ends a transaction in which a row is refused that no savepoint stands before."""
 
 
 class Planned(NamedTuple):
@@ -71,6 +77,7 @@ class Changes:
 
     def __init__(self, statements: Statements, batch: int, **holes: str) -> None:
         self._do = statements
+        self._is_careful = False
         self._batch = batch
         self._holes = holes
         self._refused = 0
@@ -90,12 +97,23 @@ class Changes:
         *early, last = await self._batches(planned, base)
         before = Tally()
         for batch in early:
-            before += await self._do.write(partial(self._counted, batch, count))
+            before += await self._write_once(partial(self._counted, batch, count))
 
         async def end() -> _T:
             return await close(before, await self._written(last))
 
-        return await self._do.write(end)
+        return await self._write_once(end)
+
+    async def _write_once(self, step: Callable[[], Awaitable[_T]]) -> _T:
+        """Take a step in a transaction; where a row of it is refused, carefully from then on.
+
+        A savepoint for each statement costs two trips, and hardly ever is one needed.
+        """
+        try:
+            return await self._do.write(step)
+        except _Spoiled:
+            self._is_careful = True
+            return await self._do.write(step)
 
     async def _counted(
         self, strokes: Sequence[_Stroke], count: Callable[[Tally], Awaitable[None]]
@@ -115,10 +133,12 @@ class Changes:
         return [[stroke] for stroke in strokes] if is_large else [strokes]
 
     async def _strokes(self, planned: Planned, *, is_large: bool) -> list[_Stroke]:
+        if not is_large:
+            return [_Stroke(planned=planned, first=(0, 0), end=_END)]
         size = await self._do.row("count_blocks", planned.rows, rows=planned.rows)
         blocks = size["blocks"]
         # Rows are addressed by block: steps of whole blocks come close to a batch.
-        step = max(1, blocks * self._batch // size["rows"]) if is_large else blocks
+        step = max(1, blocks * self._batch // size["rows"])
         return [
             _Stroke(planned=planned, first=(start, 0), end=(start + step, 0))
             for start in range(0, blocks, step)
@@ -135,8 +155,12 @@ class Changes:
         planned = stroke.planned
         values = (stroke.first, stroke.end, planned.acts, *planned.values)
         try:
+            if not self._is_careful:
+                return await self._do.execute(planned.block, *values, **self._holes)
             return await self._try(planned.block, *values)
         except _REFUSED as exc:
+            if not self._is_careful:
+                raise _Spoiled from exc
             return await self._halve(stroke, exc)
 
     async def _try(self, block: str, *values: Any) -> int:

@@ -41,6 +41,11 @@ class Findings:
         return _DELETABLE[self.verdict.deletes]
 
     @property
+    def deletes(self) -> int:
+        """Return how many rows may be deleted, unless their users are back."""
+        return sum(getattr(self.comparison, act) for act in self.deletable)
+
+    @property
     def rows(self) -> int:
         """Return how many rows of the table this is about: all, or those who were looked at."""
         counts = self.comparison

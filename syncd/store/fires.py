@@ -111,17 +111,17 @@ class FireStore:
             raise
 
     async def _create(self, run: Run, key: UUID) -> RunId:
-        async with self.fence.transaction(self._database) as connection:
-            number = await connection.fetchval(
-                self._sql["create_run"],
-                run.job,
-                run.kind,
-                run.cause,
-                options_to_json(run.options),
-                run.claimed_at,
-                key,
-            )
-        return RunId(number)
+        [row] = await self.fence.write(
+            self._database,
+            self._sql["create_run"],
+            run.job,
+            run.kind,
+            run.cause,
+            options_to_json(run.options),
+            run.claimed_at,
+            key,
+        )
+        return RunId(row["id"])
 
     async def drop_unsure(self) -> None:
         """Remove rows that `create` may have left: who ordered them was told that it failed."""

@@ -18,6 +18,7 @@ from syncd.model.leaderboard import (
     SourceFacts,
     Verdict,
 )
+from syncd.store.database import Row
 
 # What has a column of its own.
 _COLUMNS = {
@@ -27,6 +28,9 @@ _COLUMNS = {
 _PHASES = ("look", "read", "compare", "rehearse", "recheck", "backup", "apply", "verify")
 _BOARD = [field.name for field in fields(BoardDrift)]
 _NUMBERS = [field.name for field in fields(Reconciliation) if field.name not in _COLUMNS]
+
+LastSource = tuple[int, datetime, SourceFacts]
+"""Which run Redis told something, when, and what."""
 
 
 def source_to_json(source: SourceFacts) -> dict[str, Any]:
@@ -52,6 +56,13 @@ def source_from_json(text: Mapping[str, Any]) -> SourceFacts:
         for board in text["boards"]
     }
     return SourceFacts(**{**text, "boards": boards})
+
+
+def to_last_source(row: Row) -> LastSource | None:
+    """Return what Redis said to a run; None where it said nothing."""
+    if row["run_id"] is None:
+        return None
+    return row["run_id"], row["at"], source_from_json(row["source"])
 
 
 def numbers_of(reconciliation: Reconciliation) -> dict[str, Any]:

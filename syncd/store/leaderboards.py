@@ -10,11 +10,12 @@ from typing import Any
 import asyncpg
 
 from syncd.errors import TargetBusy
-from syncd.model.leaderboard import Reconciliation, SourceFacts, Target
+from syncd.model.leaderboard import Reconciliation, Target
 from syncd.store.bench import Bench
 from syncd.store.blocks import fill, load_blocks
 from syncd.store.database import Database, atomic
-from syncd.store.journal import source_from_json, to_reconciliation
+from syncd.store.journal import LastSource, to_last_source, to_reconciliation
+from syncd.store.plans import KEPT_WHEN_APPLIED, PlanStore
 from syncd.store.runs import RunStore
 from syncd.store.statements import Statements
 
@@ -51,9 +52,7 @@ class LeaderboardStore:
             try:
                 await self._begin(do, epoch)
                 yield Bench(job, do, self._runs, self._batch)
-                await do.stage("drop_stage")
-                if not self._database.is_pooled:
-                    await do.execute("let_go", epoch, do.place)
+                await do.leave()
             except BaseException:
                 # Lock and temporary tables end with the connection, in whatever state it is.
                 connection.terminate()
@@ -67,34 +66,44 @@ class LeaderboardStore:
         """Return what the last run of a job came to that was no dry run."""
         return await self._read(None, job)
 
-    async def last_source(self, job: str) -> tuple[int, datetime, SourceFacts] | None:
+    async def last_source(self, job: str) -> LastSource | None:
         """Return what Redis said to the last complete run that found it in order, and when."""
         async with self._database.connection() as connection:
             row = await connection.fetchrow(self._sql["last_source"], job)
-        if row is None:
-            return None
-        return row["run_id"], row["at"], source_from_json(row["source"])
+        return None if row is None else to_last_source(row)
 
     async def expire(self, job: str, at: datetime, tombstones: timedelta) -> None:
         """Drop a job's copies and tombstones whose time is over, and copies that are too many.
 
+        Plans of whichever job expire as well.
+
         Safe to repeat; a run calls it at its end.
         """
         async with self._database.connection() as connection:
-            looked = (job, at, at - tombstones, COPIES)
-            if not await connection.fetchval(self._sql["has_old"], *looked):
-                return
+            looked = (job, at, at - tombstones, COPIES, at - KEPT_WHEN_APPLIED)
+            has_old = await connection.fetchrow(self._sql["has_old"], *looked)
+        assert has_old is not None
+        if has_old["of_job"]:
+            await self._expire_copies(job, at)
+            await self._forget_tombstones(job, at - tombstones)
+        if has_old["of_plans"]:
+            await PlanStore(self._database, self._runs.fence).expire(at)
+
+    async def _expire_copies(self, job: str, at: datetime) -> None:
+        async with self._database.connection() as connection:
             old = await connection.fetch(self._sql["old_backups"], job, at, COPIES)
         for row in old:
             drop = fill(self._sql["drop_backup"], {"backup": row["backup"]}, [])
             async with self._runs.fence.transaction(self._database) as connection:
                 await connection.execute(drop)
                 await connection.execute(self._sql["forget_backup"], row["id"])
+
+    async def _forget_tombstones(self, job: str, before: datetime) -> None:
         done = f"DELETE {_AT_ONCE}"
         while done == f"DELETE {_AT_ONCE}":
             async with self._runs.fence.transaction(self._database) as connection:
                 done = await connection.execute(
-                    self._sql["forget_tombstones"], job, at - tombstones, _AT_ONCE
+                    self._sql["forget_tombstones"], job, before, _AT_ONCE
                 )
 
     async def _begin(self, do: Statements, epoch: int) -> None:

@@ -20,11 +20,13 @@ from syncd.store.fence import Fence
 # A million rows are written in seconds; a machine that is busy takes longer.
 _ROWS_SECONDS = 300.0
 _FORGOTTEN_AT_ONCE = 50_000
-_KEPT_WHEN_APPLIED = timedelta(days=30)
 _EVERY_STATE = tuple(PlanState)
 _OPEN = (PlanState.HELD, PlanState.APPROVED)
 _APPROVABLE = (PlanState.HELD, PlanState.REJECTED)
 _HINT = "`syncd plans` lists them; nothing was changed"
+
+KEPT_WHEN_APPLIED = timedelta(days=30)
+"""So long are the rows of a plan to be seen after a run did what it says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,17 +182,14 @@ class PlanStore:
     async def expire(self, at: datetime) -> None:
         """Write down which held plans nobody decided about in time, and drop rows of no more use.
 
-        Safe to repeat; a run calls it at its end.
+        Safe to repeat; a run calls it at its end, if there are any.
         """
-        async with self._database.connection() as connection:
-            if not await connection.fetchval(self._sql["has_old"], at, at - _KEPT_WHEN_APPLIED):
-                return
         async with self._fence.transaction(self._database) as connection:
             await connection.execute(self._sql["expire_plans"], at)
         while True:
             async with self._fence.transaction(self._database) as connection:
                 done = await connection.execute(
-                    self._sql["forget_rows"], at - _KEPT_WHEN_APPLIED, _FORGOTTEN_AT_ONCE
+                    self._sql["forget_rows"], at - KEPT_WHEN_APPLIED, _FORGOTTEN_AT_ONCE
                 )
             if done != f"DELETE {_FORGOTTEN_AT_ONCE}":
                 return

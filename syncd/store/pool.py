@@ -61,6 +61,9 @@ class PoolerFound(Exception):
 async def open_direct(settings: DatabaseSettings) -> asyncpg.Pool:
     """Make a pool whose sessions keep their settings; nothing is connected yet.
 
+    Whoever changes something of a session undoes it: that nobody left anything behind is not asked
+    for each time, which would be a trip for every use.
+
     Its connections raise `PoolerFound` where there is a pooler, or one of `REFUSED_BY_POOLER`.
     """
 
@@ -76,6 +79,9 @@ async def open_direct(settings: DatabaseSettings) -> asyncpg.Pool:
     return await _open(
         settings,
         init=prepare,
+        reset=_leave,
+        # What was prepared an hour ago is not prepared again.
+        max_cached_statement_lifetime=0,
         server_settings={
             "search_path": settings.schema,
             "application_name": "syncd",
@@ -93,13 +99,10 @@ async def open_pooled(settings: DatabaseSettings) -> asyncpg.Pool:
         async with connection.transaction():
             await _decode_json(connection)
 
-    async def leave(connection: Any) -> None:
-        del connection
-
     return await _open(
         settings,
         init=prepare,
-        reset=leave,
+        reset=_leave,
         statement_cache_size=0,
         server_settings={"application_name": "syncd"},
     )
@@ -124,6 +127,11 @@ async def _open(settings: DatabaseSettings, **more: Any) -> asyncpg.Pool:
     }
     pool: asyncpg.Pool = await asyncpg.create_pool(**options, **more)
     return pool
+
+
+async def _leave(connection: Any) -> None:
+    """Leave a connection as it is; asyncpg has ended its transaction by then."""
+    del connection
 
 
 async def _decode_json(connection: Any) -> None:

@@ -43,8 +43,8 @@ class RunStore(StepStore):
         Raises:
             LeaseLost: the run is not ours any more; the transaction must not commit.
         """
-        await self.fence.show(connection)
-        number = await connection.fetchval(
+        [counted] = await self.fence.written(
+            connection,
             self._sql["add_report"],
             run_id,
             self._holder,
@@ -60,7 +60,7 @@ class RunStore(StepStore):
             dict(report.failures),
             *share,
         )
-        if number is None:
+        if counted["id"] is None:
             raise LeaseLost(f"run {run_id} was taken over or ended; nothing was written")
 
     async def platform_reports(

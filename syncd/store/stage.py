@@ -8,16 +8,17 @@ that it costs nothing where nobody is.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 
 from syncd.model.leaderboard import Comparison, Deletes, Guard, Page, PlanId
 from syncd.store.database import Row, atomic
 from syncd.store.inflow import Inflow, Staged
+from syncd.store.journal import LastSource, to_last_source
 from syncd.store.statements import Statements
 
 _STAGES = ("drop_stage", "stage_users", "stage_changes", "stage_poisoned")
+_ABSENT = ("missing", "newly", "due", "approved", "kept")
 _CANDIDATES = 5_000
 # From here on whole numbers have neighbours that a double cannot tell from them.
 _EXACT = 2.0**53
@@ -41,20 +42,26 @@ class Stage:
         """
         await self._do.look()
 
-    async def follow(self) -> None:
-        """Note which table the job follows; what is known about another one counts no more."""
+    async def follow(self, *, is_dry: bool = False) -> LastSource | None:
+        """Note which table the job follows; what is known about another one counts no more.
+
+        Return what Redis said to the last complete run about this table that found it in order. A
+        dry run notes nothing.
+        """
         place = self._do.place
-        known = await self._do.rows("known_target", self._job)
-        if known and known[0]["target"] == place:
-            return
+        known = await self._do.row("known", self._job)
+        if known["target"] == place or (is_dry and known["target"] is None):
+            return to_last_source(known)
 
         async def note() -> None:
-            if known:
+            if known["target"] is not None:
                 for block in ("forget_markers", "forget_plans", "forget_source"):
                     await self._do.execute(block, self._job)
             await self._do.execute("note_target", self._job, place)
 
-        await self._do.write(note)
+        if not is_dry:
+            await self._do.write(note)
+        return to_last_source(known) if known["target"] is None else None
 
     async def stage(self, pages: AsyncIterator[Page]) -> Staged:
         """Take over what the boards say; what was staged before is forgotten."""
@@ -88,17 +95,20 @@ class Stage:
         if partial:
             await self._do.execute("drop_offboard")
             await self._deduplicate()
-        base, found = await self._find_changes()
-        if self._has_repeats(base, found):
+        found = await self._find_changes()
+        if self._has_repeats(found):
             await self._deduplicate()
-            base, found = await self._find_changes()
+            found = await self._find_changes()
         if found["unfit"]:
             await self._do.execute("set_unfit_aside")
             await self._do.execute("drop_poisoned")
-            self._weight = await self._do.row("weigh_staged")
+            found = await self._do.row("count_changes")
+        self._weight = found
+        absent = dict.fromkeys(_ABSENT, 0)
         if found["missing"]:
-            await self._do.execute("sort_absent", self._job, guard.runs, guard.wait, at)
-        self._comparison = await self._compared(base, found)
+            values = (self._job, guard.runs, guard.wait, at)
+            absent = dict(await self._do.row("sort_absent", *values))
+        self._comparison = await self._compared(found, absent)
         return self._comparison
 
     async def candidates(self, which: Deletes) -> AsyncIterator[Sequence[str]]:
@@ -130,42 +140,32 @@ class Stage:
         row = await self._do.row("digest_absent")
         return row["digest"], tuple(row["sample"])
 
-    async def _find_changes(self) -> tuple[int, Row]:
+    async def _find_changes(self) -> Row:
         await self._do.execute("compare", side="LEFT" if self._is_partial else "FULL")
-        self._weight = await self._do.row("weigh_staged")
-        found = await self._do.row("count_changes")
-        return found["base"], found
+        return await self._do.row("count_changes")
 
-    def _has_repeats(self, base: int, found: Row) -> bool:
+    def _has_repeats(self, found: Row) -> bool:
         """Tell whether somebody was staged twice, and it matters.
 
         Everybody who is staged is new or has one row, and every row is his or missing.
         """
-        users = self._weight["users"] - found["new"] + found["missing"]
-        return bool(found["repeats"]) or (not self._is_partial and users != base)
+        rows = found["users"] - found["new"] + found["missing"]
+        return bool(found["repeats"]) or (not self._is_partial and rows != found["base"])
 
     async def _deduplicate(self) -> None:
         blocks = ("forget_changes", "stage_once", "deduplicate", "drop_staged", "rename_once")
         for block in blocks:
             await self._do.execute(block)
 
-    async def _compared(self, base: int, found: Row) -> Comparison:
-        absent = (
-            Counter(dict(await self._do.row("count_absent"))) if found["missing"] else Counter()
-        )
-        poisoned = await self._do.row("count_poisoned")
+    async def _compared(self, found: Row, absent: Mapping[str, int]) -> Comparison:
         return Comparison(
-            base=base,
-            users=self._weight["users"],
+            base=found["base"],
+            users=found["users"],
             created=found["created"],
             updated=found["updated"],
             overturned=found["overturned"],
-            missing=absent["missing"],
-            newly=absent["newly"],
-            due=absent["due"],
-            approved=absent["approved"],
-            kept=absent["kept"],
-            protected=poisoned["rows"],
+            **absent,
+            protected=found["protected"],
             inexact=await self._count_inexact(),
             has_canary=await self._has_canary(),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import asyncpg
@@ -81,8 +82,12 @@ class Statements:
         Nothing of theirs outlasts the connection, so that no disk is waited for.
         """
         waits = () if self.database.is_pooled else ("wait_for_no_disk",)
-        script = "; ".join(self._filled(block, {}).rstrip(";") for block in (*waits, *blocks))
-        await self.connection.execute(script, timeout=_SECONDS)
+        await self._script(*waits, *blocks)
+
+    async def leave(self) -> None:
+        """Drop all that was staged, and leave the session as any other is; in one trip."""
+        own = () if self.database.is_pooled else ("let_go", "forget_settings", "wait_for_no_disk")
+        await self._script(*own, "drop_stage")
 
     async def row(self, block: str, *values: Any, **holes: str) -> Row:
         """Run a block that has one row, and return it."""
@@ -130,6 +135,28 @@ class Statements:
                     return await step()
 
         return await self.database.repeat(once)
+
+    async def _script(self, *blocks: str) -> None:
+        script = "; ".join(self._filled(block, {}).rstrip(";") for block in blocks)
+        await self.connection.execute(script, timeout=_SECONDS)
+
+    async def note(self, block: str, *values: Any) -> None:
+        """Run a block that shows the epoch, as a transaction of its own; again as with `write`.
+
+        After `values` it is told whether it may end before it is on disk: through a pooler it is
+        part of a transaction that may not.
+
+        Raises:
+            LeaseLost: somebody else leads; nothing was written.
+        """
+        sql, is_alone = self._filled(block, {}), not self.database.is_pooled
+
+        async def once() -> None:
+            with translated(self.database.settings.address):
+                async with nullcontext() if is_alone else atomic(self.connection):
+                    await self._fence.written(self.connection, sql, *values, is_alone)
+
+        await self.database.repeat(once)
 
     def _filled(self, block: str, holes: dict[str, str]) -> str:
         names = self._names

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from syncd.errors import LeaseLost
 from syncd.model.run import Cause, Ending, Outcome, Report, Run, RunId, RunOptions, SkipReason
 from syncd.store.blocks import load_blocks
-from syncd.store.database import Connection, Database, Row
+from syncd.store.database import Database, Row
 from syncd.store.fence import Fence
 from syncd.store.fires import FireStore
 from syncd.store.together import Together
@@ -64,31 +64,30 @@ class StepStore(FireStore):
         """Return when the job's last whole pass began; None when there was none."""
         return await self._cycles.ask(job)
 
-    def _writing(self) -> AbstractAsyncContextManager[Connection]:
-        return self.fence.transaction(self._database)
+    async def _written(self, block: str, *values: Any) -> Sequence[Row]:
+        """Write by one statement that shows the epoch; return the runs that were written."""
+        rows = await self.fence.write(self._database, self._steps[block], *values)
+        return [row for row in rows if row["id"] is not None]
 
     async def _begin_all(self, asked: Sequence[tuple[int, datetime]]) -> Sequence[Run | None]:
         numbers = [number for number, _ in asked]
-        async with self._writing() as connection:
-            rows = await connection.fetch(
-                self._steps["begin_runs"], numbers, [at for _, at in asked], self._holder
-            )
+        times = [at for _, at in asked]
+        rows = await self._written("begin_runs", numbers, times, self._holder)
         return _in_order(numbers, rows)
 
     async def _finish_all(self, ended: Sequence[_Ended]) -> Sequence[Run | None]:
         numbers = [number for number, _, _ in ended]
         endings = [ending for _, ending, _ in ended]
-        async with self._writing() as connection:
-            rows = await connection.fetch(
-                self._steps["finish_runs"],
-                numbers,
-                [ending.outcome for ending in endings],
-                [at for _, _, at in ended],
-                [_storable(ending.error) for ending in endings],
-                [_storable(ending.hint) for ending in endings],
-                [each.retryable and each.outcome is Outcome.FAILED for each in endings],
-                self._holder,
-            )
+        rows = await self._written(
+            "finish_runs",
+            numbers,
+            [ending.outcome for ending in endings],
+            [at for _, _, at in ended],
+            [_storable(ending.error) for ending in endings],
+            [_storable(ending.hint) for ending in endings],
+            [each.retryable and each.outcome is Outcome.FAILED for each in endings],
+            self._holder,
+        )
         found = zip(endings, _in_order(numbers, rows), strict=True)
         return [run if run and run.outcome is ending.outcome else None for ending, run in found]
 
@@ -142,7 +141,7 @@ def to_run(row: Row) -> Run:
     )
 
 
-def to_report(row: Row) -> Report:
+def to_report(row: Row | Mapping[str, Any]) -> Report:
     """Return the counts of a row as a report."""
     return Report(
         **{name: row[name] for name in ("created", "updated", "unchanged", "deleted")},

@@ -13,6 +13,9 @@ from syncd.model.leaderboard import Target
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Connection
 
+_ABOUT_TABLE = ("target", "user", "updated", "told", "longest", "collation")
+_ABOUT_BOARD = ("score", "column", "label", "exact", "most", "digits")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
@@ -41,9 +44,10 @@ async def name_target(connection: Connection, target: Target, schema: str) -> Na
             + "; ".join(row["sentence"] for row in problems),
             hint=f"as its owner run: {'; '.join(mends)}" if mends else "name another table",
         )
-    table = await connection.fetchrow(
-        sql["name_target"], *place, target.user_column, target.updated_column
+    rows = await connection.fetch(
+        sql["name_target"], *place, target.user_column, target.updated_column, columns
     )
-    assert table is not None
-    boards = await connection.fetch(sql["name_columns"], *place, columns)
-    return Names(table=dict(table), boards=[dict(board) for board in boards])
+    return Names(
+        table={name: rows[0][name] for name in _ABOUT_TABLE},
+        boards=[{name: row[name] for name in _ABOUT_BOARD} for row in rows],
+    )

@@ -15,10 +15,17 @@ DELETE FROM leaderboard_tombstones
 WHERE ctid = ANY (ARRAY(SELECT ctid FROM leaderboard_tombstones WHERE job = $1 AND deleted_at < $2 LIMIT $3));
 
 -- name: has_old
--- Whether anything of job $1 is past its time: a look that writes nothing.
+-- Whether anything of job $1 is past its time, or any plan is, or is decided about since $5 and its rows are of
+-- no more use: a look that writes nothing.
 SELECT EXISTS (SELECT FROM leaderboard_tombstones WHERE job = $1 AND deleted_at < $3)
-    OR EXISTS (SELECT FROM leaderboard_backups WHERE job = $1 AND expires_at <= $2)
-    OR (SELECT count(*) FROM leaderboard_backups WHERE job = $1) > $4;
+        OR EXISTS (SELECT FROM leaderboard_backups WHERE job = $1 AND expires_at <= $2)
+        OR (SELECT count(*) FROM leaderboard_backups WHERE job = $1) > $4 AS of_job,
+    EXISTS (SELECT FROM plans WHERE state = 'held' AND expires_at <= $2)
+        OR EXISTS (
+            SELECT FROM plans
+            JOIN plan_rows ON plan_rows.plan_id = plans.id
+            WHERE plans.state IN ('replaced', 'expired') OR (plans.state = 'applied' AND plans.decided_at < $5)
+        ) AS of_plans;
 
 -- name: old_backups
 -- Those whose time is over, and all but the newest $3.

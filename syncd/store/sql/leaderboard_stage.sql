@@ -25,8 +25,12 @@ SELECT pg_advisory_lock(hashtextextended('syncd leaderboard ' || $1, 0));
 SELECT pg_advisory_xact_lock(hashtextextended('syncd leaderboard ' || $1, 0));
 
 -- name: let_go
-SELECT pg_advisory_unlock(hashtextextended('syncd leaderboard ' || $2, 0)),
-    pg_advisory_unlock_shared(hashtext('syncd epoch of ' || current_schema), $1::bigint::integer);
+-- What `take_up` took: a session has no other locks of this kind.
+SELECT pg_advisory_unlock_all();
+
+-- name: forget_settings
+-- Before what is said for a transaction alone: it would be forgotten as well.
+RESET ALL;
 
 -- name: end_elders
 -- A process of our schema that led before epoch $2 and still holds table $1, frozen or killed in the midst
@@ -153,15 +157,33 @@ WHERE staged.user_id IS NULL OR target.{user} IS NULL
 ORDER BY CASE WHEN target.{user} IS NULL THEN staged.user_id END;
 
 -- name: count_changes
--- In the order of `compare` a new user who is there twice stands behind himself. `base` are the rows that
--- the table has.
-SELECT (SELECT count(*) FROM {target}) AS base, count(*) FILTER (WHERE act = 'create') AS created, count(*) FILTER (WHERE act = 'update') AS updated,
-    count(*) FILTER (WHERE act = 'update' AND is_overturned) AS overturned,
-    count(*) FILTER (WHERE act = 'missing') AS missing, count(*) FILTER (WHERE act = 'unfit') AS unfit,
-    count(*) FILTER (WHERE row_ctid IS NULL) AS new, count(*) FILTER (WHERE is_repeat) AS repeats
+-- What was staged and what differs. `users` are those who are staged, {score}_users those with a score on a
+-- board, {score}_sum the sum of these; more than 1e290 could not be summed up. `most` is the greatest score.
+-- `base` are the rows that the table has; `protected` those of users who were set aside. In the order of
+-- `compare` a new user who is there twice stands behind himself.
+SELECT weighed.*, counted.*, (SELECT count(*) FROM {target}) AS base, (
+        SELECT count(*)
+        FROM (SELECT DISTINCT user_id FROM lb_poisoned) AS given
+        JOIN {target} AS target ON target.{user} = given.user_id COLLATE {collation}
+    ) AS protected
 FROM (
-    SELECT act, row_ctid, is_overturned, user_id = lag(user_id) OVER () AS is_repeat FROM lb_changes
-) AS changes;
+    SELECT count(*) AS users,
+        count(*) FILTER (WHERE {score} > 0) AS {score}_users, COALESCE(sum(LEAST({score}, 1e290)) FILTER (WHERE {score} > 0), 0) AS {score}_sum,
+        max(GREATEST(
+            {score},
+            0
+        )) AS most
+    FROM lb_staged
+) AS weighed
+CROSS JOIN (
+    SELECT count(*) FILTER (WHERE act = 'create') AS created, count(*) FILTER (WHERE act = 'update') AS updated,
+        count(*) FILTER (WHERE act = 'update' AND is_overturned) AS overturned,
+        count(*) FILTER (WHERE act = 'missing') AS missing, count(*) FILTER (WHERE act = 'unfit') AS unfit,
+        count(*) FILTER (WHERE row_ctid IS NULL) AS new, count(*) FILTER (WHERE is_repeat) AS repeats
+    FROM (
+        SELECT act, row_ctid, is_overturned, user_id = lag(user_id) OVER () AS is_repeat FROM lb_changes
+    ) AS changes
+) AS counted;
 
 -- name: set_unfit_aside
 INSERT INTO lb_poisoned (user_id, shown, reason)
@@ -176,9 +198,8 @@ WHERE act = 'unfit';
 -- name: sort_absent
 -- Who is on no board, by what job $1 knows of them: $2 runs and $3 long must they be missing at $4.
 -- What is known is looked up one by one (OFFSET keeps it so): nothing is known yet of how much a run
--- before wrote, and a join took the square of it.
-UPDATE lb_changes SET act = known.act, is_new = known.is_new
-FROM (
+-- before wrote, and a join took the square of it. Returns how many of them are what.
+WITH known AS (
     SELECT changes.ctid AS place, marker.user_id IS NULL AS is_new,
         CASE
             WHEN poisoned.user_id IS NOT NULL THEN 'protected'
@@ -199,31 +220,15 @@ FROM (
     ) AS marker ON true
     LEFT JOIN (SELECT DISTINCT user_id FROM lb_poisoned) AS poisoned ON poisoned.user_id = changes.user_id
     WHERE changes.act = 'missing'
-) AS known
-WHERE lb_changes.ctid = known.place;
-
--- name: count_absent
+), sorted AS (
+    UPDATE lb_changes SET act = known.act, is_new = known.is_new FROM known WHERE lb_changes.ctid = known.place
+    RETURNING lb_changes.act, lb_changes.is_new
+)
 SELECT count(*) AS missing, count(*) FILTER (WHERE is_new) AS newly,
     count(*) FILTER (WHERE act = 'due') AS due, count(*) FILTER (WHERE act = 'approved') AS approved,
     count(*) FILTER (WHERE act = 'kept') AS kept
-FROM lb_changes
+FROM sorted
 WHERE act IN ('approved', 'kept', 'due', 'waiting');
-
--- name: count_poisoned
--- How many users were set aside, and how many of them have a row in the table.
-SELECT count(*) AS users, count(target.{user}) AS rows
-FROM (SELECT DISTINCT user_id, CASE WHEN user_id IS NULL THEN shown END FROM lb_poisoned) AS given
-LEFT JOIN {target} AS target ON target.{user} = given.user_id COLLATE {collation};
-
--- name: count_left
--- What was not written: rows that were to be deleted ($1) and were not, rows that nobody wants deleted yet,
--- rows that were refused, new ones and those that the table has.
-SELECT count(*) FILTER (WHERE act = ANY($1::text[])) AS undone,
-    count(*) FILTER (WHERE act IN ('waiting', 'due', 'approved') AND act <> ALL($1::text[])) AS resting,
-    count(*) FILTER (WHERE act = 'kept') AS kept,
-    count(*) FILTER (WHERE act = 'refused' AND row_ctid IS NULL) AS refused_new,
-    count(*) FILTER (WHERE act = 'refused' AND row_ctid IS NOT NULL) AS refused_old
-FROM lb_changes;
 
 -- name: has_canary
 -- Whether user $1 is on a board: in the table and not missing there, or new, or set aside.
@@ -269,17 +274,6 @@ WHERE act IN ('waiting', 'due', 'approved');
 -- name: fill_missing
 INSERT INTO lb_missing (user_id) SELECT user_id FROM lb_changes WHERE act IN ('waiting', 'due', 'approved');
 
--- name: weigh_staged
--- Users with a score on each board, and the sum of these; more than 1e290 could not be summed up. `most` is
--- the greatest score.
-SELECT count(*) AS users,
-    count(*) FILTER (WHERE {score} > 0) AS {score}_users, COALESCE(sum(LEAST({score}, 1e290)) FILTER (WHERE {score} > 0), 0) AS {score}_sum,
-    max(GREATEST(
-        {score},
-        0
-    )) AS most
-FROM lb_staged;
-
 -- name: count_inexact
 -- Scores that a double cannot tell from their neighbours.
 SELECT
@@ -288,22 +282,30 @@ SELECT
 FROM lb_staged;
 
 -- name: weigh_target
-SELECT count(*) AS users,
-    count(*) FILTER (WHERE {column} > 0) AS {score}_users, COALESCE(sum(LEAST({column}::double precision, 1e290)) FILTER (WHERE {column} > 0), 0) AS {score}_sum,
-    0 AS most
-FROM {target};
-
--- name: weigh_held
--- The same of those rows of the table that are not to be like the boards.
-SELECT count(*) AS users,
-    count(*) FILTER (WHERE {column} > 0) AS {score}_users, COALESCE(sum(LEAST({column}::double precision, 1e290)) FILTER (WHERE {column} > 0), 0) AS {score}_sum,
-    0 AS most
+-- The table as `count_changes` weighs what is staged, held_users and the like for those of its rows that are
+-- not to be like the boards: none unless $1. `protected` are the rows of users who were set aside.
+SELECT weighed.*, held.*, (
+        SELECT count(*)
+        FROM (SELECT DISTINCT user_id FROM lb_poisoned) AS given
+        JOIN {target} AS target ON target.{user} = given.user_id COLLATE {collation}
+    ) AS protected
 FROM (
-    SELECT user_id FROM lb_changes WHERE act IN ('approved', 'kept', 'due', 'waiting', 'back')
-    UNION
-    SELECT user_id FROM lb_poisoned WHERE user_id IS NOT NULL
-) AS held
-JOIN {target} AS target ON target.{user} = held.user_id COLLATE {collation};
+    SELECT
+        count(*) FILTER (WHERE {column} > 0) AS {score}_users, COALESCE(sum(LEAST({column}::double precision, 1e290)) FILTER (WHERE {column} > 0), 0) AS {score}_sum,
+        count(*) AS users
+    FROM {target}
+) AS weighed
+CROSS JOIN (
+    SELECT
+        count(*) FILTER (WHERE {column} > 0) AS held_{score}_users, COALESCE(sum(LEAST({column}::double precision, 1e290)) FILTER (WHERE {column} > 0), 0) AS held_{score}_sum,
+        count(*) AS held_users
+    FROM (
+        SELECT user_id FROM lb_changes WHERE $1 AND act IN ('approved', 'kept', 'due', 'waiting', 'back')
+        UNION
+        SELECT user_id FROM lb_poisoned WHERE $1 AND user_id IS NOT NULL
+    ) AS given
+    JOIN {target} AS target ON target.{user} = given.user_id COLLATE {collation}
+) AS held;
 
 -- name: count_drift
 -- Rows that differ although nothing holds them back; with $1 updates are held.

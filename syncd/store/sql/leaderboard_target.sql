@@ -117,43 +117,45 @@ WITH target AS (
 SELECT sentence, mend FROM problems ORDER BY place, sentence;
 
 -- name: name_target
--- What the blocks about a table that passed call it and its columns, quoted. `longest` is how many
--- characters an id may have, `told` the type with the precision of the times that it keeps.
-SELECT format('%I.%I', pg_namespace.nspname, relname) AS target, quote_ident($3::text) AS user,
-    quote_ident($4::text) AS updated, format_type(told.atttypid, told.atttypmod) AS told,
-    COALESCE(NULLIF(id.atttypmod, -1) - 4, 2147483647)::text AS longest,
-    format('%I.%I', collation_schema.nspname, collname) AS collation
-FROM pg_class
-JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
-JOIN pg_attribute AS id ON id.attrelid = pg_class.oid AND id.attname = $3
-JOIN pg_attribute AS told ON told.attrelid = pg_class.oid AND told.attname = $4
-JOIN pg_collation ON pg_collation.oid = id.attcollation
-JOIN pg_namespace AS collation_schema ON collation_schema.oid = collnamespace
-WHERE pg_namespace.nspname = $1 AND relname = $2;
-
--- name: name_columns
--- The column of each board, in the order of $3. A score fits where it is less than `most` and has no more
--- than `digits` behind the point; `exact` makes a decimal number of it that has not one digit more.
-SELECT 'score_' || place AS score, quote_ident(attname) AS column, quote_literal(attname) AS label,
-    CASE WHEN atttypid = 'numeric'::regtype THEN '::text::numeric' ELSE '' END AS exact,
+-- What the blocks about a table that passed call it and its columns, quoted, a row for the column of each board
+-- in the order of $5. `longest` is how many characters an id may have, `told` the type with the precision of
+-- the times that it keeps. A score fits where it is less than `most` and has no more than `digits` behind the
+-- point; `exact` makes a decimal number of it that has not one digit more.
+--
+-- Few tables in one FROM: PostgreSQL takes longer to plan this than to do it.
+WITH fit AS MATERIALIZED (
+    SELECT pg_class.oid, format('%I.%I', nspname, relname) AS target
+    FROM pg_class
+    JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = $1 AND relname = $2
+), named AS MATERIALIZED (
+    SELECT fit.oid, target, format_type(told.atttypid, told.atttypmod) AS told,
+        COALESCE(NULLIF(id.atttypmod, -1) - 4, 2147483647)::text AS longest,
+        format('%s.%I', collnamespace::regnamespace, collname) AS collation
+    FROM fit
+    JOIN pg_attribute AS id ON id.attrelid = fit.oid AND id.attname = $3
+    JOIN pg_attribute AS told ON told.attrelid = fit.oid AND told.attname = $4
+    JOIN pg_collation ON pg_collation.oid = id.attcollation
+)
+SELECT target, quote_ident($3::text) AS user, quote_ident($4::text) AS updated, told, longest, named.collation,
+    'score_' || place AS score, quote_ident(board.attname) AS column, quote_literal(board.attname) AS label,
+    CASE WHEN board.atttypid = 'numeric'::regtype THEN '::text::numeric' ELSE '' END AS exact,
     CASE
-        WHEN atttypid = 'int2'::regtype THEN '32768' WHEN atttypid = 'int4'::regtype THEN '2147483648'
-        WHEN atttypid = 'int8'::regtype THEN '9223372036854775808'
-        WHEN atttypid = 'numeric'::regtype AND atttypmod <> -1
-            THEN '1e' || ((atttypmod - 4) >> 16) - ((((atttypmod - 4) & 2047) # 1024) - 1024)
+        WHEN board.atttypid = 'int2'::regtype THEN '32768' WHEN board.atttypid = 'int4'::regtype THEN '2147483648'
+        WHEN board.atttypid = 'int8'::regtype THEN '9223372036854775808'
+        WHEN board.atttypid = 'numeric'::regtype AND board.atttypmod <> -1
+            THEN '1e' || ((board.atttypmod - 4) >> 16) - ((((board.atttypmod - 4) & 2047) # 1024) - 1024)
         ELSE '''Infinity'''
     END AS most,
     CASE
-        WHEN atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN '0'
-        WHEN atttypid = 'numeric'::regtype AND atttypmod <> -1
-            THEN ((((atttypmod - 4) & 2047) # 1024) - 1024)::text
+        WHEN board.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN '0'
+        WHEN board.atttypid = 'numeric'::regtype AND board.atttypmod <> -1
+            THEN ((((board.atttypmod - 4) & 2047) # 1024) - 1024)::text
         ELSE 'NULL'
     END AS digits
-FROM unnest($3::text[]) WITH ORDINALITY AS wanted (name, place)
-JOIN pg_attribute ON attname = wanted.name AND attnum > 0 AND NOT attisdropped
-JOIN pg_class ON pg_class.oid = attrelid
-JOIN pg_namespace ON pg_namespace.oid = relnamespace
-WHERE nspname = $1 AND relname = $2
+FROM named
+CROSS JOIN unnest($5::text[]) WITH ORDINALITY AS wanted (name, place)
+JOIN pg_attribute AS board ON board.attrelid = named.oid AND board.attname = wanted.name
 ORDER BY place;
 
 -- name: all_columns

@@ -22,15 +22,6 @@ LIMIT $5;
 -- name: plan_rows
 SELECT user_id FROM plan_rows WHERE plan_id = $1 ORDER BY user_id LIMIT $2;
 
--- name: has_old
--- Whether there is anything to expire ($1), or rows to forget: a look that writes nothing.
-SELECT EXISTS (SELECT FROM plans WHERE state = 'held' AND expires_at <= $1)
-    OR EXISTS (
-        SELECT FROM plans
-        JOIN plan_rows ON plan_rows.plan_id = plans.id
-        WHERE plans.state IN ('replaced', 'expired') OR (plans.state = 'applied' AND plans.decided_at < $2)
-    );
-
 -- name: expire_plans
 UPDATE plans SET state = 'expired' WHERE state = 'held' AND expires_at <= $1;
 

@@ -19,9 +19,13 @@ WHERE runs.outcome = 'claimed' AND runs.holder = EXCLUDED.holder
 RETURNING id, job, fire_time, outcome;
 
 -- name: create_run
--- Who asks again with the same key gets the same row: a reply may have been lost.
+-- Who asks again with the same key gets the same row: a reply may have been lost. Shows the epoch $8 of
+-- lease $7 as `show_epoch` does: no row, and none written, where it does not lead.
+WITH fence AS MATERIALIZED (
+    SELECT epoch FROM leases WHERE name = $7 AND epoch = $8 FOR KEY SHARE
+)
 INSERT INTO runs (job, kind, cause, outcome, options, claimed_at, order_key)
-VALUES ($1, $2, $3, 'claimed', $4, $5, $6)
+SELECT $1, $2, $3, 'claimed', $4::jsonb, $5::timestamptz, $6::uuid FROM fence
 ON CONFLICT (order_key) WHERE order_key IS NOT NULL DO UPDATE SET order_key = EXCLUDED.order_key
 RETURNING id;
 
@@ -42,8 +46,11 @@ RETURNING id;
 
 -- name: add_report
 -- A run that is no longer ours gets no counts, and its transaction is rolled back. With a platform
--- ($13) its share of the run grows by the same: $14 answers took $15 seconds together.
-WITH counted AS (
+-- ($13) its share of the run grows by the same: $14 answers took $15 seconds together. Shows the epoch $17 of
+-- lease $16 as `show_epoch` does: no row, and none written, where it does not lead.
+WITH fence AS MATERIALIZED (
+    SELECT epoch FROM leases WHERE name = $16 AND epoch = $17 FOR KEY SHARE
+), counted AS (
     UPDATE runs
     SET created = created + $3, updated = updated + $4, unchanged = unchanged + $5,
         deleted = deleted + $6, skipped = skipped + $7, failed = failed + $8,
@@ -60,7 +67,7 @@ WITH counted AS (
                 GROUP BY word
             ) AS summed
         ) END
-    WHERE id = $1 AND holder = $2 AND outcome = 'running'
+    WHERE id = $1 AND holder = $2 AND outcome = 'running' AND EXISTS (SELECT FROM fence)
     RETURNING id
 ), shared AS (
     INSERT INTO run_platforms (run_id, platform, created, updated, unchanged, skipped, failed, calls,
@@ -91,7 +98,7 @@ WITH counted AS (
             ) AS summed
         ) END
 )
-SELECT id FROM counted;
+SELECT id FROM fence LEFT JOIN counted ON true;
 
 -- name: platform_reports
 -- What runs came to on each platform so far, in the order of the platforms' names.
