@@ -1,9 +1,8 @@
-"""The real thing: one embedded PostgreSQL a session (and worker), one schema a test."""
+"""The real thing: one embedded PostgreSQL a session (and worker), one schema a test at a time."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -11,16 +10,14 @@ from pathlib import Path
 
 import pytest
 from fakes.canary import refuse_in_files
+from fakes.schemas import Schemas
 
 from syncd.clock import SystemClock
 from syncd.embedded.postgres import EmbeddedPostgres
 from syncd.model.address import PostgresAddress
 from syncd.store.database import Database
-from syncd.store.migrate import migrate
 from syncd.store.pool import DatabaseSettings
 from syncd.telemetry.bus import Bus
-
-_numbers = itertools.count(1)
 
 
 class _Host(threading.Thread):
@@ -62,14 +59,23 @@ class _Host(threading.Thread):
         self.join(30)
 
 
+# What a test stores need not survive a power failure. The log keeps what was stored and is gone, so
+# that it is searched in the end.
+SETTINGS = {
+    **dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes"), "off"),
+    "max_wal_size": "'8GB'",
+    "checkpoint_timeout": "'1h'",
+}
+
+
 async def _never_mind_the_disk(address: PostgresAddress) -> None:
-    """Let nothing wait for the disk: what a test stores need not survive a power failure."""
+    """Let nothing wait for the disk."""
     async with (
         Database(DatabaseSettings(address=address), SystemClock()) as database,
         database.connection() as connection,
     ):
-        for name in ("fsync", "synchronous_commit", "full_page_writes"):
-            await connection.execute(f"ALTER SYSTEM SET {name} = off")
+        for name, value in SETTINGS.items():
+            await connection.execute(f"ALTER SYSTEM SET {name} = {value}")
         await connection.execute("SELECT pg_reload_conf()")
 
 
@@ -83,10 +89,13 @@ def postgres() -> Iterator[PostgresAddress]:
         refuse_in_files(Path(folder))
 
 
+@pytest.fixture(scope="session")
+def schemas(postgres: PostgresAddress) -> Schemas:
+    return Schemas(postgres)
+
+
 @pytest.fixture
-async def database(postgres: PostgresAddress) -> AsyncIterator[Database]:
+async def database(schemas: Schemas) -> AsyncIterator[Database]:
     """A migrated schema of the test's own."""
-    settings = DatabaseSettings(address=postgres, schema=f"test_{next(_numbers)}")
-    async with Database(settings, SystemClock()) as database:
-        await migrate(database)
+    async with Database(await schemas.lend(), SystemClock()) as database:
         yield database

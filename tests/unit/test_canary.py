@@ -104,3 +104,17 @@ def test_test_that_tells_a_secret_fails_and_says_where(
     failed = [line for line in said.stdout.splitlines() if line.startswith(("ERROR", "FAILED"))]
     assert ["test_says_it" in failed[0], "test_writes_it" in failed[1]] == [True, True], said.stdout
     assert (len(failed), "O5: a secret stands in" in said.stdout) == (2, True)
+
+
+@pytest.mark.parametrize("form", canary.FORMS)
+def test_secret_is_found_among_many_bytes(form: bytes, tmp_path: Path) -> None:
+    much = os.urandom(5_000_000)
+    (tmp_path / "0001").write_bytes(much)
+    canary.refuse_in_files(tmp_path)
+    (tmp_path / "base").mkdir()
+    told = tmp_path / "base" / "16384"
+    told.write_bytes(much + form + b"\0\n")
+
+    with pytest.raises(AssertionError, match=r"O5: a secret stands in .*16384"):
+        canary.refuse_in_files(tmp_path)
+    told.unlink()
