@@ -170,9 +170,8 @@ def line(**changes: str) -> str:
         "name": "ABC &amp; 199",
         "duration": "01:40",
         "rated": " ~ 1999",
-        **changes,
     }
-    return LINE.format(**told)
+    return LINE.format(**{**told, **changes})
 
 
 def at_coder(**tables: str) -> str:
