@@ -18,7 +18,7 @@ from typing import Any
 from aiohttp import web
 from fakes.clock import FakeClock
 from fakes.payloads import Recorded
-from fakes.platform_worlds import FOUND
+from fakes.platform_worlds import PLATFORMS
 
 from syncd.config.models import PlatformSettings
 from syncd.platforms.base import Platform
@@ -104,7 +104,7 @@ class Lines:
 @asynccontextmanager
 async def reading(platform: str, base_url: str, clock: FakeClock) -> AsyncIterator[Platform]:
     """Connect a platform, and its companions, to a server of recorded answers."""
-    plugin = FOUND[platform]
+    plugin = PLATFORMS[platform]
     given = {"base_url": base_url, "urls": companions(platform, base_url), "allow_private": True}
     settings = PlatformSettings.model_validate({**dict(plugin.defaults), **given})
     [connected] = plugin.connect(platform, settings, clock=clock, bus=Bus(), random=Random(1))
@@ -116,7 +116,7 @@ async def reading(platform: str, base_url: str, clock: FakeClock) -> AsyncIterat
 
 def companions(platform: str, base_url: str) -> dict[str, str]:
     """Where a platform's companions are, who are served together with it."""
-    return {name: f"{base_url}/{name}" for name in FOUND[platform].companions}
+    return {name: f"{base_url}/{name}" for name in PLATFORMS[platform].companions}
 
 
 def told(data: Any) -> Answer:

@@ -183,7 +183,6 @@ ATCODER: Mapping[str, Line] = {
     "kenkoooo_user_submissions_shape.json": Line(
         handle="user", to=USER_INFO, beside=RATED, outcome="schema_error"
     ),
-    "contests_page_2021-04-23_ja.html": Line(handle="ada", to=HISTORY, outcome="blocked"),
     "scraped_contests_2026-03-07.json": Line(handle="ada", to=HISTORY, outcome="schema_error"),
 }  # fmt: skip
 
