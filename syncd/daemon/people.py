@@ -82,13 +82,17 @@ def _handle_problem(
     platform: str, handle: str, platforms: Mapping[str, Sequence[Platform]]
 ) -> str | None:
     if platform not in platforms:
-        known = ", ".join(platforms)
+        known = ", ".join(_with_accounts(platforms))
         return f"accounts.{platform[:50]}: there is no such platform; there are {known}"
     if handle and platforms[platform][0].kind == "contests":
         return f"accounts.{platform}: {platform} tells of contests alone, it has no accounts"
     if handle and not platforms[platform][0].accepts(handle):
         return f"accounts.{platform}: {_shown(handle)} cannot be a name on {platform}"
     return None
+
+
+def _with_accounts(platforms: Mapping[str, Sequence[Platform]]) -> list[str]:
+    return [name for name, group in platforms.items() if group[0].kind != "contests"]
 
 
 def _shown(text: str) -> str:
@@ -109,7 +113,7 @@ def _to_entry(raw: Any) -> UserEntry:
 
 
 def _check_header(header: list[str], platforms: Mapping[str, Sequence[Platform]]) -> None:
-    known = {"key", "opted_out", "last_login_at", *platforms}
+    known = {"key", "opted_out", "last_login_at", *_with_accounts(platforms)}
     problems = [f"line 1: unknown column {_shown(name)}" for name in header if name not in known]
     problems += [
         f"line 1: column {name!r} stands there twice"

@@ -80,6 +80,11 @@ def _table(name: str, heading: str, events: Sequence[Event]) -> str:
     return TABLE.format(id=name, heading=heading, head=HEAD, rows=rows)
 
 
+def _written(text: str) -> str:
+    """Return text as a page holds it: what none can (NUL, a lone surrogate) by its number."""
+    return escape(text).replace("\0", "&#0;").encode("utf-8", "xmlcharrefreplace").decode()
+
+
 def _row(event: Event) -> str:
     assert event.starts_at is not None, "what has no start is not listed"
     start, (hours, rest) = event.starts_at.astimezone(JAPAN), divmod(event.seconds, 3_600)
@@ -87,7 +92,7 @@ def _row(event: Event) -> str:
         short=f"{start:%Y%m%dT%H%M}",
         start=f"{start:%Y-%m-%d %H:%M:%S%z}",
         id=event.id,
-        name=escape(event.name),
+        name=_written(event.name),
         hours=hours,
         minutes=rest // 60,
         rated=event.kind or "-",

@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 from fakes.clock import FakeClock
-from fakes.platform_worlds import PLATFORMS, STANDINS, World
+from fakes.platform_worlds import FOUND, PLATFORMS, STANDINS, TOKEN, World
 
-from syncd.errors import BadPayload, PlatformError, RunError
+from syncd.errors import BadPayload, CredentialsRejected, PlatformError, RunError
 from syncd.model.contest import ContestList
 from syncd.platforms.base import Platform
 from syncd.sandbox.faults import FAULTS, Fault, html, instead, server_error
 
 ANNOUNCING = [name for name, platform in PLATFORMS.items() if platform.announces_contests]
+# clist has a calendar for each of the others.
+OF_ONE = [name for name in ANNOUNCING if name in FOUND]
 EVERY = pytest.mark.parametrize("name", ANNOUNCING, indirect=True)
 
 
@@ -91,6 +93,60 @@ async def test_contest_that_is_cancelled_is_gone_until_it_is_back(
 
 
 @EVERY
+async def test_row_that_cannot_be_read_is_told_and_the_others_are_kept(
+    platform: Platform, clock: FakeClock, world: World
+) -> None:
+    changes = world.standin.changes()
+    first = changes["contests_to_come"]()[0]
+
+    changes["rename_contest"](first, "")
+    found = await clock.run(platform.fetch_contests())
+
+    others = {key: row for key, row in world.standin.announced().items() if key != first}
+    assert told(found) == others
+    [sentence] = found.unread
+    assert sentence.startswith(f"'{world.name}': ")
+    assert sentence.endswith(" is missing")
+
+
+@EVERY
+async def test_poisoned_name_is_kept_but_for_what_cannot_be_stored(
+    platform: Platform, clock: FakeClock, world: World
+) -> None:
+    changes = world.standin.changes()
+    first = changes["contests_to_come"]()[0]
+
+    changes["rename_contest"](first, f"one\ntwo\u2028 \u202e<script>\0 \ud800{'x' * 10_000}")
+    found = await clock.run(platform.fetch_contests())
+
+    name = told(found)[first]["name"]
+    assert name == f"one\ntwo\u2028 \u202e<script>\ufffd \ufffd{'x' * 10_000}"
+
+
+@EVERY
+async def test_contest_without_a_start_is_not_told(
+    platform: Platform, clock: FakeClock, world: World
+) -> None:
+    changes = world.standin.changes()
+    first = changes["contests_to_come"]()[0]
+
+    changes["move_contest"](first, None)
+    found = await clock.run(platform.fetch_contests())
+
+    assert first not in told(found)
+    assert (told(found), found.unread) == (world.standin.announced(), [])
+
+
+@pytest.mark.parametrize("name", OF_ONE, indirect=True)
+async def test_list_of_nothing_is_empty(platform: Platform, clock: FakeClock, world: World) -> None:
+    world.standin.changes()["record"]([[]])
+
+    found = await clock.run(platform.fetch_contests())
+
+    assert (found.contests, found.unread) == ([], [])
+
+
+@EVERY
 async def test_contest_keeps_what_is_compared_while_only_time_passes(
     platform: Platform, clock: FakeClock
 ) -> None:
@@ -138,3 +194,28 @@ async def test_service_refuses_nobody_who_asks_for_contests_as_the_defaults_say(
         await clock.run(platform.fetch_contests())
 
     assert world.standin.counters.refused == {}
+
+
+@pytest.mark.parametrize("name", ["clist"], indirect=True)
+async def test_source_that_answers_who_has_a_key_is_not_asked_without_one(
+    clock: FakeClock, world: World
+) -> None:
+    async with world.connected(clock, credentials=[]) as platform:
+        with pytest.raises(CredentialsRejected, match="only who has a key") as refused:
+            await clock.run(platform.fetch_contests())
+
+        assert platform.can_announce is False
+    assert "credentials of [platforms.clist]" in (refused.value.hint or "")
+    assert world.standin.counters.requests == 0
+
+
+@pytest.mark.parametrize("name", ["clist"], indirect=True)
+async def test_source_that_refuses_the_key_is_asked_once(
+    platform: Platform, clock: FakeClock, world: World
+) -> None:
+    world.standin.changes()["revoke"](TOKEN)
+
+    with pytest.raises(CredentialsRejected):
+        await clock.run(platform.fetch_contests())
+
+    assert (platform.can_announce, world.standin.counters.requests) == (True, 1)

@@ -61,12 +61,14 @@ def test_the_shipped_file_reads_the_variables_of_the_replaced_systems() -> None:
             "REDIS_HOST": "cache",
             "REDIS_PASSWORD": "p",
             "GITHUB_TOKEN": "t",
+            "CLIST_KEY": "ada:key",
         },
     )
 
     assert str(config.database.address()) == "u@db:6432/d"
     assert str(config.redis.address()) == "cache:6379/0"
     assert len(config.platforms["github"].credentials) == 1
+    assert len(config.platforms["clist"].credentials) == 1
 
 
 def test_the_shipped_file_shows_the_default_parameters_of_the_score() -> None:

@@ -9,9 +9,13 @@ from syncd.daemon.people import check_entry, read_users
 from syncd.errors import BadInput
 from syncd.model.account import UserEntry
 from syncd.platforms.base import Platform
+from syncd.platforms.clist import Clist
 from syncd.platforms.github import GitHub
 
-PLATFORMS: dict[str, list[Platform]] = {"github": [GitHub.__new__(GitHub)]}
+PLATFORMS: dict[str, list[Platform]] = {
+    "github": [GitHub.__new__(GitHub)],
+    "clist": [Clist.__new__(Clist)],
+}
 
 
 def csv(text: str) -> list[UserEntry]:
@@ -96,6 +100,7 @@ def test_a_line_separator_inside_a_text_does_not_move_the_line_numbers() -> None
         ("key,key\n", "line 1: column 'key' stands there twice"),
         ("key,github\nada\n", "line 2: 1 cells, the header has 2"),
         ("key,github\nada,a/b\n", "line 2: accounts.github: 'a/b' cannot be a name on github"),
+        ("key,clist\nada,x\n", "line 1: unknown column 'clist'"),
         ("key,github\nada,..\n", "line 2: accounts.github: '..' cannot be a name on github"),
         ("key,opted_out\nada,perhaps\n", "line 2: opted_out: 'perhaps' is neither true nor false"),
         ("key,github\nada,x\nbo,y\nada,z\n", "line 4: user 'ada' stands in line 2"),
@@ -151,6 +156,7 @@ def test_what_is_wrong_in_a_csv_file_is_said_with_its_line(text: str, told: str)
         ('[{"key": "ada"}] x', "line 1: this is not JSON at character 17"),
         ("[" + "[" * 100_000, "line 1: this is not JSON"),
         ('{"key": "ada", "accounts": {"gitlab": "x"}}', "line 1: accounts.gitlab: there is no"),
+        ('{"key": "ada", "accounts": {"clist": "x"}}', "line 1: accounts.clist: clist tells of"),
         ('{"key": "a\\nb"}', "line 1: key 'a\\nb' must be"),
         ('{"key": "\\ud800"}', "line 1: key "),
         ("[" * 100_000, "line 1: this is not JSON"),

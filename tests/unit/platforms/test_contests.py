@@ -164,9 +164,14 @@ LINE = """<tr><td><time class='fixtime'>{start}</time></td>
 
 
 def line(**changes: str) -> str:
-    told = {"start": "2026-03-01 21:00:00+0900", "href": "/contests/abc199",
-            "name": "ABC &amp; 199", "duration": "01:40", "rated": " ~ 1999", **changes}  # fmt: skip
-    return LINE.format(**told)
+    told = {
+        "start": "2026-03-01 21:00:00+0900",
+        "href": "/contests/abc199",
+        "name": "ABC &amp; 199",
+        "duration": "01:40",
+        "rated": " ~ 1999",
+    }
+    return LINE.format(**{**told, **changes})
 
 
 def at_coder(**tables: str) -> str:
