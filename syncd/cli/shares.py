@@ -8,8 +8,8 @@ from typing import Any
 from syncd.cli.console import Console
 from syncd.cli.words import NONE, latency, listed, share_in_words, wrapped
 
-_HEADING = (*("PLATFORM", "USERS", "NEW", "UPDATED", "SAME", "FAILED", "SUCCESS", "MEAN", "CALLS"),)
-ASKS_NOBODY = frozenset({"users", "leaderboard", "cleanup"})
+_HEADING = ("NEW", "UPDATED", "SAME", "FAILED", "SUCCESS", "MEAN", "CALLS")
+ASKS_NOBODY = frozenset({"users", "leaderboard", "cleanup", "notify"})
 """The job kinds that ask no platform."""
 
 _RULES = {
@@ -36,7 +36,9 @@ def show_shares(console: Console, run: Mapping[str, Any]) -> None:
     shares: Shares = run.get("platforms") or {}
     if shares:
         console.show("")
-        console.show_table([_HEADING, *(_row(name, share) for name, share in shares.items())])
+        items = "CONTESTS" if run["kind"] == "contests" else "USERS"
+        heading = ("PLATFORM", items, *_HEADING)
+        console.show_table([heading, *(_row(name, share) for name, share in shares.items())])
         for cause, counts in _causes(shares).items():
             console.show(*wrapped(f"{cause}: {listed(counts)}", "  "))
 

@@ -181,6 +181,10 @@ def table_of(name: str, job: Job, config: Config) -> Path:
     return ("users",) if job.options is config.users else ("jobs", name)
 
 
+# What a run reads of such a job's source is all of it.
+_WHOLE = {"leaderboard": "boards", "contests": "lists of contests"}
+
+
 def check_jobs(config: Config) -> Iterator[Problem]:
     """A job has one schedule, and not one that never rests."""
     for name, job in config.jobs.items():
@@ -193,14 +197,14 @@ def check_jobs(config: Config) -> Iterator[Problem]:
             yield Problem(path=(*path, "every"), message=message)
         if job.every and job.every < timedelta(seconds=1):
             yield Problem(path=(*path, "every"), message="must be at least 1s")
+        if job.limit and (read := _WHOLE.get(job.kind)):
+            message = f"is of no use here: {read} are read as a whole; leave it out"
+            yield Problem(path=(*path, "limit"), message=message)
 
 
 def check_leaderboards(config: Config) -> Iterator[Problem]:
     """Jobs about the same table, or the same set of changed users, read the same boards, whole."""
     jobs = [(name, job.options) for name, job in config.jobs.items() if job.kind == "leaderboard"]
-    for name in (name for name, _ in jobs if config.jobs[name].limit):
-        message = "is of no use here: boards are read as a whole; leave it out"
-        yield Problem(path=("jobs", name, "limit"), message=message)
     for number, (name, options) in enumerate(jobs):
         for other, others in jobs[:number]:
             keys = [{board.key for board in each.all_boards()} for each in (options, others)]

@@ -12,7 +12,7 @@ from syncd.daemon.core import Core
 from syncd.daemon.grant_files import GrantRules, read_grants
 from syncd.daemon.listening import KIND, forecast_answer, needs_grants, plays_answer
 from syncd.daemon.records import refuse
-from syncd.errors import BadInput, NotKnown
+from syncd.errors import BadInput
 from syncd.jobs.base import Surroundings
 from syncd.model.account import UserEntry
 from syncd.model.grant import GrantEntry, GrantStanding
@@ -29,16 +29,6 @@ class GrantDesk(ABC):
 
     _core: Core
     _around: Surroundings
-
-    def first_listening(self) -> str:
-        """Name the first job of kind listening."""
-        for schedule in self._core.scheduler.schedules():
-            if schedule.job.kind == KIND:
-                return schedule.job.name
-        raise NotKnown(
-            f"config.toml has no job of kind {KIND}",
-            hint=f'add a table [jobs.{KIND}] with kind = "{KIND}", and reload',
-        )
 
     async def tokens(self, after: str, limit: int, state: str | None) -> list[Json]:
         """Return how grants stand, in the order of their users' keys, those behind `after`."""

@@ -34,13 +34,17 @@ class LeaderboardDesk(ABC):
 
     def first_leaderboard(self) -> str:
         """Name the first job of kind leaderboard."""
-        for schedule in self._core.scheduler.schedules():
-            if schedule.job.kind == KIND:
-                return schedule.job.name
-        raise NotKnown(
-            f"config.toml has no job of kind {KIND}",
-            hint=f'add a table [jobs.{KIND}] with kind = "{KIND}", and reload',
-        )
+        return self.first_of(KIND)
+
+    def first_of(self, kind: str) -> str:
+        """Name the first job of a kind; one that looks only now and then (`within`) comes last."""
+        jobs = [each.job for each in self._core.scheduler.schedules() if each.job.kind == kind]
+        if not jobs:
+            raise NotKnown(
+                f"config.toml has no job of kind {kind}",
+                hint=f'add a table [jobs.{kind}] with kind = "{kind}", and reload',
+            )
+        return min(jobs, key=lambda job: bool(getattr(job.work.options, "within", None))).name
 
     async def leaderboard_service(self) -> Json:
         """Return how the first leaderboard job stands."""

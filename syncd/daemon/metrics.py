@@ -120,7 +120,7 @@ class Scraper:
             return
 
     async def _read(self) -> StoreReading:
-        now = self._core.clock.now()
+        now, contests = self._core.clock.now(), self._core.around.stores.contests
         synced = self._synced(now)
         counted = await self._core.around.stores.accounts.count_by_state()
         since = await self._store.freshness_since(synced)
@@ -138,6 +138,12 @@ class Scraper:
             last_successes=await self._store.last_successes(names),
             last_completed=await self._store.last_completed(names),
             boards=await self._boards(),
+            contests=await contests.count(now),
+            looked_at={
+                look["source"]: look["looked_at"]
+                for look in await contests.looks()
+                if look["looked_at"] is not None
+            },
         )
 
     async def _boards(self) -> BoardReading:

@@ -66,6 +66,9 @@ def check_platforms(config: Config) -> Iterator[Problem]:
         asked = [("platforms", each) for each in getattr(job.options, "platforms", ())]
         if second := getattr(job.options, "second_source", ""):
             asked.append(("second_source", second))
+            if second in config.platforms and not config.platforms[second].credentials:
+                message = f"needs a key of yours: set credentials of [platforms.{second}]"
+                yield Problem(path=("jobs", name, "second_source"), message=message)
         for key, platform in asked:
             if message := _misnamed(platform, job.kind, config):
                 yield Problem(path=("jobs", name, key), message=message)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from syncd.config.models import PlatformSettings
-from syncd.errors import AccountUnsuitable, BadPayload
+from syncd.errors import AccountUnsuitable, BadPayload, CredentialsRejected
 from syncd.model.account import Account
 from syncd.model.contest import Contest, ContestList
 from syncd.model.profile import Fetched
@@ -75,6 +75,12 @@ class Clist(Platform):
 
     async def fetch_contests(self) -> ContestList:
         """Read what runs and what is to come on all platforms that it tells of."""
+        if not self.can_announce:
+            raise CredentialsRejected(
+                "cannot read contests on clist: it answers only who has a key",
+                hint='set credentials of [platforms.clist] (token "user:key"), '
+                "or leave clist out of the job",
+            )
         request = Request(
             segments=("api", "v4", "contest"),
             params=_PARAMS,

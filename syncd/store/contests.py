@@ -131,7 +131,7 @@ class ContestStore:
             rows = await connection.fetch(self._sql["failing"], list(sources))
         return {row["source"]: row["retry_at"] for row in rows}
 
-    async def count(self, at: datetime) -> Mapping[tuple[str, str], int]:
+    async def count(self, at: datetime) -> Mapping[tuple[str, ...], int]:
         """Count contests by platform and state: coming, running, ended or cancelled."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(self._sql["count_contests"], at)

@@ -22,7 +22,7 @@ from syncd.telemetry.events import (
     SweepSuspended,
 )
 from syncd.telemetry.logs import LEVEL_NUMBERS, Logs
-from syncd.telemetry.phrases import Phrases
+from syncd.telemetry.phrases import Phrases, is_silent
 
 _LOUDNESS = {
     Outcome.PARTIAL: Level.WARNING,
@@ -86,6 +86,8 @@ class EventLog:
 
 
 def _level_of(event: Event) -> Level:
+    if isinstance(event, RunStarted | RunFinished) and is_silent(event):
+        return Level.DEBUG
     if isinstance(event, RunFinished):
         return _LOUDNESS.get(event.run.outcome, Level.INFO)
     if isinstance(event, ItemFailed | SweepSuspended) and event.stack:

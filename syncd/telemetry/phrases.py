@@ -9,6 +9,7 @@ from datetime import tzinfo
 
 from syncd.model.run import Cause, Outcome, Run
 from syncd.telemetry.events import (
+    ContestsSought,
     Event,
     ItemsCleaned,
     JobRegistered,
@@ -101,6 +102,9 @@ def _start(run: Run, zone: tzinfo) -> str:
 
 def _meanwhile(event: Event) -> str:
     match event:
+        case ContestsSought(cause=cause, dry_run=dry_run):
+            tail = " (dry run)" if dry_run else ""
+            return f"Starting {_CAUSE_WORDS[Cause(cause)]} contest sync{tail}"
         case UsersFound(users=users):
             return f"Found {users} users with Spotify connected"
         case PlaysStored():
@@ -143,6 +147,21 @@ def _end_of_cleanup(run: Run, contests: int) -> str:
             return f"Cleanup {outcome}"
 
 
+def is_silent(event: RunStarted | RunFinished) -> bool:
+    """Tell whether nobody need read of it: a look for contests that asks nobody may be frequent.
+
+    That one does ask somebody, and begins so, `ContestsSought` tells.
+    """
+    if isinstance(event, RunStarted):
+        return event.run.kind == "contests"
+    return _is_idle(event.run)
+
+
+def _is_idle(run: Run) -> bool:
+    is_good = run.kind == "contests" and run.outcome is Outcome.SUCCEEDED
+    return is_good and not run.report.seen and not run.report.calls
+
+
 def _way(run: Run) -> str:
     return _WAYS.get(run.options.act, "Redis -> PostgreSQL sync")
 
@@ -152,10 +171,24 @@ def _end(event: RunFinished) -> str:
     match run.kind:
         case "listening":
             return _end_of_listening(run, event.duration_seconds)
+        case "contests":
+            return _end_of_contests(run)
         case "profiles" | "leaderboard":
             return _end_of_sync(run, event.away)
         case _:
             return ""
+
+
+def _end_of_contests(run: Run) -> str:
+    if _is_idle(run):
+        return ""
+    match run.outcome:
+        case Outcome.SUCCEEDED:
+            return "Contest sync completed"
+        case Outcome.PARTIAL:
+            return "Contest sync completed in part"
+        case outcome:
+            return f"Contest sync {outcome}"
 
 
 def _end_of_sync(run: Run, away: str) -> str:

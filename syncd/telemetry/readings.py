@@ -56,7 +56,8 @@ class StoreReading:
 
     `accounts` counts by platform and state, `letters` open dead letters by platform and job,
     `stale_since` goes by platform and quantile; `fresh_shares` (0 to 1), `last_successes` and
-    `last_completed` by job; `boards` is about leaderboards.
+    `last_completed` by job; `boards` is about leaderboards; `contests`
+    counts by platform and state, `looked_at` is when each source last told a good list of them.
     """
 
     at: datetime
@@ -67,6 +68,8 @@ class StoreReading:
     last_successes: Mapping[str, datetime] = field(default_factory=dict)
     last_completed: Mapping[str, datetime] = field(default_factory=dict)
     boards: BoardReading = field(default_factory=BoardReading)
+    contests: Values = field(default_factory=dict)
+    looked_at: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,8 @@
 
 `service` is what the daemon must be able to do, in one Protocol. `routes` says what an address is
 (path, input, answer), and one module per subject (`jobs`, `changes`, `runs`, `users`, `tokens`,
-`freshness`, `letters`, `plans`, `alerts`, of replaced services `periodic_sync` and `spotify_sync`)
-declares its addresses;
+`freshness`, `letters`, `plans`, `alerts`, of replaced services `periodic_sync`, `spotify_sync` and
+`contest_sync`) declares its addresses;
 `openapi` describes the same table. `server` puts them on a socket behind `security` (Host, Origin,
 token) and `body` (type, size, deadline; `wording` says what is wrong with it, `instant` which dates
 can be); `connections` bounds who may connect. `events` is the live stream, `metrics` what

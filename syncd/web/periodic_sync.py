@@ -13,6 +13,7 @@ from syncd.clock import Clock
 from syncd.model.pause import PauseScope
 from syncd.model.run import Outcome, RunOptions
 from syncd.web.answer import Words, usual_words
+from syncd.web.contest_sync import PATH as CONTEST_SYNC
 from syncd.web.errors import Refused
 from syncd.web.jobs import Triggers
 from syncd.web.routes import Call, Nothing, Route, Routes
@@ -24,7 +25,7 @@ SYNC_SECONDS = 300.0
 """How long a call of `sync` waits for the end of the run that it started."""
 
 _MARGIN_SECONDS = 30.0
-_REPLACED = (PREFIX, SPOTIFY_SYNC)
+_REPLACED = (PREFIX, SPOTIFY_SYNC, CONTEST_SYNC)
 _STOPPED = f"stopped by {PREFIX}stop"
 _SYNCED = {Outcome.SUCCEEDED, Outcome.PARTIAL, Outcome.HELD}
 

@@ -19,6 +19,7 @@ from syncd.telemetry.events import ConditionNoticed
 from syncd.web.alerts import Alerts
 from syncd.web.changes import Changes
 from syncd.web.connections import Doorman
+from syncd.web.contest_sync import ContestSync
 from syncd.web.dispatch import Dispatcher, add_headers
 from syncd.web.events import EventStream, StreamLimits
 from syncd.web.freshness import Freshness
@@ -199,6 +200,7 @@ def all_routes(service: Service, clock: Clock, *, metrics_public: bool = False) 
         *Scores(service).routes(),
         *PeriodicSync(service, clock, triggers).routes(),
         *SpotifySync(service, triggers).routes(),
+        *ContestSync(service, triggers).routes(),
         *Alerts(service).routes(),
     )
 

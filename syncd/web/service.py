@@ -114,8 +114,8 @@ class Service(Protocol):
             NotKnown: there is none.
         """
 
-    def first_listening(self) -> str:
-        """Name the first job of kind listening.
+    def first_of(self, kind: str) -> str:
+        """Name the first job of a kind.
 
         Raises:
             NotKnown: there is none.

@@ -33,6 +33,6 @@ class SpotifySync:
         )
 
     async def _sync(self, call: Call[Nothing]) -> Json:
-        job = self._service.first_listening()
+        job = self._service.first_of("listening")
         run = await self._triggers.start(job, RunOptions(), call.idempotency_key)
         return {"success": True, "message": "Sync started for all users", "run": run}

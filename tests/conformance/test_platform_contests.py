@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from fakes.clock import FakeClock
-from fakes.platform_worlds import FOUND, PLATFORMS, STANDINS, World
+from fakes.platform_worlds import FOUND, PLATFORMS, STANDINS, TOKEN, World
 
-from syncd.errors import BadPayload, PlatformError, RunError
+from syncd.errors import BadPayload, CredentialsRejected, PlatformError, RunError
 from syncd.model.contest import ContestList
 from syncd.platforms.base import Platform
 from syncd.sandbox.faults import FAULTS, Fault, html, instead, server_error
@@ -194,3 +194,28 @@ async def test_service_refuses_nobody_who_asks_for_contests_as_the_defaults_say(
         await clock.run(platform.fetch_contests())
 
     assert world.standin.counters.refused == {}
+
+
+@pytest.mark.parametrize("name", ["clist"], indirect=True)
+async def test_source_that_answers_who_has_a_key_is_not_asked_without_one(
+    clock: FakeClock, world: World
+) -> None:
+    async with world.connected(clock, credentials=[]) as platform:
+        with pytest.raises(CredentialsRejected, match="only who has a key") as refused:
+            await clock.run(platform.fetch_contests())
+
+        assert platform.can_announce is False
+    assert "credentials of [platforms.clist]" in (refused.value.hint or "")
+    assert world.standin.counters.requests == 0
+
+
+@pytest.mark.parametrize("name", ["clist"], indirect=True)
+async def test_source_that_refuses_the_key_is_asked_once(
+    platform: Platform, clock: FakeClock, world: World
+) -> None:
+    world.standin.changes()["revoke"](TOKEN)
+
+    with pytest.raises(CredentialsRejected):
+        await clock.run(platform.fetch_contests())
+
+    assert (platform.can_announce, world.standin.counters.requests) == (True, 1)

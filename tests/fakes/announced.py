@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar, cast
 
 from fakes.batches import begin
-from fakes.running import Running
+from fakes.running import JOB, Running, ScriptedPlatform
 
+from syncd.jobs.contests import Contests, ContestsOptions
 from syncd.model.contest import Contest, ContestList
 from syncd.model.run import Report, RunId
+from syncd.outbound.meter import current_meter
 from syncd.store.contests import Look, Recorded
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -92,3 +95,36 @@ class Almanac:
             " JOIN contests ON contests.id = contest_id ORDER BY contest_changes.id"
         )
         return [tuple(row.values()) for row in rows]
+
+
+class Herald(ScriptedPlatform):
+    """Announces what a test says, or fails as it says, without a socket."""
+
+    announces_contests: ClassVar[bool] = True
+
+    def __init__(self, world: Running, name: str, told: ContestList) -> None:
+        super().__init__(world.clock, world.bus, name=name)
+        self.told = told
+        self.error: Exception | None = None
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        self.is_asked = asyncio.Event()
+
+    async def fetch_contests(self) -> ContestList:
+        self.asked[self.name] += 1
+        meter = current_meter.get()
+        assert meter is not None
+        meter.calls += 1
+        self.is_asked.set()
+        await self.may_answer.wait()
+        if self.error is not None:
+            raise self.error
+        return self.told
+
+
+def job_over(world: Running, *heralds: Herald, **options: Any) -> Contests:
+    """Let a process have these platforms, and return a job that asks them."""
+    platforms = cast("dict[str, list[ScriptedPlatform]]", world.around.platforms)
+    platforms.update({herald.name: [herald] for herald in heralds})
+    names = tuple(herald.name for herald in heralds)
+    return Contests(JOB, ContestsOptions(platforms=names, **options))

@@ -79,6 +79,7 @@ class Heralds:
 
     async def go_on(self, run: Run, job: str = JOB) -> Run:
         """Go on with a run that was interrupted, to its end."""
+        self._ended.pop(run.id, None)
         self.core.engine.start(Order(run=run, job=self.core.scheduler.job(job), stop=Stop()))
         return await self.clock.run(self._until_ended(run.id))
 
@@ -114,12 +115,12 @@ async def heralds(
     clock: FakeClock,
     *,
     names: tuple[str, ...] = HERALDS,
-    keys: Mapping[str, Any] | None = None,
+    raw: Mapping[str, Mapping[str, str]] | None = None,
     **job: Any,
 ) -> AsyncIterator[Heralds]:
     """Serve stand-ins and bring up what config.toml builds over them; `job` are keys of both jobs.
 
-    `keys` are of every platform's table.
+    `raw` are lines of platforms' tables, written in TOML.
     """
     settings = database.settings
     standins = {name: STANDINS[name].make(_SEED, 3, clock=clock) for name in names}
@@ -140,13 +141,20 @@ async def heralds(
             tables[f"platforms.{name}"] = {
                 **standin.addresses(url),
                 "allow_private": True,
-                **(keys or {}),
             }
         common = {"kind": "contests", "platforms": platforms, **job}
         tables[f"jobs.{JOB}"] = common
         tables[f"jobs.{NEAR}"] = {**common, "within": "24h"}
         file = folder / "config.toml"
-        file.write_text("\n".join(f"[{name}]\n{written(table)}" for name, table in tables.items()))
+        lines = {
+            f"platforms.{name}": "".join(f"{key} = {text}\n" for key, text in each.items())
+            for name, each in (raw or {}).items()
+        }
+        file.write_text(
+            "\n".join(
+                f"[{name}]\n{written(table)}{lines.get(name, '')}" for name, table in tables.items()
+            )
+        )
         file.chmod(0o600)
         config = load_config(file, {})
         config.daemon.state_dir.mkdir(mode=0o700, exist_ok=True)

@@ -36,6 +36,7 @@ class MemoryGrants:
 
     orders: list[tuple[Any, ...]]
     listening = ""
+    contests = ""
     refused_grants: tuple[str, ...] = ()
 
     def __init__(self) -> None:
@@ -43,10 +44,11 @@ class MemoryGrants:
         self.grants: list[Json] = []
         self.looks: list[tuple[str, int, str | None]] = []
 
-    def first_listening(self) -> str:
-        if not self.listening:
-            raise NotKnown("config.toml has no job of kind listening", hint="add one")
-        return self.listening
+    def first_of(self, kind: str) -> str:
+        name: str = getattr(self, kind)
+        if not name:
+            raise NotKnown(f"config.toml has no job of kind {kind}", hint="add one")
+        return name
 
     async def tokens(self, after: str, limit: int, state: str | None) -> list[Json]:
         self.looks.append((after, limit, state))

@@ -106,6 +106,8 @@ async def reading(platform: str, base_url: str, clock: FakeClock) -> AsyncIterat
     """Connect a platform, and its companions, to a server of recorded answers."""
     plugin = PLATFORMS[platform]
     given = {"base_url": base_url, "urls": companions(platform, base_url), "allow_private": True}
+    if plugin.kind == "contests":
+        given["credentials"] = [{"name": "main", "token": "ada:key"}]
     settings = PlatformSettings.model_validate({**dict(plugin.defaults), **given})
     [connected] = plugin.connect(platform, settings, clock=clock, bus=Bus(), random=Random(1))
     async with AsyncExitStack() as stack:

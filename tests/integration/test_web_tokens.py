@@ -17,6 +17,7 @@ from syncd.model.run import RunOptions
 CANARY = "canary-refresh-7"
 GRANT = "/api/users/ada/tokens/spotify"
 SYNC_ALL = "/api/spotify/sync-all-users"
+CONTEST_SYNC = "/contests/sync/all"
 GIVEN = {"refresh_token": CANARY, "granted_at": "2026-09-01T12:00:00+02:00"}
 
 
@@ -137,6 +138,27 @@ async def test_the_key_is_rotated(port: ControlPort) -> None:
     assert (status, body["resealed"]) == (200, 1204)
 
 
+async def test_the_replaced_contest_sync_starts_a_run_of_the_contests_job(
+    port: ControlPort,
+) -> None:
+    port.service.contests = JOB
+
+    status, body = await port.ask("POST", CONTEST_SYNC, {})
+
+    assert (status, body) == (202, {"message": "Sync triggered successfully", "run": 4812})
+    assert port.service.orders == [("trigger", JOB, RunOptions(), None)]
+
+
+@pytest.mark.parametrize(("header", "status"), [({}, 404), ({"Authorization": "Bearer no"}, 401)])
+async def test_the_replaced_contest_sync_needs_a_job_and_the_token(
+    port: ControlPort, header: dict[str, str], status: int
+) -> None:
+    found, body = await port.ask("POST", CONTEST_SYNC, {}, headers=header)
+
+    assert (found, {"error", "hint"} <= set(body)) == (status, True)
+    assert port.service.orders == []
+
+
 async def test_the_replaced_sync_starts_a_run_of_the_listening_job(port: ControlPort) -> None:
     port.service.listening = JOB
 
@@ -184,4 +206,4 @@ async def test_the_description_names_what_may_stand_in_the_query_of_a_disconnect
 
     told = body["paths"]["/api/users/{key}/tokens/{platform}"]["delete"]["parameters"]
     assert [each["name"] for each in told] == ["key", "platform", "history"]
-    assert SYNC_ALL in body["paths"]
+    assert {SYNC_ALL, CONTEST_SYNC} <= set(body["paths"])

@@ -8,7 +8,7 @@ SELECT pg_advisory_xact_lock($1);
 -- seen: while it matters each time, afterwards once a day. Another source than the platform itself
 -- changes no row that the platform told since $3, nor one that is cancelled or has ended. Back comes how
 -- many rows are new and how many changed, with each contest whose schedule turned; nothing else makes
--- its reminders begin anew.
+-- its reminders begin anew. A kind or a range that is not told stays as it is known.
 WITH told AS MATERIALIZED (
     SELECT told.platform, told.external_id, told.joint_id, told.name, told.url, told.starts_at,
         told.ends_at, told.duration_seconds, told.kind, told.rated_range, told.raw
@@ -18,13 +18,16 @@ WITH told AS MATERIALIZED (
             rated_range, raw)
 ), known AS MATERIALIZED (
     SELECT contests.id, told.platform, told.external_id, told.joint_id, told.name, told.url,
-        told.starts_at, told.ends_at, told.duration_seconds, told.kind, told.rated_range, told.raw,
+        told.starts_at, told.ends_at, told.duration_seconds, told.raw,
+        COALESCE(NULLIF(told.kind, ''), contests.kind) AS kind,
+        COALESCE(NULLIF(told.rated_range, ''), contests.rated_range) AS rated_range,
         contests.name AS old_name, contests.starts_at AS old_start, contests.ends_at AS old_end,
         contests.duration_seconds AS old_duration, contests.kind AS old_kind,
         contests.cancelled_at IS NOT NULL AS is_back,
         abs(extract(epoch FROM told.starts_at - contests.starts_at)) >= $4::double precision AS has_moved,
         (told.external_id, told.name, told.url, told.starts_at, told.ends_at, told.duration_seconds,
-            told.kind, told.rated_range)
+            COALESCE(NULLIF(told.kind, ''), contests.kind),
+            COALESCE(NULLIF(told.rated_range, ''), contests.rated_range))
         IS DISTINCT FROM
         (contests.external_id, contests.name, contests.url, contests.starts_at, contests.ends_at,
             contests.duration_seconds, contests.kind, contests.rated_range) AS differs,

@@ -17,6 +17,7 @@ from syncd.model.run import Cause, Outcome, Report, Run, SkipReason
 from syncd.telemetry.events import (
     AlertDropped,
     AlertSent,
+    ContestTurned,
     Event,
     FireClaimed,
     FireSkipped,
@@ -60,6 +61,11 @@ class Counted:
         self._count_runs(counter)
         self._count_fires(counter)
         self._count_plays(counter)
+        self._turns = counter(
+            "syncd_contest_turns_total",
+            "Contests that moved, were cancelled or take place after all (restored).",
+            ("platform", "occasion"),
+        )
         self._durations = Histogram(
             "syncd_run_duration_seconds",
             "How long runs took in this process.",
@@ -161,10 +167,10 @@ class Counted:
             case LoopStalled():
                 self._stalls.inc()
             case _:
-                self._note_listening(event)
+                self._note_item(event)
                 self._note_alert(event)
 
-    def _note_listening(self, event: Event) -> None:
+    def _note_item(self, event: Event) -> None:
         match event:
             case PlaysStored(dry_run=False) if event.job in self._jobs:
                 for outcome in _PLAYS:
@@ -174,6 +180,8 @@ class Counted:
                 self._gaps.labels(event.job).inc()
             case GrantRenewed() if event.platform in self._platforms:
                 self._renewals.labels(event.platform, event.outcome).inc()
+            case ContestTurned() if event.platform in self._platforms:
+                self._turns.labels(event.platform, event.name.rpartition(".")[2]).inc()
             case _:
                 return
 

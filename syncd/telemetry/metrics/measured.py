@@ -78,6 +78,23 @@ def _of_store(
     yield from _of_freshness(store, now, jobs, platforms)
     yield from _of_runs(store, jobs)
     yield from of_boards(store.boards, jobs)
+    yield from _of_contests(store, now, platforms)
+
+
+def _of_contests(store: StoreReading, now: datetime, platforms: frozenset[str]) -> Iterator[Metric]:
+    yield gauge(
+        "syncd_contests",
+        "Contests that are stored: coming, running, ended, cancelled.",
+        ("platform", "state"),
+        known(store.contests, platforms),
+    )
+    ages: Values = {(name,): (now - at).total_seconds() for name, at in store.looked_at.items()}
+    yield gauge(
+        "syncd_contest_look_age_seconds",
+        "Time since a platform last told a list of contests that could be used.",
+        ("platform",),
+        known(ages, platforms),
+    )
 
 
 def _of_freshness(

@@ -14,6 +14,8 @@ from syncd.telemetry.events import (
     AccountChanged,
     AlertDropped,
     AlertSent,
+    ContestCancelled,
+    ContestMoved,
     FireClaimed,
     FireSkipped,
     GapFound,
@@ -289,6 +291,26 @@ def test_conflicts_of_leaderboard_runs_add_up_and_those_of_others_are_none(
         metrics.note(finished(kind=kind, report=report))
 
     assert series(metrics)[key("syncd_leaderboard_conflicts_total", job=JOB)] == 4
+
+
+def test_contests_are_told_by_their_state_and_how_old_the_last_look_is(metrics: Metrics) -> None:
+    store = StoreReading(
+        at=AT,
+        contests={("github", "coming"): 12, (HOSTILE, "coming"): 1},
+        looked_at={"github": AT - timedelta(minutes=5), HOSTILE: AT},
+    )
+    turn: dict[str, Any] = {"run_id": 1, "job": JOB, "contest": "1", "title": "1", "starts_at": AT}
+
+    metrics.note(ContestMoved(platform="github", **turn))
+    metrics.note(ContestCancelled(platform=HOSTILE, **turn))
+    found = series(metrics, reading(at=AT, store=store))
+
+    told = {name: value for name, value in found.items() if name[0].startswith("syncd_contest")}
+    assert told == {
+        key("syncd_contests", platform="github", state="coming"): 12,
+        key("syncd_contest_look_age_seconds", platform="github"): 300,
+        key("syncd_contest_turns_total", platform="github", occasion="moved"): 1,
+    }
 
 
 def test_plays_gaps_and_refreshes_add_up_and_what_a_dry_run_says_is_none(metrics: Metrics) -> None:
