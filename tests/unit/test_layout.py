@@ -18,6 +18,7 @@ TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in FILES.items(
 CATCHES_EVERYTHING = {
     "jobs/fanout.py",
     "jobs/questions.py",
+    "jobs/sending.py",
     "runs/runner.py",
     "daemon/process.py",
     "daemon/servers.py",
