@@ -88,6 +88,7 @@ class ArmStore:
                     *await self._quiet(connection, users, arming.at),
                     *(arming.only, arming.only_to),
                 )
+                await connection.execute(self._arm_sql["plan_well"])
                 rows += await connection.fetch(self._arm_sql["arm"], *values)
                 if digests:
                     instants = list(digests.values())

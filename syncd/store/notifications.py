@@ -150,11 +150,14 @@ class NotificationStore(ArmStore):
 
     async def _claim(self, wanted: Wanted) -> Claimed:
         async with self._fence.transaction(self._database) as connection:
-            rows = await connection.fetch(
-                self._sql["claim"],
-                *(wanted.at, wanted.channel, wanted.rows, wanted.run_id),
-                *(wanted.only, wanted.only_to),
+            picked = await connection.fetch(
+                self._sql["pick"],
+                *(wanted.at, wanted.channel, wanted.rows, wanted.only, wanted.only_to),
             )
+            numbers = [row["id"] for row in picked]
+            if not numbers:
+                return Claimed(deliveries=())
+            rows = await connection.fetch(self._sql["claim"], wanted.at, numbers, wanted.run_id)
             sending = [row for row in rows if row["state"] == DeliveryState.SENDING]
             digests = await self._digest_contests(connection, sending, wanted.at)
             expired = sum(row["state"] == DeliveryState.EXPIRED for row in rows)

@@ -148,10 +148,11 @@ class Notified:
     ) -> None:
         await self.world.rows(
             f"UPDATE contests SET occasion = $2, schedule_version = {version}, occasion_at = $3,"  # noqa: S608
-            " previous_starts_at = CASE $2 WHEN 'moved' THEN starts_at ELSE previous_starts_at END,"
-            " cancelled_at = CASE WHEN $2 = 'cancelled' THEN $3 END,"
-            " ends_at = COALESCE($4 + (ends_at - starts_at), ends_at),"
-            " starts_at = COALESCE($4, starts_at) WHERE id = $1",
+            " previous_starts_at = CASE $2::text WHEN 'moved' THEN starts_at"
+            " ELSE previous_starts_at END,"
+            " cancelled_at = CASE WHEN $2 = 'cancelled' THEN $3::timestamptz END,"
+            " ends_at = COALESCE($4::timestamptz + (ends_at - starts_at), ends_at),"
+            " starts_at = COALESCE($4::timestamptz, starts_at) WHERE id = $1",
             *(contest, why, self.clock.now(), starts_at),
         )
 

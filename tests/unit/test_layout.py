@@ -19,6 +19,7 @@ CATCHES_EVERYTHING = {
     "jobs/fanout.py",
     "jobs/looker.py",
     "jobs/questions.py",
+    "jobs/sending.py",
     "runs/runner.py",
     "daemon/process.py",
     "daemon/servers.py",

@@ -1,27 +1,29 @@
+-- name: pick
+-- What is to be sent next over channel $2: what begins first, of what may be tried at $1, $3 at most.
+-- Rows that somebody takes at the same moment are left to them. $4: only these users, $5: only these
+-- addresses and users; what is about others waits.
+SELECT id FROM notifications
+WHERE state = 'pending' AND channel = $2 AND next_attempt_at <= $1
+    AND ($4::text[] IS NULL
+        OR user_id IN (SELECT users.id FROM users WHERE users.key = ANY($4)))
+    AND ($5::text[] IS NULL
+        OR user_id IN (SELECT users.id FROM users WHERE users.key = ANY($5))
+        OR user_id IN (
+            SELECT notify_addresses.user_id FROM notify_addresses
+            WHERE notify_addresses.channel = $2 AND notify_addresses.address = ANY($5)))
+ORDER BY expires_at, next_attempt_at
+LIMIT $3
+FOR UPDATE SKIP LOCKED;
+
 -- name: claim
--- Take what is to be sent next over a channel: what begins first, of what may be tried at $1. Nobody
--- else has those rows until 20 minutes are over, by the clock of the database; rows that somebody
--- takes at the same moment are left to them. What is out of date, whose user does not want it any
--- more, or has no address, is set aside instead. $2: the channel, $3: how many, $4: the run,
--- $5: only these users, $6: only these addresses and users; what is about others waits.
-WITH picked AS MATERIALIZED (
-    SELECT id FROM notifications
-    WHERE state = 'pending' AND channel = $2 AND next_attempt_at <= $1
-        AND ($5::text[] IS NULL
-            OR user_id IN (SELECT users.id FROM users WHERE users.key = ANY($5)))
-        AND ($6::text[] IS NULL
-            OR user_id IN (SELECT users.id FROM users WHERE users.key = ANY($6))
-            OR user_id IN (
-                SELECT notify_addresses.user_id FROM notify_addresses
-                WHERE notify_addresses.channel = $2 AND notify_addresses.address = ANY($6)))
-    ORDER BY expires_at, next_attempt_at
-    LIMIT $3
-    FOR UPDATE SKIP LOCKED
-), judged AS (
+-- Take what was picked in this transaction, $2, for run $3. Nobody else has those rows until 20 minutes
+-- are over, by the clock of the database. What is out of date, whose user does not want it any more,
+-- or has no address, is set aside instead.
+WITH judged AS (
     SELECT row.id, users.key AS user_key, address.address, preferences.timezone, preferences.language,
         preferences.quiet_from, preferences.quiet_until,
         CASE
-            WHEN row.expires_at <= $1 THEN 'the contest began before it could be sent'
+            WHEN row.expires_at <= $1::timestamptz THEN 'the contest began before it could be sent'
             WHEN contests.schedule_version > row.schedule_version THEN 'the contest moved'
             WHEN contests.cancelled_at IS NOT NULL AND row.occasion <> 'cancelled'
                 THEN 'the contest was cancelled'
@@ -36,13 +38,13 @@ WITH picked AS MATERIALIZED (
                 AND (row.occasion <> 'reminder' OR row.lead_hours = ANY(preferences.leads)) THEN ''
             ELSE 'the user does not want it any more'
         END AS dropped
-    FROM picked
-    JOIN notifications AS row ON row.id = picked.id
+    FROM notifications AS row
     LEFT JOIN contests ON contests.id = row.contest_id
     LEFT JOIN users ON users.id = row.user_id
     LEFT JOIN notify_preferences AS preferences ON preferences.user_id = row.user_id
     LEFT JOIN notify_addresses AS address ON address.user_id = row.user_id
         AND address.channel = row.channel AND address.state = 'active'
+    WHERE row.id = ANY($2::bigint[])
 )
 UPDATE notifications
 SET state = verdict.state, updated_at = $1,
@@ -56,9 +58,9 @@ CROSS JOIN LATERAL (
     SELECT runs.id || '@' || runs.holder AS holder,
         CASE WHEN judged.expired <> '' THEN 'expired' WHEN judged.dropped <> '' THEN 'dropped'
             ELSE 'sending' END AS state
-    FROM runs WHERE runs.id = $4 AND runs.outcome = 'running'
+    FROM runs WHERE runs.id = $3 AND runs.outcome = 'running'
 ) AS verdict
-WHERE notifications.id = judged.id
+WHERE notifications.id = judged.id AND notifications.id = ANY($2::bigint[])
 RETURNING notifications.id, notifications.user_id, notifications.state, judged.user_key,
     notifications.channel, notifications.occasion, notifications.lead_hours, judged.address,
     notifications.platform, notifications.contest_name, notifications.contest_url,
@@ -104,7 +106,7 @@ SET state = given.state, next_attempt_at = given.next_attempt_at, reference = gi
 FROM unnest($3::bigint[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::text[],
         $9::boolean[], $10::boolean[])
     AS given (id, state, next_attempt_at, reference, error, hint, is_attempt, is_unknown)
-WHERE notifications.id = given.id
+WHERE notifications.id = given.id AND notifications.id = ANY($3::bigint[])
     AND (notifications.state = 'sending' OR (notifications.state = 'unknown' AND given.state = 'sent'))
     AND notifications.holder = (SELECT runs.id || '@' || runs.holder FROM runs WHERE runs.id = $1)
 RETURNING notifications.id;

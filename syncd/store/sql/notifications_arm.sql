@@ -18,6 +18,11 @@ SELECT DISTINCT timezone, quiet_from, quiet_until
 FROM notify_preferences
 WHERE user_id > $1 AND user_id <= $2 AND quiet_from IS NOT NULL;
 
+-- name: plan_well
+-- The planner thinks of ten leads a user and sorts all of them; there are one or two. A plan for any
+-- range of users takes each for a short one, and walks through all contests for everybody.
+SELECT set_config('enable_mergejoin', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true);
+
 -- name: arm
 -- Make every delivery that is due for users $1 (exclusive) to $2 at $3, and that is not there yet:
 -- reminders from their lead before the start on; what is new about a schedule since seven days at
@@ -36,7 +41,7 @@ WITH live AS MATERIALIZED (
     WHERE starts_at > $4
         OR (occasion = 'moved' AND starts_at <= $3 AND ends_at > $3 AND previous_starts_at > $3)
 ), due AS MATERIALIZED (
-    SELECT live.id, 'reminder' AS occasion, lead.hours, live.starts_at AS expires_at,
+    SELECT live.id, 'reminder' AS occasion, lead.hours::smallint AS hours, live.starts_at AS expires_at,
         live.starts_at - make_interval(hours => lead.hours) AS due_at, live.is_over
     FROM live
     CROSS JOIN generate_series(1, 168) AS lead (hours)
@@ -44,7 +49,7 @@ WITH live AS MATERIALIZED (
         AND live.starts_at - make_interval(hours => lead.hours) <= $3
         AND (NOT live.is_over OR live.first_seen_at < live.starts_at)
     UNION ALL
-    SELECT live.id, live.occasion, 0, live.told_until, live.occasion_at, false
+    SELECT live.id, live.occasion, 0::smallint, live.told_until, live.occasion_at, false
     FROM live
     WHERE live.occasion <> 'announced' AND live.told_until > $3
         AND (NOT live.is_over OR live.occasion = 'moved')
@@ -58,9 +63,11 @@ WITH live AS MATERIALIZED (
         GREATEST(preferences.updated_at, address.state_since) AS since
     FROM notify_preferences AS preferences
     JOIN users ON users.id = preferences.user_id AND NOT users.opted_out
+        AND users.id > $1 AND users.id <= $2
     JOIN notify_addresses AS address ON address.user_id = preferences.user_id
         AND address.state = 'active' AND address.channel = ANY($5::text[])
-    CROSS JOIN LATERAL unnest(0::smallint || preferences.leads) AS lead (hours)
+        AND address.user_id > $1 AND address.user_id <= $2
+    CROSS JOIN LATERAL unnest(array_append(preferences.leads, 0::smallint)) AS lead (hours)
     LEFT JOIN quiet ON quiet.timezone = preferences.timezone
         AND quiet.quiet_from = preferences.quiet_from AND quiet.quiet_until = preferences.quiet_until
     WHERE preferences.user_id > $1 AND preferences.user_id <= $2
@@ -82,12 +89,6 @@ WITH live AS MATERIALIZED (
     WHERE (person.platforms = '{}' OR live.platform = ANY(person.platforms))
         AND (CASE WHEN due.is_over THEN person.since < due.due_at
             ELSE person.quiet_ends_at <= $3 OR due.expires_at <= person.quiet_ends_at END)
-        AND NOT EXISTS (
-            SELECT FROM notifications AS there
-            WHERE there.user_id = person.user_id AND there.contest_id = live.id
-                AND there.channel = person.channel AND there.occasion = due.occasion
-                AND there.lead_hours = due.hours AND there.schedule_version = live.schedule_version
-        )
     ON CONFLICT DO NOTHING
     RETURNING channel, occasion, state
 )
