@@ -51,7 +51,35 @@ class Why(Command):
             _show(console, account, now)
         if not answer["accounts"]:
             console.show("no account is linked: nothing is asked about this user")
+        _show_told(console, answer)
         return Exit.OK
+
+
+def _show_told(console: Console, answer: Json) -> None:
+    """Show where the user is told of contests, what is wrong with that, and the last messages."""
+    notify = answer.get("notify")
+    if notify is None:
+        return
+    leads = ", ".join(f"{lead} h" for lead in notify["leads"])
+    of = ", ".join(notify["platforms"]) or "all platforms"
+    over = ", ".join(notify["channels"]) or "no channel"
+    console.show("", *wrapped(f"told  over {over}, {leads} before contests of {of}", " " * 6))
+    console.show(*(f"      {words}" for words in answer["silent"]))
+    if answer["notifications"]:
+        header = ("AT", "ID", "CHANNEL", "WHAT", "STATE", "CONTEST", "ERROR")
+        console.show_table([header, *map(_message, answer["notifications"])])
+
+
+def _message(told: Json) -> tuple[str, ...]:
+    return (
+        _instant(told["updated_at"]),
+        str(told["id"]),
+        told["channel"],
+        told["occasion"],
+        told["state"],
+        told["contest_name"][:60],
+        told["error"] or NONE,
+    )
 
 
 def _show(console: Console, account: Json, now: datetime) -> None:

@@ -82,9 +82,9 @@ def distance(at: datetime, now: datetime) -> str:
     return f"in {in_words(seconds)}" if seconds >= 0 else f"{in_words(-seconds)} ago"
 
 
-def counted(count: int, word: str) -> str:
+def counted(count: int, word: str, words: str = "") -> str:
     """Write a count with its word in the right number: `1 problem`, `2 problems`."""
-    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {words or f'{word}s'}"
 
 
 def tally(run: Mapping[str, Any]) -> str:

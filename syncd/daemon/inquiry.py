@@ -12,12 +12,17 @@ from syncd.daemon.core import Core
 from syncd.daemon.facts import FactFinder, Row, find_facts, reading_of
 from syncd.daemon.letters import letter_in_words
 from syncd.daemon.listening import KIND, listener_answer, needs_grants
+from syncd.daemon.outbox import silent_in_words, told_answer
 from syncd.daemon.why import Step, holds, next_step, state_in_words
+from syncd.model.notification import DeliveryState
+from syncd.model.outbox import Wanted
 from syncd.store.grant_report import GrantReport
+from syncd.store.outbox import OutboxStore
 
 # Rows that are put into words before others get their turn.
 _AT_ONCE = 50
 _GAPS_SHOWN = 5
+_TOLD_SHOWN = 5
 
 
 class Inquiry:
@@ -64,6 +69,9 @@ class Inquiry:
             "mirrored": user["mirrored"],
             "at": finder.now,
             "score": score_answer(score),
+            "notify": user["notify"],
+            "silent": list(silent_in_words(user["addresses"])),
+            "notifications": told_answer(await self._told(user["key"])),
             "accounts": [
                 {
                     **_account_answer(finder, row),
@@ -75,6 +83,10 @@ class Inquiry:
                 for row in rows
             ],
         }
+
+    async def _told(self, key: str) -> list[Json]:
+        wanted = Wanted(states=tuple(DeliveryState), user_key=key)
+        return await OutboxStore(self._core.database).read_page(wanted, None, _TOLD_SHOWN)
 
     async def _listeners(self, key: str, rows: Sequence[Row], now: datetime) -> dict[int, Json]:
         """Return what is known of grants and plays, by the accounts that are read by a grant."""

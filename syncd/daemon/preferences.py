@@ -70,9 +70,16 @@ class NotifyRules:
 
 
 def announcing() -> tuple[str, ...]:
-    """Name the platforms whose contests users can be told of."""
+    """Name the platforms whose contests users can be told of.
+
+    One that is read for nothing but contests tells of those of others.
+    """
     found = cast("Mapping[str, Any]", plugins.find(_PLATFORMS))
-    named = [name for name, kind in found.items() if getattr(kind, "announces_contests", False)]
+    named = [
+        name
+        for name, each in found.items()
+        if getattr(each, "announces_contests", False) and each.kind != "contests"
+    ]
     return tuple(named) or _ANNOUNCING
 
 

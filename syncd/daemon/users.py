@@ -11,6 +11,7 @@ from syncd.daemon.answers import Json, run_answer
 from syncd.daemon.core import Core
 from syncd.daemon.forgetting import Forgetting
 from syncd.daemon.inquiry import Inquiry
+from syncd.daemon.outbox import OutboxDesk
 from syncd.daemon.people import check_entry, read_users
 from syncd.daemon.preferences import NotifyRules, announcing
 from syncd.daemon.records import shown
@@ -24,11 +25,11 @@ from syncd.store.users import PutResult
 _NO_TIME = timedelta(0)
 
 
-class UserDesk:
+class UserDesk(OutboxDesk):
     """Users as the platform tells us about them; what changes reaches running work at once."""
 
     def __init__(self, core: Core) -> None:
-        self._core = core
+        super().__init__(core)
         self._around = core.around
         self._inquiry = Inquiry(core)
         self._forgetting = Forgetting(core)

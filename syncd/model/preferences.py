@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import time
 from enum import StrEnum
 from typing import Any
-from urllib.parse import urlsplit
 
 MOST_LEADS = 10
 """So many reminders of one contest may be asked for."""
+
+_HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?")
+# Of a shorter one two characters are too much.
+_SHORT = 6
 
 
 class AddressState(StrEnum):
@@ -45,11 +49,11 @@ class NotifyChange:
 
 def masked(address: str) -> str:
     """Return as much of an address as tells its owner which one is meant, and nobody else."""
+    scheme, is_url, rest = address.partition("://")
+    if is_url and not scheme.startswith("{"):
+        host = rest.partition("/")[0].rpartition("@")[2]
+        return f"{host}/***" if _HOST.fullmatch(host) else "***"
     name, at, domain = address.rpartition("@")
-    if at and "/" not in address and "{" not in address:
+    if at and "{" not in address:
         return f"{name[:1]}***@{domain}"
-    if address.startswith("{"):
-        return "***"
-    if "://" in address:
-        return f"{urlsplit(address).hostname or ''}/***"
-    return f"{address[:2]}***" if len(address) > 6 else "***"
+    return f"{address[:2]}***" if len(address) > _SHORT and "{" not in address else "***"

@@ -27,6 +27,7 @@ from syncd.web.jobs import Jobs, Triggers
 from syncd.web.letters import DeadLetters
 from syncd.web.metrics import METRICS_PATH, MetricsPage
 from syncd.web.openapi import describe
+from syncd.web.outbox import Outbox
 from syncd.web.periodic_sync import PeriodicSync
 from syncd.web.plans import Plans
 from syncd.web.probes import Probes
@@ -195,6 +196,7 @@ def all_routes(service: Service, clock: Clock, *, metrics_public: bool = False) 
         *Tokens(service).routes(),
         *Freshness(service).routes(),
         *DeadLetters(service).routes(),
+        *Outbox(service).routes(),
         *Plans(service, triggers).routes(),
         *Changes(service).routes(),
         *Scores(service).routes(),

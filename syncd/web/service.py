@@ -12,12 +12,13 @@ from syncd.model.letter import Decision, Letters
 from syncd.model.override import JobChange
 from syncd.model.pause import PauseScope
 from syncd.model.run import RunOptions
+from syncd.web.deliveries import Deliveries
 
 Json = dict[str, Any]
 """An answer: whatever `pydantic_core.to_json` can write, aware datetimes included."""
 
 
-class Service(Protocol):
+class Service(Deliveries, Protocol):
     """The questions and orders that the control port passes on.
 
     Every method may raise `StoreUnavailable`; what a call names and does not exist is `NotKnown`,
@@ -266,7 +267,7 @@ class Service(Protocol):
         """
 
     async def import_users(self, text: str, *, format: str, dry_run: bool) -> Json:  # noqa: A002 - the word of the API
-        """Create or update the users of a CSV or JSON text, all or none."""
+        """Create or update the users of a CSV or JSON text, all but whose `notify` is wrong."""
 
     async def tokens(self, after: str, limit: int, state: str | None) -> list[Json]:
         """Return how grants stand, in the order of their users' keys, those behind `after`."""

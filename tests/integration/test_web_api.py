@@ -29,6 +29,7 @@ GIVEN: dict[str, Any] = {
     "/api/tokens/import": {"format": "csv", "content": "key,refresh_token,granted_at\n"},
     "/api/dead-letters/requeue": {"all": True},
     "/api/dead-letters/discard": {"all": True},
+    "/api/outbox/retry": {"all_unknown": True},
     "/api/plans/{id}/approve": {"digest": "d1"},
 }
 HOSTILE = "'; DROP TABLE users; --"

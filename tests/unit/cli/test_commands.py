@@ -22,6 +22,7 @@ COMMANDS = [
     "logs",
     "migrate",
     "next",
+    "outbox",
     "pause",
     "plan",
     "plans",
@@ -61,7 +62,17 @@ def test_every_file_is_a_command_under_its_own_name() -> None:
 
 @pytest.mark.parametrize(
     "typed",
-    ["console", "base", "users-import", "users_import", "dead_letters", "letters", "held", "."],
+    [
+        "console",
+        "base",
+        "users-import",
+        "users_import",
+        "dead_letters",
+        "letters",
+        "deliveries",
+        "held",
+        ".",
+    ],
 )
 def test_what_is_no_command_cannot_be_called(
     typed: str, capsys: pytest.CaptureFixture[str]
