@@ -23,6 +23,7 @@ _GROUPS = (
     ("alerts", "Try where trouble is reported."),
     ("config", "Look at what syncd made of the configuration."),
     ("dead-letters", "Decide about items whose attempts are used up."),
+    ("notify", "Try the ways to people."),
     ("tokens", "Hand over what users granted, and see how it stands."),
     ("users", "Say whom to follow."),
 )

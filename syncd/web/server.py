@@ -25,6 +25,7 @@ from syncd.web.freshness import Freshness
 from syncd.web.jobs import Jobs, Triggers
 from syncd.web.letters import DeadLetters
 from syncd.web.metrics import METRICS_PATH, MetricsPage
+from syncd.web.notify import Notify
 from syncd.web.openapi import describe
 from syncd.web.periodic_sync import PeriodicSync
 from syncd.web.plans import Plans
@@ -37,6 +38,7 @@ from syncd.web.service import Json, Service
 from syncd.web.socket import bound_socket
 from syncd.web.spotify_sync import SpotifySync
 from syncd.web.tokens import Tokens
+from syncd.web.unsubscribe import Unsubscribe
 from syncd.web.users import Users
 
 # aiohttp waits this long twice: for answers under way, and for what it then cancels.
@@ -131,6 +133,7 @@ class ControlServer:
         app.on_shutdown.append(self._close_streams)
         Probes(service).register(app.router)
         MetricsPage(service).register(app.router)
+        Unsubscribe(service, self._bus).register(app.router)
         dispatcher.register(
             all_routes(service, clock, metrics_public=settings.metrics_public), app.router
         )
@@ -200,6 +203,7 @@ def all_routes(service: Service, clock: Clock, *, metrics_public: bool = False) 
         *PeriodicSync(service, clock, triggers).routes(),
         *SpotifySync(service, triggers).routes(),
         *Alerts(service).routes(),
+        *Notify(service).routes(),
     )
 
     async def openapi(_call: Call[Nothing]) -> Json:

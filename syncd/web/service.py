@@ -12,12 +12,13 @@ from syncd.model.letter import Decision, Letters
 from syncd.model.override import JobChange
 from syncd.model.pause import PauseScope
 from syncd.model.run import RunOptions
+from syncd.web.reaching import Reaching
 
 Json = dict[str, Any]
 """An answer: whatever `pydantic_core.to_json` can write, aware datetimes included."""
 
 
-class Service(Protocol):
+class Service(Reaching, Protocol):
     """The questions and orders that the control port passes on.
 
     Every method may raise `StoreUnavailable`; what a call names and does not exist is `NotKnown`,

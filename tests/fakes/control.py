@@ -14,6 +14,7 @@ from fakes.canary import refuse
 from fakes.clock import FakeClock
 from fakes.memory_grants import MemoryGrants
 from fakes.memory_leaderboard import MemoryLeaderboard
+from fakes.memory_reach import MemoryReach
 
 from syncd.errors import (
     AlreadyRunning,
@@ -39,7 +40,7 @@ JOB = "github-profiles"
 HOSTILE_USER = "\x1b[31m</script>\u202e"
 
 
-class MemoryService(MemoryGrants, MemoryLeaderboard):
+class MemoryService(MemoryReach, MemoryGrants, MemoryLeaderboard):
     """Knows one job; every order it takes is written down in `orders`."""
 
     leaderboard = JOB
