@@ -42,7 +42,7 @@ def problems_in(folder: Path, environment: jinja2.Environment) -> Iterator[str]:
     try:
         files = sorted(folder.iterdir())
     except OSError as error:
-        yield f"notify.templates: {folder} cannot be read: {error.strerror}"
+        yield f"{folder} cannot be read: {error.strerror}"
         return
     for file in files:
         if not file.name.endswith(TEMPLATE_END):

@@ -67,7 +67,7 @@ class Wording:
         self._theirs = self._ours if folder is None else _environment(folder, _OURS)
         self._told: set[str] = set()
         if folder is not None and (problems := list(problems_in(folder, self._theirs))):
-            raise ConfigError(*problems)
+            raise ConfigError(*(f"notify.templates: {problem}" for problem in problems))
 
     def render(self, message: Message) -> Rendered:
         """Return a message in words; a template that fails is told of, and ours says it instead."""
@@ -85,11 +85,13 @@ class Wording:
 
     def _part(self, facts: Facts, part: str) -> str:
         names = list(_names(facts, part))
-        template = self._theirs.select_template(names)
+        name = names[-1]
         try:
+            template = self._theirs.select_template(names)
+            name = template.name or name
             return template.render(facts.as_fields())
         except FAILURES as error:
-            self._tell(template.name or "", error)
+            self._tell(name, error)
             return self._ours.select_template(names).render(facts.as_fields())
 
     def _tell(self, name: str, error: Exception) -> None:
@@ -99,6 +101,11 @@ class Wording:
             what = f"the template {name} cannot be used for a message: {type(error).__name__}"
             hint = "ours was sent instead; mend it, then `syncd reload`"
             self._bus.emit(ConditionNoticed(condition=what, hint=hint))
+
+
+def problems_of(folder: Path) -> list[str]:
+    """Say what is wrong with a site's templates: a sentence each, with file and line."""
+    return list(problems_in(folder, _environment(folder, _OURS)))
 
 
 def _environment(*folders: Path) -> jinja2.Environment:

@@ -24,6 +24,7 @@ _GROUPS = (
     ("config", "Look at what syncd made of the configuration."),
     ("dead-letters", "Decide about items whose attempts are used up."),
     ("outbox", "Look at what users are told, and decide about what was not delivered."),
+    ("notify", "Try the ways to people."),
     ("tokens", "Hand over what users granted, and see how it stands."),
     ("users", "Say whom to follow."),
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from datetime import datetime
 
 from syncd.daemon.answers import Json, pause_answer
 from syncd.daemon.core import Core
+from syncd.daemon.reaching import ReachDesk
 from syncd.daemon.reload import Reload
 from syncd.errors import BadInput
 from syncd.jobs.base import Surroundings
@@ -15,7 +16,7 @@ from syncd.model.pause import Pause, PauseScope
 from syncd.telemetry.events import PauseChanged
 
 
-class OrderDesk(ABC):
+class OrderDesk(ReachDesk):
     """What a person decided stays decided over a restart: each is written down, then applied."""
 
     _core: Core

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import SecretStr
 
 from syncd import plugins
+from syncd.channels.wording import problems_of
 from syncd.config.load import load
 from syncd.config.models import Config, Logging
 from syncd.config.models import Job as JobTable
@@ -42,7 +43,7 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     Raises:
         ConfigError: every problem at once.
     """
-    return load(path, environ, checks=(check_schedules, check_platforms))
+    return load(path, environ, checks=(check_schedules, check_platforms, check_templates))
 
 
 def to_parameters(config: Config) -> Parameters:
@@ -72,6 +73,13 @@ def check_platforms(config: Config) -> Iterator[Problem]:
         for key, platform in asked:
             if message := _misnamed(platform, job.kind, config):
                 yield Problem(path=("jobs", name, key), message=message)
+
+
+def check_templates(config: Config) -> Iterator[Problem]:
+    """A site's own templates can be used, all of them."""
+    if config.notify.templates is not None:
+        for problem in problems_of(config.notify.templates):
+            yield Problem(path=("notify", "templates"), message=problem)
 
 
 def _misnamed(platform: str, kind: str, config: Config) -> str:

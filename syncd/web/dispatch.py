@@ -22,6 +22,7 @@ from syncd.web.probes import HAS_TOKEN
 from syncd.web.routes import Call, Input, Route, Routes
 from syncd.web.security import ACTOR, HEADERS, Guard, peer_of
 from syncd.web.service import Service
+from syncd.web.unsubscribe import UNSUBSCRIBE_PATH
 
 KEY_LENGTH = 128
 DETAIL_LENGTH = 200
@@ -48,7 +49,10 @@ class Dispatcher:
         @web.middleware
         async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
             try:
-                request[HAS_TOKEN] = self._guard.check(request)
+                if request.path == UNSUBSCRIBE_PATH:
+                    self._guard.check_host(request, self._service.public_host())
+                else:
+                    request[HAS_TOKEN] = self._guard.check(request)
                 return await handler(request)
             except Refused as exc:
                 self._guard.tell(request, exc.status, str(exc))

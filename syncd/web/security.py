@@ -111,7 +111,7 @@ class Guard:
         Raises:
             Refused: the request must not be answered.
         """
-        host = self._check_host(request)
+        host = self.check_host(request)
         if request.method not in {"GET", "HEAD", "OPTIONS"}:
             self._check_origin(request, host)
         if "token" in request.query:
@@ -136,14 +136,19 @@ class Guard:
                 )
             )
 
-    def _check_host(self, request: web.Request) -> str:
+    def check_host(self, request: web.Request, also: str = "") -> str:
+        """Return the host that a request is for; `also` is one more by which we may be called.
+
+        Raises:
+            Refused: it is for another one, or nobody knows.
+        """
         hosts = request.headers.getall("Host", [])
         if len(hosts) != 1 or not hosts[0]:
             raise Refused(
                 HTTPStatus.BAD_REQUEST, "the request names no Host", hint="send one Host header"
             )
         host = hosts[0].lower()
-        if not self._is_ours(host) or not _is_for(host, request.raw_path):
+        if not self._is_ours(host, also) or not _is_for(host, request.raw_path):
             raise Refused(
                 HTTPStatus.FORBIDDEN,
                 "this Host is not ours",
@@ -151,12 +156,12 @@ class Guard:
             )
         return host
 
-    def _is_ours(self, host: str) -> bool:
+    def _is_ours(self, host: str, also: str) -> bool:
         parts = _HOST.fullmatch(host)
         if parts is None:
             return False
         name = parts[1].strip("[]")
-        return is_loopback(name) or name in self._named_hosts
+        return is_loopback(name) or name in self._named_hosts or (name == also != "")
 
     def _check_origin(self, request: web.Request, host: str) -> None:
         # Browsers leave Sec-Fetch-Site out on plain http to a LAN address, so Origin counts too.

@@ -26,6 +26,7 @@ from syncd.web.freshness import Freshness
 from syncd.web.jobs import Jobs, Triggers
 from syncd.web.letters import DeadLetters
 from syncd.web.metrics import METRICS_PATH, MetricsPage
+from syncd.web.notify import Notify
 from syncd.web.openapi import describe
 from syncd.web.outbox import Outbox
 from syncd.web.periodic_sync import PeriodicSync
@@ -39,6 +40,7 @@ from syncd.web.service import Json, Service
 from syncd.web.socket import bound_socket
 from syncd.web.spotify_sync import SpotifySync
 from syncd.web.tokens import Tokens
+from syncd.web.unsubscribe import Unsubscribe
 from syncd.web.users import Users
 
 # aiohttp waits this long twice: for answers under way, and for what it then cancels.
@@ -133,6 +135,7 @@ class ControlServer:
         app.on_shutdown.append(self._close_streams)
         Probes(service).register(app.router)
         MetricsPage(service).register(app.router)
+        Unsubscribe(service, self._bus).register(app.router)
         dispatcher.register(
             all_routes(service, clock, metrics_public=settings.metrics_public), app.router
         )
@@ -204,6 +207,7 @@ def all_routes(service: Service, clock: Clock, *, metrics_public: bool = False) 
         *SpotifySync(service, triggers).routes(),
         *ContestSync(service, triggers).routes(),
         *Alerts(service).routes(),
+        *Notify(service).routes(),
     )
 
     async def openapi(_call: Call[Nothing]) -> Json:

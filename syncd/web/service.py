@@ -13,12 +13,13 @@ from syncd.model.override import JobChange
 from syncd.model.pause import PauseScope
 from syncd.model.run import RunOptions
 from syncd.web.deliveries import Deliveries
+from syncd.web.reaching import Reaching
 
 Json = dict[str, Any]
 """An answer: whatever `pydantic_core.to_json` can write, aware datetimes included."""
 
 
-class Service(Deliveries, Protocol):
+class Service(Deliveries, Reaching, Protocol):
     """The questions and orders that the control port passes on.
 
     Every method may raise `StoreUnavailable`; what a call names and does not exist is `NotKnown`,

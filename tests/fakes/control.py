@@ -15,6 +15,7 @@ from fakes.clock import FakeClock
 from fakes.memory_grants import MemoryGrants
 from fakes.memory_leaderboard import MemoryLeaderboard
 from fakes.memory_outbox import MemoryOutbox
+from fakes.memory_reach import MemoryReach
 
 from syncd.errors import (
     AlreadyRunning,
@@ -40,7 +41,7 @@ JOB = "github-profiles"
 HOSTILE_USER = "\x1b[31m</script>\u202e"
 
 
-class MemoryService(MemoryOutbox, MemoryGrants, MemoryLeaderboard):
+class MemoryService(MemoryOutbox, MemoryReach, MemoryGrants, MemoryLeaderboard):
     """Knows one job; every order it takes is written down in `orders`."""
 
     leaderboard = JOB

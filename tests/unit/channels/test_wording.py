@@ -181,7 +181,7 @@ def test_a_template_that_cannot_be_used_is_refused_with_file_and_field(
         Wording(FakeClock(), Bus(), folder=tmp_path)
 
     [problem] = caught.value.problems
-    assert problem.startswith(f"{tmp_path / name}:")
+    assert problem.startswith(f"notify.templates: {tmp_path / name}:")
     assert said in problem
 
 
@@ -215,4 +215,4 @@ def test_a_template_that_fails_over_one_message_is_told_of_once_and_ours_is_sent
 
     [noticed] = [event for event in told if isinstance(event, ConditionNoticed)]
     assert first.subject == "Seven c starts in 1 day"
-    assert "reminder.subject.j2" in noticed.condition
+    assert "the template reminder.subject.j2" in noticed.condition

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from syncd import plugins
 from syncd.config.keyring import HOW_TO_MAKE
 from syncd.config.load import load
 from syncd.config.models import Config
-from syncd.daemon.settings import secrets_of
+from syncd.daemon.settings import load_config, secrets_of
 from syncd.errors import ConfigError
 
 HEAD = '[channels.email]\nhost = "mail.example.org"\nsender = "notify@example.org"\n'
@@ -38,13 +37,6 @@ def read(config_file: Path) -> Callable[[str], Config]:
         return load(config_file, {"SECRET": "open sesame"})
 
     return load_text
-
-
-@pytest.fixture(autouse=True)
-def _only_ours() -> Iterator[None]:
-    plugins.load.cache_clear()
-    yield
-    plugins.load.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -134,6 +126,21 @@ def test_files_are_looked_for_beside_the_config(
     assert getattr(settings, "ca_file", None) == tmp_path / "ca.pem"
     assert config.notify.templates == tmp_path / "words"
     assert config.notify.key_file == config.daemon.state_dir / "notify-key"
+
+
+def test_a_template_that_cannot_be_used_is_found_by_the_check(
+    config_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "words").mkdir()
+    file = tmp_path / "words" / "reminder.text.j2"
+    file.write_text("{{ contst }}")
+    config_file.write_text('[notify]\ntemplates = "words"\n')
+
+    with pytest.raises(ConfigError) as caught:
+        load_config(config_file, {})
+
+    said = f"{file}: there is no field 'contst', did you mean \"contest\"?"
+    assert caught.value.problems == (f"{config_file}:2: notify.templates: {said}",)
 
 
 def test_without_tables_there_is_no_channel(read: Callable[[str], Config]) -> None:
