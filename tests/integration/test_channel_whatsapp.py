@@ -76,7 +76,7 @@ async def test_a_language_without_a_template_keeps_nobody_else_from_being_told(
         await channel.send(message("whatsapp", world.address))
         asked = world.cloud.requests
         world.cloud.templates["contest_reminder", "de"] = 3
-        await world.clock.advance(15 * 60)
+        await world.clock.advance(30 * 60)
         await channel.send(message("whatsapp", world.address, language="de"))
 
     assert asked == 2, "what was refused a moment ago is not asked again"
