@@ -129,7 +129,9 @@ class Webhook(Channel[WebhookSettings]):
         left = max((left for left in lefts if left is not None), default=None)
         if left is None:
             return
-        if left.total_seconds() > _LONGEST_WAIT_SECONDS:
+        # A delivery that waits and is then posted must not take longer than it may.
+        longest = min(_LONGEST_WAIT_SECONDS, self.settings.timeout.total_seconds() / 2)
+        if left.total_seconds() > longest:
             told = f"{AIM}: it asked for a pause"
             raise DeliveryError(told, permanent=False, retry_after=left)
         await self.clock.sleep(left.total_seconds())

@@ -40,7 +40,6 @@ _LONGEST_URL = 600
 _SIGNED_FOR = timedelta(hours=12)
 _SIGNED_ANEW_AFTER = timedelta(hours=6)
 _MOST_SIGNED = 1_000
-_DOWN = timedelta(seconds=30)
 _LONGEST_REST = timedelta(hours=6)
 # So many browsers refuse us, and none has taken a message: then it is not the browsers.
 _REFUSALS_ARE_OURS = 3
@@ -225,10 +224,9 @@ class WebPush(Channel[WebPushSettings]):
                 return self._not_trusted(told, endpoint)
             case status if status in {408, 425, 429} or status >= 500:
                 # Of its own push service only: the others are not asked to wait.
-                wait = reply.retry_after or _DOWN
-                if status != 500:
-                    self._rests.begin(origin, min(wait, _LONGEST_REST))
-                return DeliveryError(told, permanent=False, retry_after=wait)
+                if reply.retry_after is not None:
+                    self._rests.begin(origin, min(reply.retry_after, _LONGEST_REST))
+                return DeliveryError(told, permanent=False, retry_after=reply.retry_after)
             case status if 300 <= status < 400:
                 hint = "redirects are not followed: the browser has to subscribe anew"
                 return DeliveryError(told, permanent=True, hint=hint)

@@ -165,7 +165,7 @@ class WhatsApp(Channel[WhatsAppSettings]):
 
     def _request(self, message: Message, template: str, language: str) -> Request:
         words = self.wording.render(message)
-        texts = [" ".join(str(getattr(words, name)).split()) for name in self.settings.parameters]
+        texts = [_in_one_line(getattr(words, name)) for name in self.settings.parameters]
         parameters = [
             {"type": "text", "text": shortened(text, _LONGEST_PARAMETER) or _NOTHING}
             for text in texts
@@ -183,6 +183,11 @@ class WhatsApp(Channel[WhatsAppSettings]):
             },
         }
         return Request(segments=(), method="POST", json=body, is_repeatable=False)
+
+
+def _in_one_line(text: str) -> str:
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return " · ".join(line for line in lines if line)
 
 
 def _reference(reply: Reply) -> str:

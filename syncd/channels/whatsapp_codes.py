@@ -16,7 +16,7 @@ from syncd.outbound.reader import parse_leniently
 
 AIM = "cannot deliver over WhatsApp"
 
-TEMPLATE_REST = timedelta(minutes=15)
+TEMPLATE_REST = timedelta(minutes=30)
 """How long a template that was refused is not tried again."""
 
 ON_TEMPLATE = frozenset(

@@ -208,3 +208,15 @@ async def test_a_redirect_is_not_followed(plain: PlainWorld) -> None:
     assert not isinstance(error, DeliveryUnknown)
     assert "redirects are not followed" in (error.hint or "")
     assert plain.hooks.requests == 1
+
+
+async def test_a_pause_longer_than_a_delivery_may_take_is_not_waited_for(
+    discord: DiscordWorld,
+) -> None:
+    discord.hooks.refuse(429, {"retry_after": 3.0, "global": False})
+    async with discord.connected(timeout="2s") as channel:
+        await refusal(discord, channel)
+        error = await refusal(discord, channel)
+
+    assert error.retry_after == timedelta(seconds=3)
+    assert discord.hooks.requests == 1

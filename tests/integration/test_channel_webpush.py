@@ -173,3 +173,15 @@ async def test_an_address_that_cannot_be_read_is_given_up(
 
     assert (caught.value.permanent, caught.value.reach) == (True, Reach.ADDRESS)
     assert VAPID_KEY not in str(caught.value)
+
+
+async def test_a_service_that_fails_without_a_word_of_when_is_asked_again(
+    world: WebPushWorld,
+) -> None:
+    world.standin.refuse(503, "")
+    async with world.connected() as channel:
+        error = await refusal(channel, world, world.browser)
+        await channel.send(message("webpush", world.address))
+
+    assert error.retry_after is None, "how long to wait is for whoever counts the attempts"
+    assert len(world.browser.pushes) == 1

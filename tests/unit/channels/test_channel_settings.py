@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from fakes.channel_worlds import VAPID_KEY
+from fakes.channel_worlds import VAPID_KEY, WebPushWorld
+from fakes.clock import FakeClock
 from pydantic import ValidationError
 
 from syncd import plugins
 from syncd.config.channels import ChannelSettings
+from syncd.errors import ConfigError
 
 
 def pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:
@@ -87,3 +90,24 @@ def test_a_vapid_key_may_be_pem() -> None:
     key = pem(ec.generate_private_key(ec.SECP256R1()))
 
     assert settings("webpush", subject="mailto:ops@example.org", private_key=key).is_on
+
+
+def test_web_push_says_what_it_needs_where_that_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pywebpush", None)
+
+    with pytest.raises(ValidationError, match=r"install syncd\[push\]"):
+        settings("webpush", subject="mailto:ops@example.org", private_key=VAPID_KEY)
+
+
+async def test_web_push_that_was_removed_meanwhile_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    channel = WebPushWorld(FakeClock()).built()
+    monkeypatch.setitem(sys.modules, "pywebpush", None)
+
+    with pytest.raises(ConfigError, match="needs what is not installed: pywebpush") as caught:
+        await channel.__aenter__()
+
+    assert caught.value.hint == "install syncd[push]"

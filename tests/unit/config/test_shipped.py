@@ -4,6 +4,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from syncd.channels.email import EmailSettings
+from syncd.channels.ntfy import NtfySettings
+from syncd.channels.webhook import WebhookSettings
+from syncd.channels.webpush import WebPushSettings
+from syncd.channels.whatsapp import WhatsAppSettings
 from syncd.config.channels import ChannelSettings, Notify
 from syncd.config.load import load
 from syncd.config.models import (
@@ -74,12 +78,23 @@ def test_the_shipped_file_reads_the_variables_of_the_replaced_systems() -> None:
 
 
 def test_the_shipped_file_turns_on_no_channel_but_by_the_environment() -> None:
-    sender = {"SMTP_HOST": "mail.example.org", "SMTP_SENDER": "notify@example.org"}
+    environment = {
+        "SMTP_HOST": "mail.example.org",
+        "SMTP_SENDER": "notify@example.org",
+        "WHATSAPP_PHONE_NUMBER_ID": "106540352242922",
+        "WHATSAPP_TOKEN": "t",
+        "VAPID_SUBJECT": "mailto:ops@example.org",
+        "VAPID_PRIVATE_KEY": "A" * 42 + "E",
+    }
 
-    without, given = load(SHIPPED, {}).channels, load(SHIPPED, sender).channels
+    without, given = load(SHIPPED, {}).channels, load(SHIPPED, environment).channels
 
     assert [name for name, channel in without.items() if channel.is_on] == []
-    assert [name for name, channel in given.items() if channel.is_on] == ["email"]
+    assert [name for name, channel in given.items() if channel.is_on] == [
+        "email",
+        "whatsapp",
+        "webpush",
+    ]
 
 
 def test_the_shipped_file_shows_the_default_parameters_of_the_score() -> None:
@@ -91,6 +106,7 @@ def test_the_shipped_file_names_every_key_there_is() -> None:
     models = (
         *(Database, Redis, Users, Web, Logging, Alerts, Tokens, Notify),
         *(ChannelSettings, EmailSettings),
+        *(WhatsAppSettings, WebPushSettings, NtfySettings, WebhookSettings),
         *(PlatformSettings, ScoreSettings, Job, Profiles.Options),
     )
 
@@ -124,3 +140,16 @@ def test_the_shipped_file_says_the_defaults(tmp_path: Path) -> None:
 
     assert common(config) == common(bare)
     assert config.platforms["github"] == bare.platforms["github"]
+
+
+def test_the_shipped_file_says_the_defaults_of_each_channel() -> None:
+    shown = load(SHIPPED, {}).channels
+
+    for name, kind in {
+        "whatsapp": WhatsAppSettings,
+        "webpush": WebPushSettings,
+        "ntfy": NtfySettings,
+        "webhook": WebhookSettings,
+    }.items():
+        ours = {"rate": None, "burst": 1, "enabled": True}
+        assert shown[name].model_copy(update=ours) == kind()
