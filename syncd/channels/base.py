@@ -68,6 +68,15 @@ class Channel(ABC, Generic[SettingsT]):
         """
         return cls.parse_address(address)
 
+    def stored_address(self, address: Any) -> str:
+        """Return an address as it is stored, as far as our settings let us reach it.
+
+        Raises:
+            ValueError: as of `parse_address`.
+        """
+        parse = self.parse_private_address if self.settings.allow_private else self.parse_address
+        return parse(address)
+
     @abstractmethod
     async def send(self, message: Message) -> Receipt:
         """Deliver one message, in one attempt.

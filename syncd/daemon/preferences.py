@@ -17,7 +17,6 @@ from syncd.model.preferences import NotifyChange
 
 _PLATFORMS = "syncd.platforms"
 _CHANNELS = "syncd.channels"
-_ANNOUNCING = ("atcoder", "codechef", "codeforces", "leetcode")
 LONGEST_ADDRESS = 4_096
 
 
@@ -25,13 +24,15 @@ LONGEST_ADDRESS = 4_096
 class NotifyRules:
     """What preferences are checked by; `zones` are those that the database knows.
 
-    `platforms` are those whose contests users can be told of.
+    `platforms` are those whose contests users can be told of, `private` the channels whose addresses
+    may lie in our own network.
     A channel that is off, or a platform that is not read, may be named all the same: config.toml
     may change, and a reload does not ask users again.
     """
 
     zones: frozenset[str]
     platforms: tuple[str, ...]
+    private: frozenset[str] = frozenset()
 
     def checked(self, entry: UserEntry) -> UserEntry:
         """Return a user with addresses as they are stored.
@@ -46,7 +47,7 @@ class NotifyRules:
         addresses: dict[str, str] = {}
         for channel, given in (change.addresses or {}).items():
             try:
-                addresses[channel] = _parsed(channel, given)
+                addresses[channel] = self._parsed(channel, given)
             except ValueError as error:
                 problems.append(f"notify.channels.{channel}: {error}"[:300])
         if problems:
@@ -68,6 +69,25 @@ class NotifyRules:
             near = suggestion(change.timezone, self.zones)
             yield f"notify.timezone: the database knows no time zone {change.timezone!r}{near}"
 
+    def _parsed(self, name: str, given: Any) -> str:
+        """Return an address as its channel stores it.
+
+        Raises:
+            ValueError: there is no such channel, or that is no address of it.
+        """
+        size = len(given) if isinstance(given, str) else len(pydantic_core.to_json(given))
+        try:
+            channel = channel_of(name)
+        except NotKnown:
+            known = plugins.find(_CHANNELS)
+            near = suggestion(name, known)
+            there_are = f"; there are {', '.join(known)}" if known else ""
+            raise ValueError(f"there is no such channel{near}{there_are}") from None
+        if size > LONGEST_ADDRESS:
+            raise ValueError(f"is longer than {LONGEST_ADDRESS:,} characters")
+        parse = channel.parse_private_address if name in self.private else channel.parse_address
+        return parse(given)
+
 
 def announcing() -> tuple[str, ...]:
     """Name the platforms whose contests users can be told of.
@@ -80,7 +100,7 @@ def announcing() -> tuple[str, ...]:
         for name, each in found.items()
         if getattr(each, "announces_contests", False) and each.kind != "contests"
     ]
-    return tuple(named) or _ANNOUNCING
+    return tuple(named)
 
 
 def channel_of(name: str) -> type[Channel[Any]]:
@@ -90,22 +110,3 @@ def channel_of(name: str) -> type[Channel[Any]]:
         NotKnown: there is none.
     """
     return cast("type[Channel[Any]]", plugins.load(_CHANNELS, name))
-
-
-def _parsed(name: str, given: Any) -> str:
-    """Return an address as its channel stores it.
-
-    Raises:
-        ValueError: there is no such channel, or that is no address of it.
-    """
-    size = len(given) if isinstance(given, str) else len(pydantic_core.to_json(given))
-    try:
-        channel = channel_of(name)
-    except NotKnown:
-        known = plugins.find(_CHANNELS)
-        near = suggestion(name, known)
-        there_are = f"; there are {', '.join(known)}" if known else ""
-        raise ValueError(f"there is no such channel{near}{there_are}") from None
-    if size > LONGEST_ADDRESS:
-        raise ValueError(f"is longer than {LONGEST_ADDRESS:,} characters")
-    return channel.parse_address(given)

@@ -57,7 +57,7 @@ class ReachDesk(ABC):
         """
         way = self._channel(channel)
         try:
-            stored = way.parse_address(_given(address))
+            stored = way.stored_address(_given(address))
         except ValueError as error:
             raise BadInput(f"address: {error}") from None
         clock, began = self._core.clock, self._core.clock.monotonic()

@@ -78,7 +78,12 @@ class UserDesk(OutboxDesk):
 
     async def _notify_rules(self) -> NotifyRules:
         zones = await self._core.users.preferences.zones()
-        return NotifyRules(zones=zones, platforms=await asyncio.to_thread(announcing))
+        named = self._core.config.channels
+        return NotifyRules(
+            zones=zones,
+            platforms=await asyncio.to_thread(announcing),
+            private=frozenset(name for name, each in named.items() if each.allow_private),
+        )
 
     async def _put(
         self, entries: Sequence[UserEntry], *, dry_run: bool, revives: bool = False

@@ -61,13 +61,12 @@ class Judge:
         )
 
     def _next(self, delivery: Delivery, answer: DeliveryError, at: datetime) -> datetime:
-        """Return when a delivery is tried again; what the receiver asks for wins."""
-        if answer.retry_after is not None:
-            return at + answer.retry_after
+        """Return when a delivery is tried again: never before the receiver asks for it."""
         ceiling: timedelta = min(_FIRST_BACKOFF * 4 ** (delivery.attempts - 1), _LONGEST_BACKOFF)
         wait = ceiling * self._random.uniform(0.75, 1.25)
         # A contest that begins before is worth a try that comes sooner.
-        return at + min(wait, (delivery.expires_at - at) / 2)
+        wait = min(wait, (delivery.expires_at - at) / 2)
+        return at + (wait if answer.retry_after is None else max(wait, answer.retry_after))
 
 
 def unforeseen(delivery: Delivery, error: BaseException) -> Settled:
