@@ -20,18 +20,19 @@ async def examine(
         CacheLoading: the server still reads its data from disk.
         SourceUnfit: a board's key holds something else.
     """
-    info = parsed(await line.ask("INFO"))
+    # A server that loads refuses TYPE for that.
+    told, *kinds = await line.ask_all(("INFO",), *[("TYPE", board.key) for board in boards])
+    info = parsed(told)
     if info.get("loading", "0") != "0":
         raise CacheLoading(f"Redis {address} still loads its data")
-    kinds = await line.ask_all(*[("TYPE", board.key) for board in boards])
     _check(address, boards, [kind.decode() for kind in kinds])
-    keys, *told = await line.ask_all(
+    keys, *numbers = await line.ask_all(
         ("DBSIZE",),
         *[words for board in boards for words in (("ZCARD", board.key), ("PTTL", board.key))],
     )
     facts = {
         board.name: BoardFacts(members=members, expires_at=_instant(now, lives))
-        for board, members, lives in zip(boards, told[::2], told[1::2], strict=True)
+        for board, members, lives in zip(boards, numbers[::2], numbers[1::2], strict=True)
     }
     return _source(info, keys, facts)
 
