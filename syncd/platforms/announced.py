@@ -1,7 +1,8 @@
 """From the rows of a list of contests to contests: one that cannot be read costs no other.
 
 What every source needs the same: instants that can be, names that can be stored, ids that can
-stand in an address, and a sentence about each row of which nothing can be said.
+stand in an address, and a sentence about each row of which nothing can be said. A list may be long:
+platforms map it in a thread of its own.
 """
 
 from __future__ import annotations
@@ -132,15 +133,15 @@ def raw_of(row: Shape, *, without: Collection[str] = ()) -> Mapping[str, Any]:
 
 def storable_within(value: Any) -> Any:
     """Return a value of JSON with every text in it made storable."""
+    if value is None or isinstance(value, int | float):
+        return value
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, list):
         return [*map(storable_within, value)]
-    if isinstance(value, dict):
-        return {storable(key): storable_within(inner) for key, inner in value.items()}
-    return value
+    return {storable(key): storable_within(inner) for key, inner in value.items()}
 
 
 def storable(text: str) -> str:
     """Return a text without what none in PostgreSQL can hold: NUL, half a surrogate pair."""
-    return _UNFIT.sub(REPLACEMENT, text)
+    return text if text.isascii() and "\0" not in text else _UNFIT.sub(REPLACEMENT, text)

@@ -7,6 +7,7 @@ spelled. AtCoder Problems answers zeros for whom it does not know.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -90,7 +91,7 @@ class AtCoder(Platform):
         with sampled(response):
             if response.status != 200:
                 raise BadPayload(f"cannot read contests on atcoder: HTTP {response.status}")
-            return to_contests(response.text)
+            return await asyncio.to_thread(to_contests, response.text)
 
     async def _read_history(self, account: Account, handle: str) -> Any:
         request = Request(segments=("users", handle, "history", "json"), follows_redirects=False)

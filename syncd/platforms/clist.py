@@ -8,6 +8,7 @@ start of a contest a little later than its platform. https://clist.by/api/v4/doc
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -92,7 +93,7 @@ class Clist(Platform):
         with sampled(response):
             if response.status != 200:
                 raise BadPayload(f"cannot read contests on clist: HTTP {response.status}")
-            return to_contests(response.data)
+            return await asyncio.to_thread(to_contests, response.data)
 
 
 def to_contests(data: Any) -> ContestList:

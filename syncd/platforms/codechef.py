@@ -8,6 +8,7 @@ a 404, a redirect to another place, or a general page with status 200.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any, ClassVar
 from urllib.parse import urljoin, urlsplit
@@ -106,7 +107,7 @@ class CodeChef(Platform):
         with sampled(response):
             if response.status != 200:
                 raise BadPayload(f"cannot read contests on codechef: HTTP {response.status}")
-            return to_contests(response.data)
+            return await asyncio.to_thread(to_contests, response.data)
 
 
 def judge(response: Response) -> Verdict:

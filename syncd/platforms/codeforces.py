@@ -8,6 +8,7 @@ kept from us; that must cost nobody but who is asked about.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -105,7 +106,7 @@ class Codeforces(Platform):
                 raise _refusal(
                     f"cannot read contests on codeforces: HTTP {response.status}", response
                 )
-            return to_contests(response.data)
+            return await asyncio.to_thread(to_contests, response.data)
 
     async def _ask(self, batch: Batch) -> BadPayload | None:
         """Settle a batch, or return why the call as a whole came to nothing."""

@@ -7,6 +7,7 @@ changed means something. leetcode.cn is another site with other accounts.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -99,7 +100,7 @@ class LeetCode(Platform):
         with sampled(response):
             if response.status not in {200, 400}:
                 raise BadPayload(f"cannot read contests on leetcode: HTTP {response.status}")
-            return to_contests(response.data)
+            return await asyncio.to_thread(to_contests, response.data)
 
 
 def judge(response: Response) -> Verdict:
