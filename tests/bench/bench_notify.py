@@ -63,11 +63,11 @@ ADDRESSES = """
 """
 CONTESTS = """
     INSERT INTO contests (platform, external_id, name, url, starts_at, ends_at, duration_seconds,
-        occasion_at, source, raw, raw_hash, first_seen_at, last_seen_at, changed_at)
+        occasion_at, source, raw, first_seen_at, last_seen_at, changed_at)
     SELECT (ARRAY['codeforces', 'leetcode', 'codechef', 'atcoder'])[1 + n % 4], 'c' || n,
         'Round ' || n, 'https://example.org/contest/' || n, starts_at,
         starts_at + interval '2 hours', 7200, $1::timestamptz - interval '90 days', 'platform',
-        '{}', '', $1, $1, $1
+        '{}', $1, $1, $1
     FROM generate_series(1, $2::integer) AS n
     CROSS JOIN LATERAL (
         SELECT $1::timestamptz + n * interval '60 days' / $2::integer AS starts_at

@@ -13,9 +13,9 @@ from syncd.model.account import UserEntry
 CONTEST = "Weekly 1"
 _CONTESTS = """
     INSERT INTO contests (platform, external_id, name, url, starts_at, ends_at, duration_seconds,
-        occasion_at, source, raw, raw_hash, first_seen_at, last_seen_at, changed_at)
+        occasion_at, source, raw, first_seen_at, last_seen_at, changed_at)
     SELECT 'codeforces', COALESCE((SELECT max(id) FROM contests), 0) + place, $2, 'https://example.org',
-        ended_at - interval '2 hours', ended_at, 7200, ended_at, 'codeforces', '{}', '', ended_at,
+        ended_at - interval '2 hours', ended_at, 7200, ended_at, 'codeforces', '{}', ended_at,
         ended_at, ended_at
     FROM unnest($1::timestamptz[]) WITH ORDINALITY AS given (ended_at, place)
 """

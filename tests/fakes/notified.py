@@ -123,9 +123,9 @@ class Notified:
         starts_at = now + at * HOUR
         number: int = await self.world.value(
             "INSERT INTO contests (platform, external_id, name, url, starts_at, ends_at,"
-            " duration_seconds, occasion_at, source, raw, raw_hash, first_seen_at, last_seen_at,"
+            " duration_seconds, occasion_at, source, raw, first_seen_at, last_seen_at,"
             " changed_at) VALUES ($1, $2, $2, 'https://example.org/c', $3, $4, 7200, $5, $1, '{}',"
-            " '', $5, $6, $5) RETURNING id",
+            " $5, $6, $5) RETURNING id",
             *(more.get("platform", "codeforces"), name, starts_at),
             starts_at + more.get("hours", 2) * HOUR,
             now + more.get("seen", -720) * HOUR,

@@ -75,11 +75,11 @@ class Box:
         await self.rows(
             """
             INSERT INTO contests (id, platform, external_id, name, url, starts_at, ends_at,
-                duration_seconds, schedule_version, occasion, occasion_at, source, raw, raw_hash,
+                duration_seconds, schedule_version, occasion, occasion_at, source, raw,
                 first_seen_at, last_seen_at, changed_at, cancelled_at)
             OVERRIDING SYSTEM VALUE
             VALUES ($1, 'atcoder', $1::bigint::text, 'ABC', '', $2, $2, 0, $3, $4, $2, 'atcoder',
-                '{}', '', $2, $2, $2, $5)
+                '{}', $2, $2, $2, $5)
             """,
             number,
             self.now,
