@@ -24,8 +24,8 @@ LONGEST_ADDRESS = 4_096
 class NotifyRules:
     """What preferences are checked by; `zones` are those that the database knows.
 
-    `platforms` are those whose contests users can be told of, `private` the channels whose addresses
-    may lie in our own network.
+    `platforms` are those whose contests users can be told of, `private` the channels whose
+    addresses may lie in our own network.
     A channel that is off, or a platform that is not read, may be named all the same: config.toml
     may change, and a reload does not ask users again.
     """

@@ -114,7 +114,7 @@ async def test_where_only_some_may_be_written_to_nobody_else_gets_a_row_or_a_mes
     await world.contest(20, "before")
     world.email.settings = world.email.settings.model_copy(update={"slots": 1})
     await world.run(limit=1)
-    object.__setattr__(world.world.around, "only_to", ["ada", "bob@email"])
+    object.__setattr__(world.world.around, "only_to", lambda: {"ada", "bob@email"})
     await world.contest(20, "after")
     for channel in world.channels.values():
         channel.taken.clear()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import pytest
-from fakes.controlled import Desk
+from fakes.controlled import Desk, controlled, text_for
 from fakes.web_port import Call, web_port
 
 from syncd.errors import BadInput
 from syncd.model.account import UserEntry
 from syncd.model.preferences import NotifyChange
+from syncd.store.database import Database
 
 ADA = "/api/users/ada"
 WANTS = {
@@ -288,3 +290,55 @@ async def test_the_service_refuses_what_the_web_could_not_know(desk: Desk, pigeo
 
     assert len(told.value.problems) == 2
     assert await desk.control.users("", 9) == []
+
+
+PUSH = {"endpoint": "https://{}/x", "keys": {"p256dh": "x", "auth": "y"}}
+
+
+@pytest.mark.parametrize(
+    ("channel", "address"),
+    [
+        ("email", "ada"),
+        ("email", "Ada <ada@example.com>"),
+        ("email", "ada@example.com\r\nBcc: x@example.com"),
+        ("email", {"to": "ada@example.com"}),
+        ("whatsapp", "0151 234"),
+        ("ntfy", "no/such topic"),
+        ("webhook", "http://hooks.example.com/x"),
+        ("webhook", "https://127.0.0.1/x"),
+        ("webpush", "https://push.example.com/x"),
+        ("webpush", {**PUSH, "endpoint": "https://10.0.0.7/x"}),
+        ("webpush", {**PUSH, "endpoint": "http://push.example.com/x"}),
+    ],
+)
+async def test_an_address_of_the_wrong_kind_is_refused_naming_its_channel(
+    call: Call, channel: str, address: Any
+) -> None:
+    status, _, told = await call("PUT", ADA, notify={"channels": {channel: address}})
+
+    assert (status, len(told["problems"])) == (422, 1)
+    assert told["problems"][0].startswith(f"notify.channels.{channel}: ")
+    assert "example.com" not in told["problems"][0]
+
+
+async def test_platforms_are_those_that_announce_contests_themselves(call: Call) -> None:
+    _, _, told = await call("PUT", ADA, notify={"platforms": ["clist"]})
+
+    [problem] = told["problems"]
+    assert problem.startswith("notify.platforms: 'clist' announces no contests; ")
+    assert problem.endswith("these platforms do: atcoder, codechef, codeforces, leetcode")
+
+
+async def test_where_a_channel_may_be_private_so_may_its_addresses(
+    database: Database, base_url: str, tmp_path: Path
+) -> None:
+    settings = database.settings
+    text = text_for(settings.address, settings.schema, base_url)
+    text += "\n[channels.webhook]\nallow_private = true\n"
+    hook = "http://127.0.0.1:8080/hook"
+    async with controlled(text, tmp_path) as desk, web_port(desk) as call:
+        await desk.core.health.ready.wait()
+
+        status, _, put = await call("PUT", ADA, notify={"channels": {"webhook": hook}})
+
+    assert (status, put["notify"]["channels"]) == (200, {"webhook": hook})

@@ -25,8 +25,10 @@ ABOUT_NOBODY = {
     "accounts": {"platform", "state"},
     "alert_states": {"condition", "job", "topic"},
     "contest_changes": {"after", "before", "what"},
+    "cleanup_counts": {"rule"},
+    "contest_looks": {"error", "source"},
     "contests": {
-        *("external_id", "kind", "name", "occasion", "platform", "rated_range", "raw", "raw_hash"),
+        *("external_id", "joint_id", "kind", "name", "occasion", "platform", "rated_range", "raw"),
         *("source", "url"),
     },
     "dead_letters": {"actor", "error_class", "job", "kind", "platform", "state"},
