@@ -28,6 +28,7 @@ from syncd.daemon.letters import LetterDesk, letter_problems
 from syncd.daemon.listening import grant_notes
 from syncd.daemon.metrics import Scraper
 from syncd.daemon.orders import OrderDesk
+from syncd.daemon.outbox import outbox_problems
 from syncd.daemon.plans import PlanDesk
 from syncd.daemon.platform_answers import platform_answer
 from syncd.daemon.problems import (
@@ -127,6 +128,7 @@ class Control(UserDesk, GrantDesk, LetterDesk, PlanDesk, OrderDesk, Standing, Le
                 *leaderboard_problems(jobs),
                 *pause_problems(self._around.admission.pauses()),
                 *letter_problems(letters),
+                *(await outbox_problems(self._around) if answers else ()),
                 *self._core.alerts.problems(),
             ],
             "notes": self._notes(jobs),

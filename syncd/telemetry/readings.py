@@ -51,12 +51,21 @@ class BoardReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxReading:
+    """Deliveries that are not settled, by channel and state; the rest by channel."""
+
+    deliveries: Values = field(default_factory=dict)
+    due_since: Mapping[tuple[str, ...], datetime] = field(default_factory=dict)
+    dead: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreReading:
     """What PostgreSQL said at `at`.
 
     `accounts` counts by platform and state, `letters` open dead letters by platform and job,
     `stale_since` goes by platform and quantile; `fresh_shares` (0 to 1), `last_successes` and
-    `last_completed` by job; `boards` is about leaderboards.
+    `last_completed` by job; `boards` is about leaderboards, `outbox` about deliveries.
     """
 
     at: datetime
@@ -67,6 +76,7 @@ class StoreReading:
     last_successes: Mapping[str, datetime] = field(default_factory=dict)
     last_completed: Mapping[str, datetime] = field(default_factory=dict)
     boards: BoardReading = field(default_factory=BoardReading)
+    outbox: OutboxReading = field(default_factory=OutboxReading)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

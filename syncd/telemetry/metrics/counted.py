@@ -17,6 +17,11 @@ from syncd.model.run import Cause, Outcome, Report, Run, SkipReason
 from syncd.telemetry.events import (
     AlertDropped,
     AlertSent,
+    DeliveriesSetAside,
+    DeliveryDoubted,
+    DeliveryFailed,
+    DeliveryPutOff,
+    DeliverySent,
     Event,
     FireClaimed,
     FireSkipped,
@@ -60,6 +65,11 @@ class Counted:
         self._count_runs(counter)
         self._count_fires(counter)
         self._count_plays(counter)
+        self._deliveries = counter(
+            "syncd_deliveries_total",
+            "What came of deliveries; put_off is tried again, unknown may have arrived or not.",
+            ("channel", "outcome"),
+        )
         self._durations = Histogram(
             "syncd_run_duration_seconds",
             "How long runs took in this process.",
@@ -162,6 +172,7 @@ class Counted:
                 self._stalls.inc()
             case _:
                 self._note_listening(event)
+                self._note_delivery(event)
                 self._note_alert(event)
 
     def _note_listening(self, event: Event) -> None:
@@ -174,6 +185,22 @@ class Counted:
                 self._gaps.labels(event.job).inc()
             case GrantRenewed() if event.platform in self._platforms:
                 self._renewals.labels(event.platform, event.outcome).inc()
+            case _:
+                return
+
+    def _note_delivery(self, event: Event) -> None:
+        match event:
+            case DeliverySent(channel=channel):
+                self._deliveries.labels(channel, "sent").inc()
+            case DeliveryFailed(channel=channel):
+                self._deliveries.labels(channel, "failed").inc()
+            case DeliveryPutOff(channel=channel):
+                self._deliveries.labels(channel, "put_off").inc()
+            case DeliveryDoubted(channel=channel):
+                self._deliveries.labels(channel, "unknown").inc()
+            case DeliveriesSetAside(channel=channel):
+                self._deliveries.labels(channel, "expired").inc(event.expired)
+                self._deliveries.labels(channel, "dropped").inc(event.dropped)
             case _:
                 return
 
