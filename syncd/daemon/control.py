@@ -20,6 +20,7 @@ from syncd.daemon.answers import (
     total_freshness,
 )
 from syncd.daemon.core import Core
+from syncd.daemon.delivery_problems import outbox_problems
 from syncd.daemon.drift import leaderboard_notes, leaderboard_problems
 from syncd.daemon.grants import GrantDesk
 from syncd.daemon.leaderboards import LeaderboardDesk
@@ -127,6 +128,7 @@ class Control(UserDesk, GrantDesk, LetterDesk, PlanDesk, OrderDesk, Standing, Le
                 *leaderboard_problems(jobs),
                 *pause_problems(self._around.admission.pauses()),
                 *letter_problems(letters),
+                *(await outbox_problems(self._around) if answers else ()),
                 *self._core.alerts.problems(),
             ],
             "notes": self._notes(jobs),

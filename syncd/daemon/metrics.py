@@ -17,6 +17,7 @@ from syncd.daemon.core import Core, clients_of
 from syncd.daemon.drift import KIND, board_reading
 from syncd.daemon.settings import fresh_for
 from syncd.errors import StoreUnavailable
+from syncd.model.notification import DeliveryState
 from syncd.model.pause import PauseScope
 from syncd.outbound.client import PlatformClient
 from syncd.store.drift import DriftStore
@@ -24,7 +25,14 @@ from syncd.store.metrics import QUANTILES, MetricStore, Synced
 from syncd.telemetry.events import Event
 from syncd.telemetry.logs import Logs
 from syncd.telemetry.metrics import Metrics
-from syncd.telemetry.readings import BoardReading, GateReading, Reading, StoreReading, Values
+from syncd.telemetry.readings import (
+    BoardReading,
+    GateReading,
+    OutboxReading,
+    Reading,
+    StoreReading,
+    Values,
+)
 
 # Whoever scrapes, and however often, PostgreSQL is asked no oftener than this.
 _ASK_EVERY_SECONDS = 15.0
@@ -144,6 +152,7 @@ class Scraper:
                 for look in await contests.looks()
                 if look["looked_at"] is not None
             },
+            outbox=await self._outbox(),
         )
 
     async def _boards(self) -> BoardReading:
@@ -152,6 +161,20 @@ class Scraper:
         boards = {job.name: job.work.options.boards for job in jobs if job.kind == KIND}
         found = await self._drift.followed(list(boards)) if boards else {}
         return board_reading(found, boards)
+
+    async def _outbox(self) -> OutboxReading:
+        """Measure what is not delivered yet; a channel without anything pending is not behind."""
+        store = self._core.around.stores.notifications
+        rows = await store.outbox()
+        return OutboxReading(
+            deliveries={(row["channel"], row["state"]): row["deliveries"] for row in rows},
+            due_since={
+                (row["channel"],): row["oldest_due_at"]
+                for row in rows
+                if row["state"] == DeliveryState.PENDING
+            },
+            dead={(name,): count for name, count in (await store.dead_addresses()).items()},
+        )
 
     async def _letters(self, synced: Sequence[Synced]) -> Values:
         """Count the open dead letters; where there is none stands 0, to see the first one come.

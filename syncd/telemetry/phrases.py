@@ -13,6 +13,7 @@ from syncd.telemetry.events import (
     Event,
     ItemsCleaned,
     JobRegistered,
+    NotificationsDispatched,
     PhaseFinished,
     PlaysStored,
     RunFinished,
@@ -93,6 +94,8 @@ def _start(run: Run, zone: tzinfo) -> str:
     if run.kind == "listening":
         users = f"users {', '.join(run.options.only)}" if run.options.only else "all users"
         return f"Starting {_CAUSE_WORDS[run.cause]} sync for {users}...{tail}"
+    if run.kind == "notify":
+        return f"Starting notification dispatch{tail}"
     if run.kind != "profiles":
         return ""
     at = (run.fire_time or run.started_at or run.claimed_at).astimezone(zone)
@@ -109,6 +112,8 @@ def _meanwhile(event: Event) -> str:
             return f"Found {users} users with Spotify connected"
         case PlaysStored():
             return _plays(event)
+        case NotificationsDispatched(users=users):
+            return f"Notifications dispatched to {users} users"
         case PhaseFinished(phase=phase):
             return f"Phase {phase} done"
         case _:

@@ -51,12 +51,21 @@ class BoardReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxReading:
+    """Deliveries that are not settled, by channel and state; the rest by channel."""
+
+    deliveries: Values = field(default_factory=dict)
+    due_since: Mapping[tuple[str, ...], datetime] = field(default_factory=dict)
+    dead: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreReading:
     """What PostgreSQL said at `at`.
 
     `accounts` counts by platform and state, `letters` open dead letters by platform and job,
     `stale_since` goes by platform and quantile; `fresh_shares` (0 to 1), `last_successes` and
-    `last_completed` by job; `boards` is about leaderboards; `contests`
+    `last_completed` by job; `boards` is about leaderboards, `outbox` about deliveries; `contests`
     counts by platform and state, `looked_at` is when each source last told a good list of them.
     """
 
@@ -70,6 +79,7 @@ class StoreReading:
     boards: BoardReading = field(default_factory=BoardReading)
     contests: Values = field(default_factory=dict)
     looked_at: Mapping[str, datetime] = field(default_factory=dict)
+    outbox: OutboxReading = field(default_factory=OutboxReading)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

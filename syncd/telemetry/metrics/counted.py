@@ -18,6 +18,11 @@ from syncd.telemetry.events import (
     AlertDropped,
     AlertSent,
     ContestTurned,
+    DeliveriesSetAside,
+    DeliveryDoubted,
+    DeliveryFailed,
+    DeliveryPutOff,
+    DeliverySent,
     Event,
     FireClaimed,
     FireSkipped,
@@ -65,6 +70,11 @@ class Counted:
             "syncd_contest_turns_total",
             "Contests that moved, were cancelled or take place after all (restored).",
             ("platform", "occasion"),
+        )
+        self._deliveries = counter(
+            "syncd_deliveries_total",
+            "What came of deliveries; put_off is tried again, unknown may have arrived or not.",
+            ("channel", "outcome"),
         )
         self._durations = Histogram(
             "syncd_run_duration_seconds",
@@ -168,6 +178,7 @@ class Counted:
                 self._stalls.inc()
             case _:
                 self._note_item(event)
+                self._note_delivery(event)
                 self._note_alert(event)
 
     def _note_item(self, event: Event) -> None:
@@ -182,6 +193,22 @@ class Counted:
                 self._renewals.labels(event.platform, event.outcome).inc()
             case ContestTurned() if event.platform in self._platforms:
                 self._turns.labels(event.platform, event.name.rpartition(".")[2]).inc()
+            case _:
+                return
+
+    def _note_delivery(self, event: Event) -> None:
+        match event:
+            case DeliverySent(channel=channel):
+                self._deliveries.labels(channel, "sent").inc()
+            case DeliveryFailed(channel=channel):
+                self._deliveries.labels(channel, "failed").inc()
+            case DeliveryPutOff(channel=channel):
+                self._deliveries.labels(channel, "put_off").inc()
+            case DeliveryDoubted(channel=channel):
+                self._deliveries.labels(channel, "unknown").inc()
+            case DeliveriesSetAside(channel=channel):
+                self._deliveries.labels(channel, "expired").inc(event.expired)
+                self._deliveries.labels(channel, "dropped").inc(event.dropped)
             case _:
                 return
 

@@ -9,6 +9,7 @@ from prometheus_client.core import Metric
 
 from syncd.telemetry.metrics.boards import of_boards
 from syncd.telemetry.metrics.families import counter, filled, gauge, known
+from syncd.telemetry.metrics.outbox import of_outbox
 from syncd.telemetry.readings import GateReading, Reading, StoreReading, Values
 
 _GATE = ("platform", "credential")
@@ -79,6 +80,7 @@ def _of_store(
     yield from _of_runs(store, jobs)
     yield from of_boards(store.boards, jobs)
     yield from _of_contests(store, now, platforms)
+    yield from of_outbox(store.outbox, now)
 
 
 def _of_contests(store: StoreReading, now: datetime, platforms: frozenset[str]) -> Iterator[Metric]:
