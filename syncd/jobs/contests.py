@@ -97,13 +97,14 @@ class Contests(JobKind[ContestsOptions]):
                 dry_run=run.options.dry_run,
             )
         )
-        done = (await around.stores.runs.platform_reports([run.id]))[run.id]
+        looked = await _looked_before(context, sources)
+        done = {each.source for each in looked}
         left = [name for name in sources if name not in done]
         second = [name for name in left if name == self.options.second_source]
-        looked = await self._look(context, [name for name in left if name not in second])
+        looked += await self._look(context, [name for name in left if name not in second])
         looked += await self._look(context, second)
         await _tell_shares(context)
-        return _ending(looked, len(sources), len(done))
+        return _ending(looked)
 
     async def next_retry(self, context: Surroundings, cycle_start: datetime) -> datetime | None:
         """Return when the first platform may be tried again whose last look failed."""
@@ -140,6 +141,20 @@ class Contests(JobKind[ContestsOptions]):
         ]
 
 
+async def _looked_before(context: RunContext, sources: Sequence[str]) -> list[Looked]:
+    """Return what the run is through with already, before whatever cut it off."""
+    stores, run = context.around.stores, context.run
+    done = (await stores.runs.platform_reports([run.id]))[run.id]
+    if not done:
+        return []
+    errors = {look["source"]: look["error"] for look in await stores.contests.looks()}
+    return [
+        Looked(source=name, error=errors.get(name, "") if done[name].report.failed else "")
+        for name in sources
+        if name in done
+    ]
+
+
 async def _cancel_after_grace(context: RunContext, tasks: Sequence[asyncio.Task[Looked]]) -> None:
     await context.stop.wait()
     await context.around.clock.sleep(context.stop.grace_seconds)
@@ -164,18 +179,18 @@ async def _tell_shares(context: RunContext) -> None:
         )
 
 
-def _ending(looked: Sequence[Looked], sources: int, before: int) -> Ending:
+def _ending(looked: Sequence[Looked]) -> Ending:
     """Tell how the run ended: failed where nobody could be asked, partial where somebody could."""
     bad = [each for each in looked if each.error]
     remarks = "; ".join(each.remark for each in looked if each.remark)
     if not bad:
         # Rows that failed make the run partial.
         return Ending(outcome=Outcome.SUCCEEDED, error=remarks)
-    good = sources - len(bad)
+    good = len(looked) - len(bad)
     told = "; ".join([*(each.error for each in bad), *filter(None, [remarks])])
     return Ending(
-        outcome=Outcome.PARTIAL if good or before else Outcome.FAILED,
-        error=f"{good} of {sources} platforms: {told}" if sources > 1 else told,
+        outcome=Outcome.PARTIAL if good else Outcome.FAILED,
+        error=f"{good} of {len(looked)} platforms: {told}" if len(looked) > 1 else told,
         hint=next((each.hint for each in bad if each.hint), ""),
         retryable=any(each.retryable for each in bad),
     )

@@ -90,6 +90,7 @@ class Process:
                 plans=nothing,
                 grants=nothing,
                 listening=nothing,
+                contests=nothing,
             ),
             platforms={},
             admission=Admission(host.clock),

@@ -264,6 +264,7 @@ async def test_a_run_that_is_gone_on_with_asks_only_who_is_left(world: Heralds) 
 
     assert [world.calls(name) for name in HERALDS] == [1, 3, 2, 1]
     assert (run.id, run.outcome, run.report.failed) == (done.id, Outcome.PARTIAL, 1)
+    assert (run.error, run.error.startswith("3 of 4 platforms: ")) == (done.error, True)
 
 
 async def test_clist_tells_of_what_a_platform_does_not_and_comes_after_them(

@@ -37,6 +37,7 @@ def opening_over(tables: Tables, year: dict[str, Year]) -> Opening:
                 plans=nothing,
                 grants=nothing,
                 listening=nothing,
+                contests=nothing,
             ),
             platforms={},
             admission=Admission(clock),
