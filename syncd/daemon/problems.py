@@ -13,6 +13,7 @@ from syncd.runs.runner import Order
 from syncd.telemetry.events import RunHeldUp
 
 _TROUBLE = {Outcome.PARTIAL, Outcome.FAILED, Outcome.HELD, Outcome.ABANDONED}
+_ITEMS = {"leaderboard": "users", "notify": "deliveries"}
 _RESUME = {PauseScope.ALL: "--all", PauseScope.JOB: "", PauseScope.PLATFORM: "--platform "}
 
 
@@ -112,7 +113,7 @@ def _change_in_words(change: Json) -> str:
 
 def _failures_in_words(run: Json) -> str:
     causes = ", ".join(f"{word} {count:,}" for word, count in sorted(run["failures"].items()))
-    who = "users" if run["kind"] == "leaderboard" else "accounts"
+    who = _ITEMS.get(run["kind"], "accounts")
     return f"{run['failed']:,} of {run['seen']:,} {who} failed ({causes})"
 
 

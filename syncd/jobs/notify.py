@@ -75,7 +75,8 @@ class Notify(JobKind[NotifyOptions]):
         """Return when something that waits may be tried again."""
         del cycle_start
         channels = _channels(context)
-        first = await context.stores.notifications.next_attempts(list(channels))
+        now = context.clock.now()
+        first = await context.stores.notifications.next_attempts(list(channels), now)
         rests = {rest.channel: rest.until for rest in context.channel_gates.rests()}
         return min((max(at, rests.get(name, at)) for name, at in first.items()), default=None)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from syncd.model.contest import Occasion
 from syncd.model.delivery import Armed
-from syncd.model.quiet import Quiet, latest
+from syncd.model.quiet import Quiet, latest, zone_of
 from syncd.store.blocks import load_blocks
 from syncd.store.database import Connection, Database, Row
 from syncd.store.fence import Fence
@@ -91,11 +91,13 @@ class ArmStore:
                 await connection.execute(self._arm_sql["plan_well"])
                 rows += await connection.fetch(self._arm_sql["arm"], *values)
                 if digests:
-                    instants = list(digests.values())
-                    days = [instant.date().toordinal() for instant in instants]
-                    rows += await connection.fetch(
-                        self._arm_sql["arm_digests"], *values, list(digests), instants, days
-                    )
+                    # By the user's own date: seen from elsewhere, summer time has two in a day.
+                    days = [
+                        instant.astimezone(zone_of(name)).toordinal()
+                        for name, instant in digests.items()
+                    ]
+                    zones = list(digests), list(digests.values()), days
+                    rows += await connection.fetch(self._arm_sql["arm_digests"], *values, *zones)
                 _undo_rehearsal(arming)
         return rows
 

@@ -122,10 +122,12 @@ class NotificationStore(ArmStore):
             if len(rows) < _ROWS_AT_ONCE:
                 return found
 
-    async def next_attempts(self, channels: Sequence[str]) -> Mapping[str, datetime]:
-        """Return, by channel, when the first of what waits may be tried."""
+    async def next_attempts(
+        self, channels: Sequence[str], after: datetime
+    ) -> Mapping[str, datetime]:
+        """Return, by channel, when the first may be tried of what may not at `after`."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(self._sql["next_attempts"], list(channels))
+            rows = await connection.fetch(self._sql["next_attempts"], list(channels), after)
         return {row["channel"]: row["at"] for row in rows}
 
     async def count_waiting(

@@ -9,6 +9,7 @@ import pytest
 from fakes.clock import FakeClock
 from fakes.notified import Notified, notified
 
+from syncd.jobs.notify import Notify, NotifyOptions
 from syncd.store.database import Database
 from syncd.telemetry.events import DeliverySent, NotificationsArmed, NotificationsDispatched
 
@@ -117,3 +118,30 @@ async def test_a_deleted_user_leaves_no_notification_and_a_deleted_contest_leave
     await world.world.rows("DELETE FROM users WHERE key = 'bob'")
 
     assert await world.rows("channel, contest_name") == [("email", "Round 1"), ("ntfy", "Round 1")]
+
+
+async def test_a_user_who_is_deleted_by_somebody_with_another_search_path_leaves_nothing(
+    world: Notified,
+) -> None:
+    await world.person("ada", 24)
+    await world.contest(5)
+    await world.run()
+    schema = world.world.database.settings.schema
+
+    async with world.world.database.transaction() as connection:
+        await connection.execute("SELECT set_config('search_path', 'pg_catalog', true)")
+        await connection.execute(f"DELETE FROM {schema}.users")  # noqa: S608 - our own name
+
+    assert await world.rows() == []
+
+
+async def test_what_a_limit_left_waits_for_the_next_fire_time_and_not_for_a_retry(
+    world: Notified,
+) -> None:
+    await world.person("ada", 24)
+    await world.contest(5)
+    await world.run(limit=1)
+
+    work = Notify("notify", NotifyOptions())
+
+    assert await work.next_retry(world.world.around, world.clock.now()) is None

@@ -170,9 +170,11 @@ RETURNING notifications.id, COALESCE(users.key, '') AS user_key, notifications.c
     notifications.occasion, notifications.state;
 
 -- name: next_attempts
--- Per channel: when the first of what waits for another attempt may be tried.
+-- Per channel: when the first of what waits for another attempt may be tried. What could be tried at
+-- $2 already and was not is left to the next fire time: a limit or a pause is in its way.
 SELECT channel, min(next_attempt_at) AS at FROM notifications
-WHERE state = 'pending' AND channel = ANY($1::text[]) AND expires_at > next_attempt_at
+WHERE state = 'pending' AND channel = ANY($1::text[]) AND next_attempt_at > $2
+    AND expires_at > next_attempt_at
 GROUP BY channel;
 
 -- name: count_waiting
