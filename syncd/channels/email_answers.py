@@ -14,6 +14,8 @@ _OF_ADDRESS = frozenset({550, 551, 553, 554, 556})
 # We are to log in first, or not as we did.
 _OF_LOGIN = frozenset({530, 534, 535, 538})
 _CLOSING = 421
+# Security or policy, by RFC 3463.
+_POLICY = "5.7."
 _REST = timedelta(seconds=60)
 _LONGEST_TEXT = 150
 _ADDRESS = re.compile(r"\S*@\S*")
@@ -39,6 +41,10 @@ def refusal(step: str, code: int, text: str, address: str = "") -> DeliveryError
         return channel_failed(words, hint if step == "sender" and code >= 500 else "")
     if code < 500:
         return DeliveryError(words, permanent=False)
+    # A server that refuses us refuses everybody we write to: no address is to be given up for it.
+    if text.startswith(_POLICY):
+        hint = "it is about who sends or what: may we use this server, and this sender?"
+        return DeliveryError(words, permanent=True, hint=hint)
     reach = Reach.ADDRESS if code in _OF_ADDRESS else Reach.DELIVERY
     return DeliveryError(words, permanent=True, reach=reach)
 

@@ -69,6 +69,12 @@ class Wording:
         if folder is not None and (problems := list(problems_in(folder, self._theirs))):
             raise ConfigError(*(f"notify.templates: {problem}" for problem in problems))
 
+    def warm(self) -> None:
+        """Compile every template, which takes a while: call it beside the loop."""
+        for environment in {self._ours, self._theirs}:
+            for name in environment.list_templates(extensions=[TEMPLATE_END.removeprefix(".")]):
+                environment.get_template(name)
+
     def render(self, message: Message) -> Rendered:
         """Return a message in words; a template that fails is told of, and ours says it instead."""
         facts = Facts.of(message, self._clock.now())

@@ -8,6 +8,7 @@ from typing import Any
 from syncd import __version__
 from syncd.web.routes import Nothing, Route, Routes
 from syncd.web.service import Json
+from syncd.web.unsubscribe import UNSUBSCRIBE_PATH
 
 PROBE_SUMMARIES = {
     "/live": "Whether the process answers",
@@ -35,6 +36,7 @@ def describe(routes: Routes, *, metrics_public: bool = False) -> Json:
     }
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    paths[UNSUBSCRIBE_PATH] = _unsubscribe()
     paths["/metrics"] = {"get": _metrics(is_public=metrics_public)}
     paths["/api/events"] = {"get": _stream()}
     return {
@@ -45,6 +47,24 @@ def describe(routes: Routes, *, metrics_public: bool = False) -> Json:
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
             "schemas": {"Error": ERROR},
+        },
+    }
+
+
+def _unsubscribe() -> Json:
+    link = {"name": "t", "in": "query", "required": True, "schema": {"type": "string"}}
+    common: Json = {"security": [], "parameters": [link]}
+    pages = {
+        str(status): {"description": "A page", "content": {"text/html": {}}}
+        for status in (200, 404)
+    }
+    busy = {"503": {"description": "A page: nothing can be changed now"}}
+    return {
+        "get": {"summary": "What a link in a message is about", **common, "responses": pages},
+        "post": {
+            "summary": "End the channel that a link is about (RFC 8058: its one click)",
+            **common,
+            "responses": pages | busy,
         },
     }
 

@@ -91,6 +91,8 @@ class Process:
                 grants=nothing,
                 listening=nothing,
                 contests=nothing,
+                cleanup=nothing,
+                notifications=nothing,
             ),
             platforms={},
             admission=Admission(host.clock),

@@ -413,6 +413,7 @@ async def test_description_lists_every_address_that_answers(port: ControlPort) -
         "/health",
         "/metrics",
         "/api/events",
+        "/unsubscribe",
     }
 
 

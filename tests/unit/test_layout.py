@@ -37,6 +37,8 @@ OWNERS = {
     "croniter": ("schedule/cron.py",),
     "aiohttp": ("outbound/", "web/", "sandbox/"),
     "prometheus_client": ("telemetry/metrics/",),
+    "aiosmtplib": ("channels/email_connection.py",),
+    "jinja2": ("channels/", "web/"),
     "cryptography": (
         *("config/rsa_key.py", "store/sealing.py"),
         *("outbound/installation.py", "sandbox/github_apps.py"),

@@ -195,6 +195,14 @@ def test_a_refusal_reaches_as_far_as_its_code_says(
     assert "https" not in str(error)
 
 
+@pytest.mark.parametrize("code", [550, 553, 554])
+def test_a_refusal_of_us_gives_no_address_up(code: int) -> None:
+    error = refusal("recipient", code, "5.7.1 Relay access denied")
+
+    assert (error.reach, error.permanent) == (Reach.DELIVERY, True)
+    assert error.hint
+
+
 def test_what_a_server_says_is_told_without_the_name_before_the_at() -> None:
     error = refusal("recipient", 550, "ada unknown; adapt it\x1b[31m", ADDRESS)
 

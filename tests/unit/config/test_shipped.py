@@ -89,6 +89,7 @@ def test_the_shipped_file_turns_on_no_channel_but_by_the_environment() -> None:
 
     without, given = load(SHIPPED, {}).channels, load(SHIPPED, environment).channels
 
+    assert without["email"] == EmailSettings()
     assert [name for name, channel in without.items() if channel.is_on] == []
     assert [name for name, channel in given.items() if channel.is_on] == [
         "email",

@@ -38,6 +38,8 @@ def opening_over(tables: Tables, year: dict[str, Year]) -> Opening:
                 grants=nothing,
                 listening=nothing,
                 contests=nothing,
+                cleanup=nothing,
+                notifications=nothing,
             ),
             platforms={},
             admission=Admission(clock),
