@@ -19,6 +19,8 @@ from syncd.store.fence import Fence
 
 # So many pairs of a user and a contest are looked at in one transaction: about a second's work.
 _PAIRS = 1_000_000
+# Any number will do as long as nobody else locks it.
+_LOCK = 0x5C8F3D2C
 _FEWEST_USERS, _MOST_USERS = 500, 20_000
 
 
@@ -88,6 +90,7 @@ class ArmStore:
                     *await self._quiet(connection, users, arming.at),
                     *(arming.only, arming.only_to),
                 )
+                await connection.execute(self._arm_sql["wait_for_turn"], _LOCK)
                 await connection.execute(self._arm_sql["plan_well"])
                 rows += await connection.fetch(self._arm_sql["arm"], *values)
                 if digests:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import time
 
@@ -10,6 +11,7 @@ from fakes.clock import FakeClock
 from fakes.notified import Notified, notified
 
 from syncd.jobs.notify import Notify, NotifyOptions
+from syncd.store.arming import Arming
 from syncd.store.database import Database
 from syncd.telemetry.events import DeliverySent, NotificationsArmed, NotificationsDispatched
 
@@ -145,3 +147,17 @@ async def test_what_a_limit_left_waits_for_the_next_fire_time_and_not_for_a_retr
     work = Notify("notify", NotifyOptions())
 
     assert await work.next_retry(world.world.around, world.clock.now()) is None
+
+
+async def test_who_decides_at_the_same_moment_makes_every_delivery_once(world: Notified) -> None:
+    for number in range(20):
+        await world.person(f"u{number}", 24, 6)
+    for number in range(5):
+        await world.contest(5, f"c{number}")
+    now = world.clock.now()
+    arming = Arming(at=now, channels=["email", "ntfy"], since=now)
+
+    made = await asyncio.gather(*(world.store.arm(arming) for _ in range(5)))
+
+    assert sum(each.deliveries for armed in made for each in armed) == 20 * 5 * 2 * 2
+    assert len(await world.rows()) == 20 * 5 * 2 * 2
