@@ -34,8 +34,8 @@ class Demo(Command):
     """Show everything at work, without an account anywhere.
 
     Starts a PostgreSQL and a Valkey of its own and a stand-in for each platform, imports made-up
-    users, syncs them twice and shows what came of it, and what somebody scores. Only the logs are
-    left behind.
+    users, syncs them twice, tells some of them of contests, of which one moves and one is
+    cancelled, and shows what came of it, and what somebody scores. Only the logs are left behind.
     """
 
     parameters = (

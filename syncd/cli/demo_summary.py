@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from syncd.daemon.comparison import Pass, Share
     from syncd.daemon.demo import DemoReport
     from syncd.daemon.findings import Listened, Scores
+    from syncd.daemon.reminding import Reminded, Turned
     from syncd.daemon.stage import Stage
 
 _COUNTS = ("seen", "created", "updated", "unchanged", "failed", "calls")
@@ -51,7 +52,9 @@ def summary(report: DemoReport) -> Iterator[str]:
     yield ""
     yield from _listening_lines(report.listened)
     yield ""
-    requests = sum(played.requests for played in report.passes)
+    yield from _contest_lines(report.reminded)
+    yield ""
+    requests = sum(played.requests for played in report.passes) + report.reminded.requests
     refused = sum(played.refused for played in report.passes)
     yield f"The stand-ins counted {requests:,} requests; limits provoked: {refused or 'none'}."
     if not report.mismatches:
@@ -117,6 +120,32 @@ def _listening_lines(listened: Listened) -> Iterator[str]:
         yield from wrapped(f"{key} must connect again: {why}", "  ")
 
 
+def _contest_lines(reminded: Reminded) -> Iterator[str]:
+    """Yield what became of contests and who was told, and one mail as its reader saw it."""
+    coming = counted(sum(reminded.coming.values()), "contest")
+    yield f"{coming} to come on {counted(len(reminded.coming), 'platform')}"
+    for turn in reminded.turns:
+        yield from wrapped(f"  {turn.occasion}: {turn.contest}, {_times(turn)}", "    ")
+    if reminded.renewed:
+        yield f"  {counted(reminded.renewed, 'reminder')} of its new start"
+    sent = f"{sum(reminded.sent.values()):,} sent to {counted(reminded.users, 'user')}"
+    received = f"{sum(reminded.received.values()):,} received by the stand-ins"
+    twice = f"{reminded.repeated:,} twice" if reminded.repeated else "none twice"
+    told = f"{sent} ({listed(reminded.sent)}), {received} ({listed(reminded.received)}), {twice}"
+    yield from wrapped(f"messages: {told}", "  ")
+    if reminded.example:
+        yield "one of the mails:"
+    for line in reminded.example.splitlines():
+        yield from wrapped(f"  | {line}", "  | ") or ["  |"]
+
+
+def _times(turn: Turned) -> str:
+    """Write from when to when it moved, or when it would have been."""
+    at = f"{turn.starts_at:%a %d %b %H:%M} UTC"
+    before = turn.previous_starts_at
+    return f"was to start {at}" if before is None else f"from {before:%a %d %b %H:%M} to {at}"
+
+
 def answer(report: DemoReport) -> dict[str, Any]:
     """Return the summary as JSON."""
     stage, scores = report.stage, report.scores
@@ -129,6 +158,7 @@ def answer(report: DemoReport) -> dict[str, Any]:
         "passes": [_pass_answer(played) for played in report.passes],
         "scores": {"totals": scores.totals, "unrated": scores.unrated, "example": scores.example},
         "listening": dataclasses.asdict(report.listened),
+        "contests": dataclasses.asdict(report.reminded),
         "refused": sum(played.refused for played in report.passes),
         "most_in_a_minute": report.most_in_a_minute,
         "mismatches": report.mismatches,

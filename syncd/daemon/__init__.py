@@ -18,6 +18,6 @@ answers, `gates` lets pauses and open breakers outlive the process, `credentials
 whether they are accepted, `servers` holds the embedded servers, `instance` keeps a second syncd off
 the state directory, `leadership` decides which of several on one database leads, and `standing`
 tells probes and callers. `demo` plays the whole on one machine, with `stage` (where), `rehearsal`
-and `coders` (who, with which `fates`, and what must come of it), `findings` (what came of it) and
-`comparison` (both, side by side).
+with `coders`, `listeners` and `subscribers` (who, with which `fates`, and what must come of it),
+`findings` and `reminding` (what came of it) and `comparison` (both, side by side).
 """

@@ -27,6 +27,7 @@ from syncd.daemon.findings import (
 )
 from syncd.daemon.instance import only_instance
 from syncd.daemon.rehearsal import Rehearsal
+from syncd.daemon.reminding import Reminded, Reminding
 from syncd.daemon.stage import (
     CODING_JOB,
     GITHUB_JOB,
@@ -38,12 +39,12 @@ from syncd.daemon.stage import (
     log_folder,
     logs_in_files,
     move_control_port,
+    serve_all,
     set_stage,
     start_servers,
 )
 from syncd.errors import PortTaken
 from syncd.model.run import Run, RunOptions
-from syncd.sandbox.server import serve
 from syncd.store.migrate import migrate
 from syncd.telemetry.bus import Bus
 from syncd.telemetry.events import Event, RunProgressed
@@ -67,6 +68,7 @@ class DemoReport:
     passes: tuple[Pass, ...]
     scores: Scores
     listened: Listened
+    reminded: Reminded
     most_in_a_minute: Mapping[str, int]
     mismatches: tuple[str, ...]
     address: str = ""
@@ -126,11 +128,8 @@ class _Demo:
         async with contextlib.AsyncExitStack() as stack:
             log_dir = stack.enter_context(log_folder())
             home = stack.enter_context(home_folder())
-            urls = {
-                name: await stack.enter_async_context(serve(standin))
-                for name, standin in rehearsal.standins.items()
-            }
-            stage = set_stage(self._plan, home, log_dir, rehearsal, urls)
+            served = await serve_all(rehearsal, stack)
+            stage = set_stage(self._plan, home, log_dir, rehearsal, served)
             config = stage.config
             core = assemble(config, self._clock, self._bus, is_firing=True)
             control = Control(core)
@@ -145,10 +144,12 @@ class _Demo:
             for text in rehearsal.import_files(_IMPORTED_AT_ONCE):
                 await control.import_users(text, format="csv", dry_run=False)
             await control.import_tokens(rehearsal.grants_file(), format="json", dry_run=False)
-            passes = await self._sync_twice(core, rehearsal)
+            wanted = rehearsal.subscribers.import_file(served.hooks)
+            await control.import_users(wanted, format="json", dry_run=False)
+            passes, reminded = await self._sync_twice(core, rehearsal)
             scores = await scores_of(core, control, rehearsal)
             listened = await listened_of(core, passes, rehearsal)
-            report = _to_report(stage, passes, (scores, listened), rehearsal)
+            report = _to_report(stage, passes, (scores, listened, reminded), rehearsal)
             self._is_synced = True
             if self._plan.stays:
                 address = await self._go_on_air(stack, control, core)
@@ -160,16 +161,22 @@ class _Demo:
         return report
 
     def _tell(self, event: Event) -> None:
-        if isinstance(event, RunProgressed):
+        # Contests take a moment only: no bars for them.
+        if isinstance(event, RunProgressed) and self._pass:
             self._audience.follow(self._pass, event)
 
-    async def _sync_twice(self, core: Core, rehearsal: Rehearsal) -> tuple[Pass, ...]:
+    async def _sync_twice(
+        self, core: Core, rehearsal: Rehearsal
+    ) -> tuple[tuple[Pass, ...], Reminded]:
         ended: asyncio.Queue[Run] = asyncio.Queue()
         core.engine.on_end(ended.put_nowait)
+        reminding = Reminding(core, rehearsal.subscribers, ended)
         passes: list[Pass] = []
-        for name, happen in (
-            ("first pass", rehearsal.happen_before_first),
-            ("second pass", rehearsal.happen_before_second),
+        for name, happen, acts in zip(
+            ("first pass", "second pass"),
+            (rehearsal.happen_before_first, rehearsal.happen_before_second),
+            rehearsal.subscribers.acts,
+            strict=True,
         ):
             self._pass, expected, before = name, happen(), look(rehearsal)
             for job in _JOBS:
@@ -177,7 +184,11 @@ class _Demo:
             runs = [await ended.get() for _ in _JOBS]
             shares = await shares_of(core, runs, expected, look(rehearsal, before))
             passes.append(Pass(name=name, runs=tuple(runs), shares=shares))
-        return tuple(passes)
+            self._pass = ""
+            with self._bus.subscribed(reminding.note):
+                for act in acts:
+                    await reminding.look(act)
+        return tuple(passes), await reminding.summed_up()
 
     async def _go_on_air(
         self, stack: contextlib.AsyncExitStack, control: Control, core: Core
@@ -210,18 +221,19 @@ class _Demo:
 def _to_report(
     stage: Stage,
     passes: tuple[Pass, ...],
-    found: tuple[Scores, Listened],
+    found: tuple[Scores, Listened, Reminded],
     rehearsal: Rehearsal,
 ) -> DemoReport:
-    scores, listened = found
+    scores, listened, reminded = found
     mismatches = [each for played in passes for each in played.mismatches()]
     return DemoReport(
         stage=stage,
         passes=passes,
         scores=scores,
         listened=listened,
+        reminded=reminded,
         most_in_a_minute={
             name: standin.counters.most_in_a_minute for name, standin in rehearsal.standins.items()
         },
-        mismatches=(*mismatches, *scores.mismatches(), *listened.mismatches()),
+        mismatches=(*mismatches, *(words for each in found for words in each.mismatches())),
     )

@@ -9,6 +9,7 @@ from itertools import islice
 from syncd.daemon.coders import Coders
 from syncd.daemon.fates import Fates, share_of
 from syncd.daemon.listeners import SPOTIFY, Listeners
+from syncd.daemon.subscribers import Subscribers
 from syncd.model.run import Report
 from syncd.sandbox.base import StandIn
 from syncd.sandbox.github import GitHubStandIn
@@ -98,7 +99,7 @@ class Rehearsal:
     """All users with their fates on every platform: the same for the same seed.
 
     Everybody is on GitHub; the first of them, a tenth, are on all coding platforms as well, and
-    listen on Spotify.
+    listen on Spotify; the first of these want to be told of contests.
 
     Args:
         users: how many there are.
@@ -116,6 +117,8 @@ class Rehearsal:
             **self.coders.standins,
             SPOTIFY: self.listeners.standin,
         }
+        keys = [key_of(index) for index in range(self.coders.size)]
+        self.subscribers = Subscribers(keys, self.coders.standins)
 
     def import_files(self, size: int) -> Iterator[str]:
         """Yield import files (CSV) of at most `size` users, to be read before anything happens."""

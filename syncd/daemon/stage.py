@@ -27,6 +27,8 @@ from syncd.embedded.valkey import EmbeddedValkey
 from syncd.errors import ConfigError, StartError
 from syncd.platforms.base import Platform
 from syncd.sandbox.base import StandIn
+from syncd.sandbox.server import serve
+from syncd.sandbox.smtp import serve_mail
 from syncd.sandbox.spotify_accounts import CLIENT_ID, CLIENT_SECRET
 
 SCALE = 100
@@ -35,6 +37,8 @@ SCALE = 100
 GITHUB_JOB = "github-profiles"
 CODING_JOB = "profiles-main"
 LISTENING_JOB = "listening"
+CONTESTS_JOB = "contests"
+NOTIFY_JOB = "notify"
 
 _CONFIG = """\
 [daemon]
@@ -62,6 +66,26 @@ fresh_for = "6h"
 [jobs.{listening_job}]
 kind = "listening"
 every = "60m"
+
+[jobs.{contests_job}]
+kind = "contests"
+schedule = "0 */6 * * *"
+platforms = {announcing_platforms}
+
+[jobs.{notify_job}]
+kind = "notify"
+schedule = "*/30 * * * *"
+after = ["{contests_job}"]
+
+[channels.email]
+allow_private = true
+host = "127.0.0.1"
+port = {mail_port}
+security = "none"
+sender = "syncd <notify@example.org>"
+
+[channels.webhook]
+allow_private = true
 """
 _CREDENTIALS = {
     GITHUB: '{ name = "demo", token_file = "github-token" }',
@@ -93,8 +117,30 @@ class Stage:
     scale: int = SCALE
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where stand-ins are served: platforms by name, the mail server, and webhooks."""
+
+    platforms: Mapping[str, str]
+    mail_port: int
+    hooks: str
+
+
+async def serve_all(rehearsal: Rehearsal, stack: contextlib.AsyncExitStack) -> Addresses:
+    """Serve every stand-in until the stack is closed."""
+    subscribers = rehearsal.subscribers
+    return Addresses(
+        platforms={
+            name: await stack.enter_async_context(serve(standin))
+            for name, standin in rehearsal.standins.items()
+        },
+        mail_port=await stack.enter_async_context(serve_mail(subscribers.sink)),
+        hooks=await stack.enter_async_context(serve(subscribers.hooks)),
+    )
+
+
 def set_stage(
-    plan: DemoPlan, folder: Path, log_dir: Path, rehearsal: Rehearsal, urls: Mapping[str, str]
+    plan: DemoPlan, folder: Path, log_dir: Path, rehearsal: Rehearsal, served: Addresses
 ) -> Stage:
     """Write the config file of the demo into a folder, and load it as any other.
 
@@ -103,24 +149,12 @@ def set_stage(
         folder: where the file is written.
         log_dir: where logs go.
         rehearsal: whose stand-ins are asked.
-        urls: where each of them is served.
+        served: where each of them is served.
     """
     (folder / "github-token").write_text("made-up-by-the-demo\n")
     (folder / "spotify-secret").write_text(f"{CLIENT_SECRET}\n")
     path = folder / "config.toml"
-    tables = [
-        _platform_table(name, standin, urls[name]) for name, standin in rehearsal.standins.items()
-    ]
-    path.write_text(
-        _CONFIG.format(
-            log_dir=_quoted(str(log_dir)),
-            platforms="\n".join(tables),
-            github_job=GITHUB_JOB,
-            coding_job=CODING_JOB,
-            listening_job=LISTENING_JOB,
-            coding_platforms=json.dumps(list(rehearsal.coders.standins)),
-        )
-    )
+    path.write_text(_config_text(log_dir, rehearsal, served))
     config = load_config(path, {})
     limits = {
         name: tuple(filter(None, (config.platforms[name].rate, config.platforms[name].quota)))
@@ -128,6 +162,25 @@ def set_stage(
     }
     return Stage(
         plan=plan, config=config, log_dir=log_dir, coders=rehearsal.coders.size, limits=limits
+    )
+
+
+def _config_text(log_dir: Path, rehearsal: Rehearsal, served: Addresses) -> str:
+    tables = [
+        _platform_table(name, standin, served.platforms[name])
+        for name, standin in rehearsal.standins.items()
+    ]
+    return _CONFIG.format(
+        log_dir=_quoted(str(log_dir)),
+        platforms="\n".join(tables),
+        github_job=GITHUB_JOB,
+        coding_job=CODING_JOB,
+        listening_job=LISTENING_JOB,
+        contests_job=CONTESTS_JOB,
+        notify_job=NOTIFY_JOB,
+        mail_port=served.mail_port,
+        announcing_platforms=json.dumps(list(rehearsal.subscribers.announcers)),
+        coding_platforms=json.dumps(list(rehearsal.coders.standins)),
     )
 
 

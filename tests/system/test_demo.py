@@ -11,6 +11,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,10 @@ def test_summary_shows_every_platform_in_both_passes_and_what_to_do_next(tmp_pat
     assert (first["spotify"][0], second["spotify"][2]) == (19, 4)
     assert "1 gap" in ended.stdout
     assert re.search(r"user-20 must connect again: the consent of \S+ ended", ended.stdout)
+    assert "moved: Codeforces Round 999, from " in ended.stdout
+    assert "cancelled: Codeforces Global Round 99, was to start " in ended.stdout
+    assert "received by the stand-ins (email " in ended.stdout
+    assert "Subject: Moved: Codeforces Round 999" in ended.stdout
     assert {cells[6] for cells in (*first.values(), *second.values())} == {0}
     assert "Both sides' numbers add up." in ended.stdout
     assert re.search(r"user-\d+: [\d.]+ = [\d.]+ atcoder \+ ", ended.stdout)
@@ -109,6 +114,27 @@ def test_summary_shows_every_platform_in_both_passes_and_what_to_do_next(tmp_pat
     assert "limits scaled x100: github 1,000/s and 500,000/h" in ended.stderr
     lines = ended.stderr.splitlines()
     assert {line.split()[0] for line in lines if "/20  failed" in line} == {*SIX}
+
+
+def test_everybody_is_told_of_a_moved_and_a_cancelled_contest_once(tmp_path: Path) -> None:
+    told = json.loads(play(tmp_path, "--users", "100", "--json").stdout)
+
+    # Ten users by mail and four of them by a webhook as well, all of whom want to know of it.
+    contests = told["contests"]
+    moved, cancelled = contests["turns"]
+    before, after = (
+        datetime.fromisoformat(moved[name]) for name in ("previous_starts_at", "starts_at")
+    )
+    assert (moved["occasion"], cancelled["occasion"]) == ("moved", "cancelled")
+    assert before - after == timedelta(days=1)
+    assert set(contests["coming"]) == {"atcoder", "codechef", "codeforces", "leetcode"}
+    assert {word: contests["sent"][word] for word in ("moved", "cancelled")} == {
+        "moved": 14,
+        "cancelled": 14,
+    }
+    assert contests["renewed"] == 14
+    assert sum(contests["sent"].values()) == sum(contests["received"].values())
+    assert (contests["repeated"], told["mismatches"]) == (0, [])
 
 
 def test_only_the_logs_it_names_are_left_behind(tmp_path: Path) -> None:
@@ -121,7 +147,7 @@ def test_only_the_logs_it_names_are_left_behind(tmp_path: Path) -> None:
     assert answers[0]["passes"][1]["platforms"]["github"]["stand_in"]["sweeps"] > 0
     assert answers[0]["scores"]["totals"] == answers[1]["scores"]["totals"] != {}
     assert sorted(tmp_path.iterdir()) == sorted(logs)
-    for name in ("github", "profile-update"):
+    for name in ("github", "profile-update", "contests", "notify"):
         assert all("run.finished" in next(log.glob(f"{name}-2*")).read_text() for log in logs)
     assert processes_naming(tmp_path) == []
 

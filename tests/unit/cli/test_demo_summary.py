@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +15,9 @@ from syncd.config.models import Config
 from syncd.daemon.comparison import Pass, Seen, Share
 from syncd.daemon.demo import DemoReport
 from syncd.daemon.findings import Listened, Scores
+from syncd.daemon.reminding import Reminded, Turned
 from syncd.daemon.stage import DemoPlan, Stage
+from syncd.model.contest import Occasion
 from syncd.model.run import Cause, Outcome, Report, Run, RunId
 
 BEGAN = datetime(2026, 11, 22, tzinfo=UTC)
@@ -38,6 +41,32 @@ EXAMPLE = {
         {"platform": "leetcode", "score": {"score": 613.2, "arithmetic": LINES}},
     ],
 }
+
+REMINDED = Reminded(
+    users=20,
+    coming={"atcoder": 4, "codeforces": 16},
+    turns=[
+        Turned(
+            platform="codeforces",
+            contest="Codeforces Round 999",
+            occasion=Occasion.MOVED,
+            starts_at=BEGAN + timedelta(hours=20),
+            previous_starts_at=BEGAN + timedelta(hours=44),
+        ),
+        Turned(
+            platform="codeforces",
+            contest="Codeforces Global Round 99",
+            occasion=Occasion.CANCELLED,
+            starts_at=BEGAN + timedelta(hours=70),
+        ),
+    ],
+    sent={"reminder": 1_134, "moved": 27, "cancelled": 27},
+    received={"email": 1_142, "webhook": 46},
+    repeated=0,
+    renewed=27,
+    requests=12,
+    example=f"To: user-1@example.org\n\n{'It starts in 20 hours. ' * 5}",
+)
 
 
 @pytest.fixture
@@ -78,6 +107,7 @@ def report(stage: Stage) -> DemoReport:
         listened=Listened(
             users=20, plays=335, expected=335, gaps=1, lost={"user-20": "the consent ended"}
         ),
+        reminded=REMINDED,
         most_in_a_minute={"github": 21_000},
         mismatches=(),
     )
@@ -121,12 +151,28 @@ def test_plays_gaps_and_who_must_connect_again_are_told(report: DemoReport) -> N
     assert "user-20 must connect again: the consent ended" in whole
 
 
+def test_contests_that_turned_and_their_messages_are_told(report: DemoReport) -> None:
+    lines = list(summary(report))
+
+    whole = " ".join(line.strip() for line in lines)
+    assert "20 contests to come on 2 platforms" in lines
+    assert "  moved: Codeforces Round 999, from Mon 23 Nov 20:00 to Sun 22 Nov 20:00 UTC" in lines
+    assert "Codeforces Global Round 99, was to start Tue 24 Nov 22:00 UTC" in whole
+    assert "27 reminders of its new start" in whole
+    assert "1,188 sent to 20 users (reminder 1,134, moved 27, cancelled 27), 1,188" in whole
+    assert "received by the stand-ins (email 1,142, webhook 46), none twice" in whole
+    assert lines[lines.index("  | To: user-1@example.org") + 1] == "  |"
+    assert "The stand-ins counted 31,155 requests" in whole
+
+
+def test_messages_that_came_twice_are_told_as_such(report: DemoReport) -> None:
+    lines = summary(replace(report, reminded=replace(REMINDED, repeated=3)))
+
+    assert "webhook 46), 3 twice" in " ".join(line.strip() for line in lines)
+
+
 def test_numbers_that_do_not_add_up_are_not_called_right(report: DemoReport) -> None:
-    wrong = DemoReport(
-        **{name: getattr(report, name) for name in ("stage", "passes", "scores", "listened")},
-        most_in_a_minute={},
-        mismatches=("second pass, github: updated is 2 instead of 1",),
-    )
+    wrong = replace(report, mismatches=("second pass, github: updated is 2 instead of 1",))
 
     assert "Both sides' numbers add up." in list(summary(report))
     assert "Both sides' numbers add up." not in list(summary(wrong))
@@ -139,4 +185,6 @@ def test_json_carries_the_same(report: DemoReport) -> None:
     assert (share["updated"], share["stand_in"]["sweeps"]) == (20_000, 1_000)
     assert told["passes"][0]["seen"] == 120_000
     assert told["scores"]["totals"] == {"user-27": 613.2}
+    assert told["contests"]["turns"][0]["contest"] == "Codeforces Round 999"
+    assert told["contests"]["received"] == {"email": 1_142, "webhook": 46}
     assert told["limits"]["github"] == ["1000/s", "500000/h"]
