@@ -2,7 +2,8 @@
 
 O1 every fire that was due has one verdict; O2 tables and counts are what the world answered; O3
 no run is `running` that nobody executes; O5 no secret stands anywhere; O6 nothing is held open;
-O7 the end is quick, quiet and 0. O4 (deliveries) and O8 (deletes) have nothing to look at yet.
+O7 the end is quick, quiet and 0. O4 (deliveries) is looked at by `post_office`, O8 (deletes) by
+each case that deletes.
 """
 
 from __future__ import annotations
