@@ -69,6 +69,12 @@ class Wording:
         if folder is not None and (problems := list(problems_in(folder, self._theirs))):
             raise ConfigError(*(f"notify.templates: {problem}" for problem in problems))
 
+    def load(self) -> None:
+        """Compile every template, so that no message waits for that; call it beside the loop."""
+        for environment in (self._ours, self._theirs):
+            for name in environment.list_templates(filter_func=_is_template):
+                environment.get_template(name)
+
     def render(self, message: Message) -> Rendered:
         """Return a message in words; a template that fails is told of, and ours says it instead."""
         facts = Facts.of(message, self._clock.now())
@@ -119,6 +125,10 @@ def _environment(*folders: Path) -> jinja2.Environment:
         keep_trailing_newline=True,
         auto_reload=False,
     )
+
+
+def _is_template(name: str) -> bool:
+    return name.endswith(TEMPLATE_END) and "/" not in name
 
 
 def _names(facts: Facts, part: str) -> Iterator[str]:

@@ -49,11 +49,13 @@ class Channels:
         self._bus = bus
         self._config = config
         self._links = Links(config.notify)
-        self.channels: dict[str, Channel[Any]] = self._built(config, {}, self._wording(config))
+        self._words = self._wording(config)
+        self.channels: dict[str, Channel[Any]] = self._built(config, {}, self._words)
 
     async def __aenter__(self) -> Self:
         """Make ready every channel, and the key of links where there are any."""
         await asyncio.to_thread(self._links.open)
+        await asyncio.to_thread(self._words.load)
         async with contextlib.AsyncExitStack() as opened:
             for channel in self.channels.values():
                 await opened.enter_async_context(channel)
@@ -87,8 +89,10 @@ class Channels:
         Raises:
             ConfigError: a template cannot be used, or the key of links not be read or made.
         """
-        links, wording = Links(new.notify), self._wording(new)
+        links = Links(new.notify)
         await asyncio.to_thread(links.open)
+        wording = await asyncio.to_thread(self._wording, new)
+        await asyncio.to_thread(wording.load)
         channels = self._built(new, self._config.channels, wording)
         return Prepared(config=new, wording=wording, links=links, channels=channels)
 
