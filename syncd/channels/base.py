@@ -31,6 +31,9 @@ class Channel(ABC, Generic[SettingsT]):
     on_unknown: ClassVar[UnknownPolicy] = UnknownPolicy.HOLD
     """What becomes of a delivery nobody knows about, where config.toml says nothing."""
 
+    dead_at_once: ClassVar[bool] = True
+    """Whether an address that is said to be gone is given up at once; else on the third day."""
+
     def __init__(self, name: str, settings: SettingsT, *, clock: Clock, bus: Bus) -> None:
         self.name = name
         self.settings = settings

@@ -76,6 +76,8 @@ class Email(Channel[EmailSettings]):
 
     Settings = EmailSettings
     on_unknown: ClassVar[UnknownPolicy] = UnknownPolicy.RESEND
+    # 550 and 554 are also what a server says to everybody whom it takes for a spammer.
+    dead_at_once: ClassVar[bool] = False
 
     def __init__(self, name: str, settings: EmailSettings, *, clock: Clock, bus: Bus) -> None:
         super().__init__(name, settings, clock=clock, bus=bus)

@@ -69,10 +69,10 @@ class Wording:
         if folder is not None and (problems := list(problems_in(folder, self._theirs))):
             raise ConfigError(*(f"notify.templates: {problem}" for problem in problems))
 
-    def warm(self) -> None:
-        """Compile every template, which takes a while: call it beside the loop."""
-        for environment in {self._ours, self._theirs}:
-            for name in environment.list_templates(extensions=[TEMPLATE_END.removeprefix(".")]):
+    def load(self) -> None:
+        """Compile every template, so that no message waits for that; call it beside the loop."""
+        for environment in (self._ours, self._theirs):
+            for name in environment.list_templates(filter_func=_is_template):
                 environment.get_template(name)
 
     def render(self, message: Message) -> Rendered:
@@ -125,6 +125,10 @@ def _environment(*folders: Path) -> jinja2.Environment:
         keep_trailing_newline=True,
         auto_reload=False,
     )
+
+
+def _is_template(name: str) -> bool:
+    return name.endswith(TEMPLATE_END) and "/" not in name
 
 
 def _names(facts: Facts, part: str) -> Iterator[str]:

@@ -49,14 +49,14 @@ class Channels:
         self._bus = bus
         self._config = config
         self._links = Links(config.notify)
-        self._wording = self._worded(config)
-        self.channels: dict[str, Channel[Any]] = self._built(config, {}, self._wording)
+        self._words = self._wording(config)
+        self.channels: dict[str, Channel[Any]] = self._built(config, {}, self._words)
 
     async def __aenter__(self) -> Self:
         """Make ready every channel, and the key of links where there are any."""
         await asyncio.to_thread(self._links.open)
         if self.channels:
-            await asyncio.to_thread(self._wording.warm)
+            await asyncio.to_thread(self._words.load)
         async with contextlib.AsyncExitStack() as opened:
             for channel in self.channels.values():
                 await opened.enter_async_context(channel)
@@ -92,16 +92,14 @@ class Channels:
         """
         links = Links(new.notify)
         await asyncio.to_thread(links.open)
-        wording = await asyncio.to_thread(self._worded, new)
-        if new.channels:
-            await asyncio.to_thread(wording.warm)
+        wording = await asyncio.to_thread(self._wording, new)
+        await asyncio.to_thread(wording.load)
         channels = self._built(new, self._config.channels, wording)
         return Prepared(config=new, wording=wording, links=links, channels=channels)
 
     async def switch(self, prepared: Prepared) -> None:
         """Write by these, in these words, and by no channel that is gone, from now on."""
         self._config, self._links = prepared.config, prepared.links
-        self._wording = prepared.wording
         on = {name for name, settings in prepared.config.channels.items() if settings.is_on}
         left = [self.channels.pop(name) for name in [*self.channels] if name not in on]
         for channel in self.channels.values():
@@ -113,7 +111,7 @@ class Channels:
         for channel in left:
             await channel.__aexit__(None, None, None)
 
-    def _worded(self, config: Config) -> Wording:
+    def _wording(self, config: Config) -> Wording:
         return Wording(self._clock, self._bus, folder=config.notify.templates)
 
     def _built(

@@ -49,13 +49,10 @@ class Sender:
     def __init__(self, context: RunContext, channel: Channel[Any], dispatch: Dispatch) -> None:
         self._context = context
         self._around = context.around
-        self._channel = channel
         self._dispatch = dispatch
-        self._gate = context.around.channel_gates.of(channel)
-        settings = channel.settings
         # Spreads retries; nothing secret depends on it.
-        random = Random()  # noqa: S311
-        self._judge = Judge(settings.attempts, settings.on_unknown or channel.on_unknown, random)
+        self._random = Random()  # noqa: S311
+        self._adopt(channel)
         self._sends: dict[asyncio.Task[Answer], Delivery] = {}
         self._ready: list[Settled] = []
         self._stacks: dict[int, str] = {}
@@ -77,6 +74,7 @@ class Sender:
 
     async def _work(self, group: asyncio.TaskGroup, stopping: asyncio.Task[None]) -> None:
         while True:
+            self._look_up()
             delay = self._delay()
             if delay == 0:
                 await self._claim(group)
@@ -85,6 +83,25 @@ class Sender:
             elif not self._ready:
                 return
             await self._store()
+
+    def _look_up(self) -> None:
+        """Go by the channel as it is now: a reload may change it, or take it away."""
+        now = self._around.channels.get(self._channel.name)
+        if now is None or not now.settings.enabled:
+            self._is_through = True
+        elif now is not self._channel:
+            self._adopt(now)
+
+    def _adopt(self, channel: Channel[Any]) -> None:
+        settings = channel.settings
+        self._channel = channel
+        self._gate = self._around.channel_gates.of(channel)
+        self._judge = Judge(
+            settings.attempts,
+            settings.on_unknown or channel.on_unknown,
+            self._random,
+            dead_at_once=channel.dead_at_once,
+        )
 
     def _delay(self) -> float | None:
         """Return in how many seconds more may be claimed: None never, infinity with a free slot."""

@@ -23,12 +23,16 @@ class Judge:
         attempts: how often a delivery is tried.
         on_unknown: what becomes of one of which nobody knows whether it arrived.
         random: spreads what is tried again.
+        dead_at_once: whether one refusal is enough to give an address up.
     """
 
-    def __init__(self, attempts: int, on_unknown: UnknownPolicy, random: Random) -> None:
+    def __init__(
+        self, attempts: int, on_unknown: UnknownPolicy, random: Random, *, dead_at_once: bool = True
+    ) -> None:
         self._attempts = attempts
         self._on_unknown = on_unknown
         self._random = random
+        self._dead_at_once = dead_at_once
 
     @property
     def resends(self) -> bool:
@@ -42,7 +46,7 @@ class Judge:
         if isinstance(answer, DeliveryUnknown):
             return self._doubt(delivery, answer, at)
         if answer.permanent:
-            dead = answer.reach is Reach.ADDRESS
+            dead = answer.reach is Reach.ADDRESS and self._dead_at_once
             return _failed(delivery, answer, Refusal.DEAD if dead else Refusal.DAY)
         if delivery.attempts >= self._attempts:
             return _failed(delivery, answer, Refusal.NONE)

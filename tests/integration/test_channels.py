@@ -29,6 +29,9 @@ sender = "syncd <notify@example.org>"
 """
 
 
+LONG = "{% for contest in contests %}{{ contest.name }}{% endfor %}\n" * 40
+
+
 class Site:
     """A syncd with one mail server, and its config file."""
 
@@ -209,6 +212,29 @@ async def test_a_reload_applies_a_sites_templates_and_refuses_those_that_cannot_
     assert read["Subject"] == "Soon: Sample of syncd: this is no contest"
     assert "reminder.subject.j2: there is no field 'contst'" in caught.value.problems[0]
     assert (await site.desk.control.test_channel("email", ADDRESS))["delivered"]
+
+
+async def test_many_templates_of_a_site_are_read_and_tried_beside_the_loop(
+    site: Site, tmp_path: Path
+) -> None:
+    words = tmp_path / "words"
+    words.mkdir()
+    for place in range(120):
+        (words / f"digest.l{chr(97 + place // 26)}{chr(97 + place % 26)}.html.j2").write_text(LONG)
+    gaps: list[float] = []
+
+    async def tick() -> None:
+        clock = asyncio.get_running_loop()
+        while True:
+            before = clock.time()
+            await asyncio.sleep(0.001)
+            gaps.append(clock.time() - before)
+
+    ticking = asyncio.create_task(tick())
+    await site.change("only_to", 'templates = "words"\nonly_to')
+    ticking.cancel()
+
+    assert max(gaps) < 0.3
 
 
 async def test_without_a_public_address_messages_hold_no_link(

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 from fakes.clock import FakeClock
-from fakes.notified import HOUR, Notified, Sending, notified, resending
+from fakes.notified import HOUR, Notified, ScriptedChannel, Sending, notified, resending
 
+from syncd.channels.email import Email
 from syncd.errors import DeliveryError, DeliveryUnknown
 from syncd.errors.delivery import Reach
 from syncd.jobs.notify import Notify, NotifyOptions
@@ -156,6 +157,27 @@ async def test_an_address_where_nobody_is_any_more_is_dead_at_once_and_other_cha
     assert [event.channel for event in world.told(AddressDied)] == ["ntfy"]
     assert len(world.channels["ntfy"].taken) == 1
     assert len(world.email.taken) == 2
+
+
+async def test_one_day_on_which_a_mail_server_refuses_everybody_ends_no_address(
+    world: Notified,
+) -> None:
+    class Doubted(ScriptedChannel):
+        dead_at_once = Email.dead_at_once
+
+    world.channels["email"] = Doubted("email", world.clock, world.world.bus)
+    blocked = DeliveryError("cannot deliver: 554", permanent=True, reach=Reach.ADDRESS)
+    world.email.sending = failing(blocked)
+    for key in ("ada", "bob"):
+        await world.person(key, 24, channels=["email"])
+    await world.contest(20)
+    await world.run()
+
+    assert await world.states() == {"failed": 2}
+    assert world.told(AddressDied) == []
+    assert {
+        row["state"] for row in await world.world.rows("SELECT state FROM notify_addresses")
+    } == {"active"}
 
 
 async def test_a_channel_that_cannot_deliver_rests_uses_no_attempt_and_the_others_go_on(

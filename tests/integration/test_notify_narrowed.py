@@ -8,7 +8,7 @@ from datetime import time
 
 import pytest
 from fakes.clock import FakeClock
-from fakes.notified import Notified, notified
+from fakes.notified import Notified, ScriptedChannel, notified
 
 from syncd.model.notification import Message, Receipt
 from syncd.model.pause import Pause, PauseScope
@@ -27,6 +27,44 @@ async def world(database: Database, clock: FakeClock) -> AsyncIterator[Notified]
         for key in ("ada", "bob", "eve"):
             await world.person(key, 24)
         yield world
+
+
+async def test_a_channel_that_a_reload_takes_away_sends_nothing_more_of_what_waits(
+    world: Notified,
+) -> None:
+    world.channels.pop("ntfy")
+    await world.contest(20)
+    taken_away = world.channels["email"] = ScriptedChannel(
+        "email", world.clock, world.world.bus, slots=1
+    )
+
+    async def end(message: Message) -> Receipt:
+        world.channels.pop("email", None)
+        return await taken_away.agree(message)
+
+    taken_away.sending = end
+    await world.run()
+
+    assert len(taken_away.taken) == 1
+    assert await world.states() == {"sent": 1, "pending": 2}
+
+
+async def test_a_channel_that_a_reload_changes_sends_the_rest_as_it_is_now(world: Notified) -> None:
+    world.channels.pop("ntfy")
+    await world.contest(20)
+    before, after = (
+        ScriptedChannel("email", world.clock, world.world.bus, slots=1) for _ in range(2)
+    )
+
+    async def change(message: Message) -> Receipt:
+        world.channels["email"] = after
+        return await before.agree(message)
+
+    world.channels["email"], before.sending = before, change
+    await world.run()
+
+    assert (len(before.taken), len(after.taken)) == (1, 2)
+    assert await world.states() == {"sent": 3}
 
 
 async def test_no_more_are_under_way_than_there_are_slots_and_no_more_claimed(

@@ -10,6 +10,7 @@ import pytest
 from fakes.clock import START, FakeClock
 from fakes.messages import LINK, POISON, message, notice
 
+from syncd import channels
 from syncd.channels.wording import Wording
 from syncd.errors import ConfigError
 from syncd.model.contest import Occasion
@@ -162,7 +163,7 @@ def test_a_language_that_is_none_chooses_no_file(tmp_path: Path) -> None:
         ),
         ("moved.subject.j2", "{{ contest.name", ":1: unexpected end of template"),
         ("reminder.body.j2", "{{ 1 / contest.minutes_left }}", ":1: division by zero"),
-        ("reminder.text.j2", "{% include 'other.j2' %}", "other.j2"),
+        ("reminder.text.j2", "{% include 'other.j2' %}", ":1: there is no template 'other.j2'"),
         (
             "reminder.text.j2",
             "{{ contest.__class__.x }}",
@@ -183,6 +184,31 @@ def test_a_template_that_cannot_be_used_is_refused_with_file_and_field(
     [problem] = caught.value.problems
     assert problem.startswith(f"notify.templates: {tmp_path / name}:")
     assert said in problem
+
+
+def test_a_copy_of_our_own_templates_can_be_used_and_changed(tmp_path: Path) -> None:
+    ours = Path(channels.__file__).parent / "templates"
+    for template in ours.glob("*.j2"):
+        (tmp_path / template.name).write_text(template.read_text().replace("Starts:", "Begins:"))
+
+    wording = Wording(FakeClock(), Bus(), folder=tmp_path)
+
+    assert "Begins:" in wording.render(message()).html
+
+
+def test_what_is_there_for_including_is_refused_with_file_and_field(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not a template")
+    (tmp_path / "_layout.html.j2").write_text(
+        "<p>\n{{ contest.nmae }}\n{% block content %}{% endblock %}"
+    )
+
+    with pytest.raises(ConfigError) as caught:
+        Wording(FakeClock(), Bus(), folder=tmp_path)
+
+    [problem] = caught.value.problems
+    assert problem == (
+        f"notify.templates: {tmp_path / '_layout.html.j2'}:2: there is no field 'nmae'"
+    )
 
 
 def test_every_template_that_cannot_be_used_is_told_at_once(tmp_path: Path) -> None:
