@@ -87,6 +87,7 @@ class GateKeeper:
     async def restore(self) -> None:
         """Let every gate go on as it was; to be done before the first request leaves.
 
+        What another process lifted or saw ended while it led is ended here as well.
         What belongs to a credential or an address that is another one now is left alone, and so is
         what was told here and is not written yet, or was told while the states were read.
 

@@ -171,8 +171,8 @@ class Verdict:
     """What the guard lets a run do.
 
     `reasons` say, a sentence each, why something is held; `is_hard`: only the typed number lets it
-    pass. `holds_deletes`: among what waits are deletions. `marks`: who is missing may be written
-    down as missing.
+    pass. `holds_deletes`: among what waits are deletions. `marks`: who is on no board
+    is not there: may be written down as missing, and his letter settled.
     """
 
     reasons: tuple[str, ...] = ()

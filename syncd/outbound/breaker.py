@@ -209,6 +209,7 @@ class Breaker:
     def restore(self, state: GateState) -> None:
         """Be as it was before a restart, but never closed off for longer than is usual."""
         if not state.openings or state.open_until is None:
+            self._close(is_news=False)
             return
         left = (state.open_until - self._clock.now()).total_seconds()
         self._ends_at = self._clock.monotonic() + min(left, BLOCKED.longest_seconds)
@@ -253,13 +254,14 @@ class Breaker:
         self._begin_row()
         self._close()
 
-    def _close(self) -> None:
+    def _close(self, *, is_news: bool = True) -> None:
         if not self.openings:
             return
         self._ends_at = -math.inf
         self.openings, self.since, self.failure, self.error = 0, None, "", ""
         self._bus.emit(PlatformRecovered(platform=self._platform, credential=self._credential))
-        self._on_change()
+        if is_news:
+            self._on_change()
 
     def _begin_row(self) -> None:
         self._row.clear()
@@ -279,20 +281,17 @@ class Breaker:
         self.failure, self.error = kind.outcome, _without_path(str(error))
         if is_new_condition:
             self.since = self._clock.now()
-            self._tell_tripped()
-        self._on_change()
-
-    def _tell_tripped(self) -> None:
-        assert self.until is not None
-        self._bus.emit(
-            PlatformTripped(
-                platform=self._platform,
-                credential=self._credential,
-                until=self.until,
-                error=self.error,
-                hint=f"{self.in_words()}; nothing was changed, what was not asked stays due",
+            assert self.until is not None
+            self._bus.emit(
+                PlatformTripped(
+                    platform=self._platform,
+                    credential=self._credential,
+                    until=self.until,
+                    error=self.error,
+                    hint=f"{self.in_words()}; nothing was changed, what was not asked stays due",
+                )
             )
-        )
+        self._on_change()
 
 
 def _without_path(text: str) -> str:

@@ -195,11 +195,14 @@ class Gate:
         return lifted
 
     def restore(self, state: GateState) -> None:
-        """Go on as it was before a restart, before the first request."""
-        self._told = state
+        """Go on as it was before a restart, or as who led meanwhile left it."""
+        before, self._told = self._told, state
+        # A short pause of this process was never remembered: nobody else can have ended it.
+        if before.paused_until and state.paused_until is None:
+            self.pauses.forget()
         self.pauses.restore(state.paused_until, state.pause_cause, state.pauses_in_a_row)
         self.breaker.restore(state)
-        self.resources.restore(state.used_up)
+        self.resources.restore(state.used_up, before.used_up)
 
     def waits_for(self) -> str:
         """Say in words what requests wait for now; empty when they need not."""

@@ -186,9 +186,14 @@ class Pauses:
         if self._in_a_row:
             self._end()
 
+    def forget(self) -> None:
+        """End the condition as another process did, which has written that down."""
+        if self._in_a_row:
+            self._ends_at, self._in_a_row, self._is_told_long = -math.inf, 0, False
+            self._bus.emit(PlatformRecovered(platform=self._platform, credential=self._credential))
+
     def _end(self) -> None:
-        self._ends_at, self._in_a_row, self._is_told_long = -math.inf, 0, False
-        self._bus.emit(PlatformRecovered(platform=self._platform, credential=self._credential))
+        self.forget()
         self._on_change()
 
     def _tell_throttled(self) -> None:

@@ -7,7 +7,7 @@ waits for that one alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from syncd.clock import Clock, Instant
@@ -187,8 +187,15 @@ class Resources:
             if (pause := pauses.active) and pauses.left_seconds() > WAIT_THROUGH_SECONDS
         }
 
-    def restore(self, used_up: Mapping[str, Instant]) -> None:
-        """Take back what `used_up` told before a restart."""
+    def restore(self, used_up: Mapping[str, Instant], before: Iterable[str] = ()) -> None:
+        """Take back what `used_up` told before a restart.
+
+        Of `before`, what was told last here, another process ended what is told no more.
+        """
+        for key in set(before) - used_up.keys():
+            resource = self.named(key.removesuffix(_RESERVE))
+            resource.quota.forget_report()
+            (resource.reserved if key.endswith(_RESERVE) else resource.used_up).forget()
         for key, until in used_up.items():
             self.named(key.removesuffix(_RESERVE)).restore(until, is_reserve=key.endswith(_RESERVE))
 

@@ -142,12 +142,20 @@ class Upset:
 
     async def approve(self) -> Plan:
         """Approve what is held, with its number."""
-        plans = self.world.around.stores.plans
-        plan = await plans.open(JOB, datetime.now(UTC))
-        assert plan is not None
-        assert plan.state is PlanState.HELD
+        plans, plan = self.world.around.stores.plans, await self._held()
         ruling = Ruling(actor="ops", at=datetime.now(UTC))
         return await plans.approve(plan.id, plan.digest, plan.deletes, ruling)
+
+    async def reject(self) -> Plan:
+        """Let the rows of what is held be kept."""
+        plans, plan = self.world.around.stores.plans, await self._held()
+        return await plans.reject(plan.id, Ruling(actor="ops", at=datetime.now(UTC)))
+
+    async def _held(self) -> Plan:
+        plan = await self.world.around.stores.plans.open(JOB, datetime.now(UTC))
+        assert plan is not None
+        assert plan.state is PlanState.HELD
+        return plan
 
     def note(self, event: Event) -> None:
         if isinstance(event, PhaseFinished):

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from fakes.controlled import Desk
+import pytest
+from fakes.controlled import Desk, controlled, text_for
 from fakes.waiting import until
 
 from syncd.daemon.core import clients_of
 from syncd.daemon.gates import GateKeeper
+from syncd.errors import PlatformBlocked
 from syncd.model.gate import GateState
 from syncd.outbound.gate import Gate
+from syncd.outbound.resource import CORE
 from syncd.store.database import Database
 from syncd.store.gates import GateStore
 
@@ -35,21 +40,42 @@ class LateAnswers(GateStore):
         return states
 
 
-async def paused(desk: Desk, store: GateStore) -> Gate:
-    """Return a gate with a pause that is written down."""
-    gate: Gate = desk.core.around.platforms["github"][0].client.gate
+def pause(gate: Gate) -> None:
     gate.pauses.pause(36_000, "secondary limit")
 
-    async def is_written() -> bool:
-        return any(state.paused_until for state in await store.read())
 
-    await until(is_written, what="the pause to be written")
+def trip(gate: Gate) -> None:
+    with contextlib.suppress(PlatformBlocked), gate.breaker.judging("ada"):
+        raise PlatformBlocked("a captcha", is_certain=True)
+
+
+def use_up(gate: Gate) -> None:
+    gate.resources.named(CORE).used_up.pause(36_000, "quota")
+
+
+def gate_of(desk: Desk) -> Gate:
+    gate: Gate = desk.core.around.platforms["github"][0].client.gate
+    return gate
+
+
+async def is_closed(store: GateStore) -> bool:
+    """Tell whether anything that closes a gate is written down."""
+    return any(
+        state.paused_until or state.openings or state.used_up for state in await store.read()
+    )
+
+
+async def paused(desk: Desk, store: GateStore, close: Callable[[Gate], None] = pause) -> Gate:
+    """Return a gate that is closed, as is written down."""
+    gate = gate_of(desk)
+    close(gate)
+    await until(lambda: is_closed(store), what="the pause to be written")
     return gate
 
 
 async def nothing_kept(store: GateStore) -> None:
     async def is_written() -> bool:
-        return not any(state.paused_until for state in await store.read())
+        return not await is_closed(store)
 
     await until(is_written, what="the end of the pause to be written")
 
@@ -107,3 +133,28 @@ async def test_gate_that_is_told_nothing_goes_on_as_the_database_says(
     await desk.core.gates.restore()
 
     assert gate.pauses.active is not None
+
+
+@pytest.mark.parametrize("close", [pause, trip, use_up])
+async def test_who_stood_by_leads_with_nothing_that_the_leader_before_lifted(
+    desk: Desk, database: Database, base_url: str, tmp_path: Path, close: Callable[[Gate], None]
+) -> None:
+    store, settings = GateStore(database), database.settings
+    await paused(desk, store, close)
+    folder = tmp_path / "standby"
+    folder.mkdir()
+
+    async with controlled(
+        text_for(settings.address, settings.schema, base_url), folder, desk.clock
+    ) as standby:
+        # At its first contact with the database it learns what holds then.
+        await standby.core.health.ready.wait()
+        before = gate_of(standby).closed_until()
+        desk.core.gates.lift("github")
+        await nothing_kept(store)
+        await standby.core.learn()
+        after = gate_of(standby).closed_until()
+
+    assert before is not None
+    assert after is None
+    assert not await is_closed(store)

@@ -177,6 +177,24 @@ async def test_letters_stay_open_while_redis_has_forgotten_everybody(world: Upse
     assert await world.letters() == {"ada": ("open", "the score on daily is inf")}
 
 
+async def test_letters_stay_open_until_somebody_is_back_where_a_person_keeps_every_row(
+    world: Upset,
+) -> None:
+    await world.fill(daily={"ada": "inf", "bob": 1})
+    await world.sync()
+    world.server.flush()
+    await world.sync()
+    await world.reject()
+
+    assert (await world.sync()).outcome is Outcome.SUCCEEDED
+    forgotten = await world.letters()
+    await world.fill(daily={"bob": 1})
+    await world.sync()
+
+    assert forgotten == {"ada": ("open", "the score on daily is inf")}
+    assert await world.letters() == {"ada": ("resolved", "the score on daily is inf")}
+
+
 async def test_scores_beyond_what_a_double_tells_apart_are_stored_and_flagged(
     world: Upset,
 ) -> None:

@@ -125,6 +125,35 @@ def test_a_pause_that_ended_is_dropped_and_none_is_longer_than_a_week(
     assert gate.pauses.left_seconds() == seconds
 
 
+async def test_a_pause_that_ended_elsewhere_ends_here_and_is_told_to_people_alone(
+    clock: FakeClock, bus: Bus, told: list[Event]
+) -> None:
+    gate, states = remembering(clock, bus)
+    await trip(gate)
+    gate.pauses.pause(3_600, "secondary limit")
+    gate.resources.named("graphql").reserved.pause(3_600, "reserve")
+    told.clear()
+    states.clear()
+
+    gate.restore(GateState(platform="github", credential="main"))
+
+    assert (gate.pauses.active, gate.breaker.state) == (None, BreakerState.CLOSED)
+    assert gate.resources.named("graphql").reserved.active is None
+    assert told == [PlatformRecovered(platform="github", credential="main")] * 3
+    assert states == []
+
+
+async def test_a_short_pause_outlives_what_was_remembered_elsewhere(
+    clock: FakeClock, bus: Bus
+) -> None:
+    gate, _ = remembering(clock, bus)
+    gate.pauses.pause(30, "HTTP 429")
+
+    gate.restore(GateState(platform="github", credential="main"))
+
+    assert gate.pauses.left_seconds() == 30
+
+
 async def test_while_it_is_open_nothing_leaves_and_then_one_request_decides(
     clock: FakeClock, bus: Bus
 ) -> None:
