@@ -61,7 +61,7 @@ class Reminded:
         if sent != received:
             yield f"{sent:,} messages were sent, {received:,} arrived"
         if self.repeated:
-            yield f"{self.repeated:,} messages arrived twice"
+            yield f"{self.repeated:,} of the messages arrived twice"
         yield from self.wrong
 
 
@@ -112,6 +112,7 @@ class Reminding:
     async def summed_up(self) -> Reminded:
         """Return what came of all looks."""
         arrivals = self._subscribers.arrivals()
+        self._compare_turns()
         ids = Counter((each.told.channel, each.id) for each in arrivals)
         return Reminded(
             users=self._subscribers.size,
@@ -144,13 +145,24 @@ class Reminding:
         self._arrived = arrived
         must = {each.told for each in (before & after) - self._told}
         may = {each.told for each in (before | after) - self._told}
-        self._told |= {each for each in before | after if each.told in new}
+        # What had to be told and was not is said once, and not again at the next look.
+        self._told |= {each for each in before | after if each.told in new} | (before & after)
         self._wrong += _named("was not told", must - new.keys())
         self._wrong += _named("was told and should not", new.keys() - may)
         self._wrong += _named("was told twice", {told for told in new if new[told] > 1})
         if report.created != new.total():
             counts = f"{report.created:,} sent, {new.total():,} arrived"
-            self._wrong.append(f"{NOTIFY_JOB}: {counts}")
+            self._wrong.append(f"{NOTIFY_JOB}: {counts} in one look")
+
+    def _compare_turns(self) -> None:
+        """Hold what was noticed of contests against what happened to them."""
+        noticed = {(each.occasion, each.contest, each.starts_at) for each in self._turns}
+        happened = {
+            (occasion, event.name, event.starts_at) for occasion, event in self._subscribers.news
+        }
+        if noticed != happened or len(self._turns) != len(happened):
+            seen = ", ".join(f"{each.contest} {each.occasion}" for each in self._turns)
+            self._wrong.append(f"contests: noticed was {seen or 'nothing'}")
 
     async def _coming(self) -> Mapping[str, int]:
         """Count what is stored of contests to come, by platform."""
@@ -196,4 +208,5 @@ def _named(what: str, told: Iterable[Told]) -> Iterator[str]:
         f"{each.channel} {each.address}: {each.occasion} {each.contest}" for each in told
     )
     if found:
-        yield f"{len(found):,} times somebody {what}: {'; '.join(found[:_NAMED])}"
+        more = f"; and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
+        yield f"somebody {what}: {'; '.join(found[:_NAMED])}{more}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email import message_from_bytes
@@ -106,6 +106,11 @@ class Subscribers:
     def acts(self) -> tuple[tuple[Callable[[], None], ...], ...]:
         """What happens to contests before each look, by pass."""
         return ((self._announce,), (self._move, self._confirm))
+
+    @property
+    def news(self) -> Sequence[tuple[Occasion, Event]]:
+        """What must have been noticed of contests so far, each as it is now."""
+        return self._news
 
     def import_file(self, hooks_url: str) -> str:
         """Return what everybody wants to be told of (JSON lines).

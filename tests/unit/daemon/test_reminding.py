@@ -30,7 +30,7 @@ def test_numbers_that_agree_are_not_wrong() -> None:
     ("changes", "words"),
     [
         ({"received": {"email": 2}}, "3 messages were sent, 2 arrived"),
-        ({"repeated": 1}, "1 messages arrived twice"),
+        ({"repeated": 1}, "1 of the messages arrived twice"),
         ({"wrong": ["contests: 1 failed"]}, "contests: 1 failed"),
     ],
 )
