@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from syncd import plugins
+from syncd.channels.cleaning import cleaned, safe_url
 from syncd.config.values import suggestion
 from syncd.daemon.answers import Json
 from syncd.daemon.core import Core
@@ -32,7 +33,7 @@ class OutboxDesk:
             _check_channel(wanted.channel)
         if wanted.user_key is not None:
             await self._check_user(wanted.user_key)
-        return await self._outbox.read_page(wanted, before, limit)
+        return as_sent(await self._outbox.read_page(wanted, before, limit))
 
     async def notifications(self, key: str, before: int | None, limit: int) -> list[Json]:
         """Return what a user was told, and was to be told, newest first."""
@@ -42,7 +43,8 @@ class OutboxDesk:
     async def decide_delivery(self, order: Order, delivery_id: int, *, actor: str) -> Json:
         """Let a delivery be sent once more, or never."""
         now = self._core.clock.now()
-        return await self._outbox.decide(order, delivery_id, actor=actor, at=now)
+        [shown] = as_sent([await self._outbox.decide(order, delivery_id, actor=actor, at=now)])
+        return shown
 
     async def retry_unknown(self, channel: str | None) -> Json:
         """Retry whatever nobody knows to have arrived."""
@@ -52,7 +54,8 @@ class OutboxDesk:
 
     async def mark_read(self, delivery_id: int) -> Json:
         """Note that its user has read a delivery."""
-        return await self._outbox.mark_read(delivery_id, self._core.clock.now())
+        [shown] = as_sent([await self._outbox.mark_read(delivery_id, self._core.clock.now())])
+        return shown
 
     async def delivery_statistics(self, days: int) -> Json:
         """Count deliveries by channel and day, today and so many days before it in all."""
@@ -69,9 +72,22 @@ class OutboxDesk:
             )
 
 
+def as_sent(deliveries: list[Json]) -> list[Json]:
+    """Return deliveries with names and links as they are sent: nothing unseen, no flood."""
+    return [
+        {
+            **each,
+            "contest_name": cleaned(each["contest_name"]),
+            "contest_url": safe_url(each["contest_url"]),
+        }
+        for each in deliveries
+    ]
+
+
 def told_answer(deliveries: list[Json]) -> list[Json]:
     """Return deliveries as briefly as `syncd why` tells them."""
-    return [{name: each[name] for name in (*_DETAILS, "error")} for each in deliveries]
+    details = (*_DETAILS, "error")
+    return [{name: each[name] for name in details} for each in as_sent(deliveries)]
 
 
 def silent_in_words(addresses: list[Json]) -> Iterator[str]:

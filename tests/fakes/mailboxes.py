@@ -27,7 +27,7 @@ _FIRST_NUMBER = 15_112_345_000
 
 
 class Mailboxes:
-    """Everything that takes messages; `names` are the contests that are told of."""
+    """Everything that takes messages; `names` are the contests that are told of, as they are."""
 
     def __init__(self, sink: MailSink | None = None) -> None:
         self.sink = sink or MailSink(users={_NAME: PASSWORD})
@@ -127,7 +127,7 @@ class Mailboxes:
             found.update(("ntfy", key, self._named(each["title"])) for each in messages)
         for path, posts in self.hooks.posts.items():
             key = path.removeprefix("/hooks/s3cretHookOf")
-            found.update(("webhook", key, each["contests"][0]["name"]) for each in posts)
+            found.update(("webhook", key, self._named(each["title"])) for each in posts)
         return found
 
     def _named(self, text: str) -> str:

@@ -36,10 +36,11 @@ SELECT set_config('enable_mergejoin', 'off', true), set_config('plan_cache_mode'
 -- are. $6 to $9: which quiet hours are now, and when they end; nothing is due before, unless the
 -- contest begins before. $10: only these users; $11: only these addresses and users. Safe to repeat:
 -- nothing is made twice, and who holds `wait_for_turn` is alone (ON CONFLICT would cost as much as half
--- of the insertion). Back comes how many there were.
+-- of the insertion). A name of kilobytes is cut before it is copied for everybody; what is sent is
+-- shorter. Back comes how many there were.
 WITH live AS MATERIALIZED (
-    SELECT id, platform, name, url, starts_at, ends_at, previous_starts_at, schedule_version,
-        occasion, occasion_at, cancelled_at IS NOT NULL AS is_cancelled, first_seen_at,
+    SELECT id, platform, left(name, 500) AS name, url, starts_at, ends_at, previous_starts_at,
+        schedule_version, occasion, occasion_at, cancelled_at IS NOT NULL AS is_cancelled, first_seen_at,
         starts_at <= $3 AS is_over,
         CASE WHEN starts_at > $3 THEN starts_at ELSE LEAST(ends_at, previous_starts_at) END AS told_until
     FROM contests
