@@ -28,8 +28,9 @@ SELECT set_config('enable_mergejoin', 'off', true), set_config('plan_cache_mode'
 -- reminders from their lead before the start on; what is new about a schedule since seven days at
 -- most, at once. Nothing is due once its contest began, but for a start that moved into the past: who
 -- waits for the later one is told until then, or until the end. What began since $4, and could have
--- been told before, is made as expired, so that what was missed can be seen. $5: the
--- channels there are. $6 to $9: which quiet hours are now, and when they end; what became due in them waits for their end, unless the
+-- been told before, is made as expired, so that what was missed can be seen. What is new about a
+-- schedule is told to who was reached there when it became so. $5: the channels there are. $6 to $9:
+-- which quiet hours are now, and when they end; what became due in them waits for their end, unless the
 -- contest begins before. $10: only these users; $11: only these addresses and users. Safe to repeat,
 -- and beside another one: nothing is made twice. Back comes how many there were.
 WITH live AS MATERIALIZED (
@@ -59,7 +60,7 @@ WITH live AS MATERIALIZED (
         AS given (timezone, quiet_from, quiet_until, ends_at)
 ), person AS (
     SELECT preferences.user_id, preferences.platforms, address.channel, lead.hours,
-        COALESCE(quiet.ends_at, '-infinity') AS quiet_ends_at,
+        COALESCE(quiet.ends_at, '-infinity') AS quiet_ends_at, address.state_since AS reached_since,
         GREATEST(preferences.updated_at, address.state_since) AS since
     FROM notify_preferences AS preferences
     JOIN users ON users.id = preferences.user_id AND NOT users.opted_out
@@ -91,6 +92,7 @@ WITH live AS MATERIALIZED (
     ) AS quiet_end
     WHERE (person.platforms = '{}' OR live.platform = ANY(person.platforms))
         AND (NOT due.is_over OR person.since < due.due_at)
+        AND (due.occasion = 'reminder' OR person.reached_since <= due.due_at)
     ON CONFLICT DO NOTHING
     RETURNING channel, occasion, state, next_attempt_at
 )
