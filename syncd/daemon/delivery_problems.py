@@ -19,7 +19,7 @@ _HELD_HINT = (
 
 async def outbox_problems(around: Surroundings) -> list[Json]:
     """Say which deliveries wait for a person, and which channels deliver nothing."""
-    counted = await around.stores.notifications.outbox()
+    counted = await around.stores.notifications.outbox(around.clock.now())
     return [*rest_problems(around.channel_gates.rests()), *held_problems(counted)]
 
 

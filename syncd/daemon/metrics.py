@@ -165,13 +165,13 @@ class Scraper:
     async def _outbox(self) -> OutboxReading:
         """Measure what is not delivered yet; a channel without anything pending is not behind."""
         store = self._core.around.stores.notifications
-        rows = await store.outbox()
+        rows = await store.outbox(self._core.around.clock.now())
         return OutboxReading(
             deliveries={(row["channel"], row["state"]): row["deliveries"] for row in rows},
             due_since={
                 (row["channel"],): row["oldest_due_at"]
                 for row in rows
-                if row["state"] == DeliveryState.PENDING
+                if row["state"] == DeliveryState.PENDING and row["oldest_due_at"]
             },
             dead={(name,): count for name, count in (await store.dead_addresses()).items()},
         )

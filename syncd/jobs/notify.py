@@ -113,11 +113,15 @@ class Notify(JobKind[NotifyOptions]):
         _tell_armed(context, armed)
         now, only = context.around.clock.now(), context.run.options.only or None
         waiting = sum((await store.count_waiting(list(channels), now, only)).values())
-        due = sum(each.deliveries - each.missed for each in armed)
-        words = ", ".join(f"{each.channel} {each.occasion} {each.deliveries:,}" for each in armed)
+        due, later = sum(each.now for each in armed), sum(each.later for each in armed)
+        words = ", ".join(
+            f"{each.channel} {each.occasion} {each.now:,}" for each in armed if each.now
+        )
         hint = (
             f"would send {due + waiting:,}: {due:,} due now ({words or 'none'}), {waiting:,} wait"
         )
+        if later:
+            hint += f"; {later:,} when quiet hours end"
         return Ending(outcome=Outcome.SUCCEEDED, hint=hint)
 
     async def _arming(self, context: RunContext, channels: Mapping[str, Channel[Any]]) -> Arming:

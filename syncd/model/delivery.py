@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -89,6 +89,21 @@ class Armed:
     deliveries: int
     missed: int = 0
     """Of them: their contest began while nothing was sent."""
+    later: int = 0
+    """Of them: they wait for the end of quiet hours."""
+
+    def __add__(self, other: Armed) -> Armed:
+        return replace(
+            self,
+            deliveries=self.deliveries + other.deliveries,
+            missed=self.missed + other.missed,
+            later=self.later + other.later,
+        )
+
+    @property
+    def now(self) -> int:
+        """Return how many may be sent at once."""
+        return self.deliveries - self.missed - self.later
 
 
 def report_of(settled: Iterable[Settled]) -> Report:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,21 +62,17 @@ class ArmStore:
         Raises:
             LeaseLost: somebody else leads.
         """
-        found: Counter[tuple[str, str]] = Counter()
-        missed: Counter[tuple[str, str]] = Counter()
+        found: dict[tuple[str, str], Armed] = {}
         if arming.channels:
             digests = await self._digests(arming)
             size, last = await self._size(arming.at), 0
             while (end := await self._last_user(last, size)) is not None:
                 step = partial(self._arm_users, arming, (last, end), digests)
                 for row in await self._database.repeat(step):
-                    found[row["channel"], row["occasion"]] += row["deliveries"]
-                    missed[row["channel"], row["occasion"]] += row["missed"]
+                    key, more = (row["channel"], row["occasion"]), _armed(row)
+                    found[key] = found[key] + more if key in found else more
                 last = end
-        return [
-            Armed(channel=name, occasion=Occasion(why), deliveries=count, missed=missed[name, why])
-            for (name, why), count in sorted(found.items())
-        ]
+        return [armed for _, armed in sorted(found.items())]
 
     async def _arm_users(
         self, arming: Arming, users: tuple[int, int], digests: Mapping[str, datetime]
@@ -134,6 +129,16 @@ class ArmStore:
         async with self._database.connection() as connection:
             found: int | None = await connection.fetchval(self._arm_sql["last_user"], after, size)
         return found
+
+
+def _armed(row: Row) -> Armed:
+    return Armed(
+        channel=row["channel"],
+        occasion=Occasion(row["occasion"]),
+        deliveries=row["deliveries"],
+        missed=row["missed"],
+        later=row["later"],
+    )
 
 
 def _undo_rehearsal(arming: Arming) -> None:

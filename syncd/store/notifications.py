@@ -138,17 +138,20 @@ class NotificationStore(ArmStore):
             rows = await connection.fetch(self._sql["count_waiting"], list(channels), at, only)
         return {row["channel"]: row["deliveries"] for row in rows}
 
-    async def outbox(self) -> list[dict[str, Any]]:
-        """Count what is not settled, by channel and state, with the instant the first was due."""
-        return await self._all("outbox")
+    async def outbox(self, at: datetime) -> list[dict[str, Any]]:
+        """Count what is not settled, by channel and state, with the instant the first was due.
+
+        None: nothing of it is due yet.
+        """
+        return await self._all("outbox", at)
 
     async def dead_addresses(self) -> Mapping[str, int]:
         """Count, by channel, the addresses at which nobody is any more."""
         return {row["channel"]: row["addresses"] for row in await self._all("dead_addresses")}
 
-    async def _all(self, block: str) -> list[dict[str, Any]]:
+    async def _all(self, block: str, *values: object) -> list[dict[str, Any]]:
         async with self._database.connection() as connection:
-            return [dict(row) for row in await connection.fetch(self._sql[block])]
+            return [dict(row) for row in await connection.fetch(self._sql[block], *values)]
 
     async def _claim(self, wanted: Wanted) -> Claimed:
         async with self._fence.transaction(self._database) as connection:

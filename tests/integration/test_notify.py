@@ -108,6 +108,25 @@ async def test_quiet_hours_hold_back_what_is_due_unless_the_contest_begins_befor
     assert [each.is_late for each in world.email.taken] == [True, False]
 
 
+async def test_what_waits_for_the_morning_is_due_as_quiet_hours_end_not_at_the_next_fire_time(
+    world: Notified,
+) -> None:
+    await world.person("ada", 24, channels=["email"], quiet=(time(22), time(7, 50)))
+    await world.contest(8, "at eight")
+    await world.run()
+    work = Notify("notify", NotifyOptions())
+
+    at = await work.next_retry(world.world.around, world.clock.now())
+    await world.clock.advance(7.9 * 3_600)
+    await world.run()
+
+    assert at is not None
+    assert (at.hour, at.minute) == (7, 50)
+    assert [(each.contests[0].name, each.is_late) for each in world.email.taken] == [
+        ("at eight", False)
+    ]
+
+
 async def test_a_deleted_user_leaves_no_notification_and_a_deleted_contest_leaves_all(
     world: Notified,
 ) -> None:

@@ -125,6 +125,30 @@ async def test_a_cancelled_contest_is_told_once_and_nobody_is_reminded_of_it(
     assert [why for _, why, _ in world.email.told] == ["cancelled", "reminder"]
 
 
+async def test_who_is_reached_only_since_a_contest_moved_is_not_told_that_it_did(
+    world: Notified,
+) -> None:
+    await world.person("ada", 24)
+    await world.move(await world.contest(20), 10)
+    cancelled = await world.contest(20, "off")
+    await world.cancel(cancelled)
+    await world.clock.advance(3_600)
+    number = await world.person("eve", 24)
+    await world.world.rows(
+        "UPDATE notify_addresses SET state_since = $2 WHERE user_id = $1",
+        *(number, world.clock.now()),
+    )
+
+    await world.run()
+
+    assert world.email.told == [
+        ("ada@email", "cancelled", 0),
+        ("ada@email", "moved", 0),
+        ("ada@email", "reminder", 24),
+        ("eve@email", "reminder", 24),
+    ]
+
+
 async def test_a_contest_that_takes_place_after_all_is_told_and_reminded_of_anew(
     world: Notified,
 ) -> None:

@@ -234,6 +234,39 @@ async def test_a_digest_tells_once_a_day_of_what_was_first_seen_since_the_last_o
         ]
 
 
+async def test_a_digest_that_is_due_in_quiet_hours_over_midnight_comes_when_they_end(
+    database: Database, clock: FakeClock
+) -> None:
+    async with notified(database, clock) as world:
+        await world.person("ada", 1, digest=True, quiet=(time(22), time(7)))
+        await world.contest(100, "one", seen=1)
+        await clock.advance(23.5 * 3_600)
+        run_id = await world.start(hour=23)
+        assert (await clock.run(world.world.end_of(run_id))).report.seen == 0
+
+        await clock.advance(7.5 * 3_600)
+        run_id = await world.start(hour=23)
+        await clock.run(world.world.end_of(run_id))
+
+        assert [str(each.occasion) for each in world.email.taken] == ["digest"]
+        assert not world.email.taken[0].is_late
+
+
+async def test_a_dry_run_tells_apart_what_waits_for_the_end_of_quiet_hours(
+    database: Database, clock: FakeClock
+) -> None:
+    async with notified(database, clock) as world:
+        await world.person("ada", 24, quiet=(time(22), time(7)))
+        await world.person("bob", 24)
+        await world.contest(20)
+
+        run = await world.run(dry_run=True)
+
+        assert run.hint == (
+            "would send 1: 1 due now (email reminder 1), 0 wait; 1 when quiet hours end"
+        )
+
+
 async def test_quiet_hours_that_begin_while_something_waits_hold_it_back(
     database: Database, clock: FakeClock
 ) -> None:

@@ -185,8 +185,9 @@ WHERE state = 'pending' AND channel = ANY($1::text[]) AND next_attempt_at <= $2 
 GROUP BY channel;
 
 -- name: outbox
--- What is not settled: by channel and state, and since when the first of it is due.
-SELECT channel, state, count(*) AS deliveries, min(due_at) AS oldest_due_at FROM notifications
+-- What is not settled: by channel and state, and since when the first of what is due at $1 is so.
+SELECT channel, state, count(*) AS deliveries, min(due_at) FILTER (WHERE due_at <= $1) AS oldest_due_at
+FROM notifications
 WHERE state IN ('pending', 'sending', 'unknown')
 GROUP BY channel, state;
 

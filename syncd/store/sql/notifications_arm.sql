@@ -32,8 +32,9 @@ SELECT set_config('enable_mergejoin', 'off', true), set_config('plan_cache_mode'
 -- reminders from their lead before the start on; what is new about a schedule since seven days at
 -- most, at once. Nothing is due once its contest began, but for a start that moved into the past: who
 -- waits for the later one is told until then, or until the end. What began since $4, and could have
--- been told before, is made as expired, so that what was missed can be seen. $5: the channels there
--- are. $6 to $9: which quiet hours are now, and when they end; nothing is due before, unless the
+-- been told before, is made as expired, so that what was missed can be seen. What is new about a
+-- schedule is told to who was reached there when it became so. $5: the channels there are. $6 to $9:
+-- which quiet hours are now, and when they end; what became due in them waits for their end, unless the
 -- contest begins before. $10: only these users; $11: only these addresses and users. Safe to repeat:
 -- nothing is made twice, and who holds `wait_for_turn` is alone (ON CONFLICT would cost as much as half
 -- of the insertion). A name of kilobytes is cut before it is copied for everybody; what is sent is
@@ -65,7 +66,7 @@ WITH live AS MATERIALIZED (
         AS given (timezone, quiet_from, quiet_until, ends_at)
 ), person AS (
     SELECT preferences.user_id, preferences.platforms, address.channel, lead.hours,
-        COALESCE(quiet.ends_at, '-infinity') AS quiet_ends_at,
+        COALESCE(quiet.ends_at, '-infinity') AS quiet_ends_at, address.state_since AS reached_since,
         GREATEST(preferences.updated_at, address.state_since) AS since
     FROM notify_preferences AS preferences
     JOIN users ON users.id = preferences.user_id AND NOT users.opted_out
@@ -85,16 +86,19 @@ WITH live AS MATERIALIZED (
         expires_at, state, next_attempt_at, error, created_at, updated_at)
     SELECT person.user_id, live.id, person.channel, due.occasion, due.hours, live.schedule_version,
         live.platform, live.name, live.url, live.starts_at, live.ends_at, live.previous_starts_at,
-        due.due_at, due.expires_at,
+        GREATEST(due.due_at, quiet_end.at), due.expires_at,
         CASE WHEN due.is_over THEN 'expired' ELSE 'pending' END,
-        CASE WHEN due.is_over THEN NULL ELSE $3 END,
+        CASE WHEN NOT due.is_over THEN GREATEST($3, quiet_end.at) END,
         CASE WHEN due.is_over THEN 'the contest began while nothing was sent' ELSE '' END, $3, $3
     FROM person
     JOIN due ON due.hours = person.hours
     JOIN live ON live.id = due.id
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN due.expires_at > person.quiet_ends_at THEN person.quiet_ends_at END AS at
+    ) AS quiet_end
     WHERE (person.platforms = '{}' OR live.platform = ANY(person.platforms))
-        AND (CASE WHEN due.is_over THEN person.since < due.due_at
-            ELSE person.quiet_ends_at <= $3 OR due.expires_at <= person.quiet_ends_at END)
+        AND (NOT due.is_over OR person.since < due.due_at)
+        AND (due.occasion = 'reminder' OR person.reached_since <= due.due_at)
         AND NOT EXISTS (
             SELECT FROM notifications AS there
             WHERE there.user_id > $1 AND there.user_id <= $2
@@ -102,9 +106,10 @@ WITH live AS MATERIALIZED (
                 AND there.channel = person.channel AND there.occasion = due.occasion
                 AND there.lead_hours = due.hours AND there.schedule_version = live.schedule_version
         )
-    RETURNING channel, occasion, state
+    RETURNING channel, occasion, state, next_attempt_at
 )
-SELECT channel, occasion, count(*) AS deliveries, count(*) FILTER (WHERE state = 'expired') AS missed
+SELECT channel, occasion, count(*) AS deliveries, count(*) FILTER (WHERE state = 'expired') AS missed,
+    count(*) FILTER (WHERE next_attempt_at > $3) AS later
 FROM made
 GROUP BY channel, occasion;
 
@@ -130,7 +135,8 @@ WITH fresh AS MATERIALIZED (
         platform, contest_name, contest_url, starts_at, ends_at, previous_starts_at, due_at,
         expires_at, next_attempt_at, created_at, updated_at)
     SELECT preferences.user_id, 0, address.channel, 'digest', 0, zone.day, '', '', '', zone.due_at,
-        zone.due_at, since.at, zone.due_at, zone.due_at + interval '24 hours', $3, $3, $3
+        zone.due_at, since.at, zone.due_at, zone.due_at + interval '24 hours',
+        GREATEST($3, quiet.ends_at), $3, $3
     FROM notify_preferences AS preferences
     JOIN zone ON zone.timezone = preferences.timezone
     JOIN users ON users.id = preferences.user_id AND NOT users.opted_out
@@ -147,7 +153,8 @@ WITH fresh AS MATERIALIZED (
             AND last.state NOT IN ('failed', 'expired', 'dropped')
     ) AS since
     WHERE preferences.user_id > $1 AND preferences.user_id <= $2 AND preferences.wants_digest
-        AND $4::timestamptz IS NOT NULL AND COALESCE(quiet.ends_at, '-infinity') <= $3
+        AND $4::timestamptz IS NOT NULL
+        AND COALESCE(quiet.ends_at, '-infinity') < zone.due_at + interval '24 hours'
         AND ($10::text[] IS NULL OR users.key = ANY($10))
         AND ($11::text[] IS NULL OR users.key = ANY($11) OR address.address = ANY($11))
         AND EXISTS (
@@ -156,9 +163,10 @@ WITH fresh AS MATERIALIZED (
                 AND (preferences.platforms = '{}' OR fresh.platform = ANY(preferences.platforms))
         )
     ON CONFLICT DO NOTHING
-    RETURNING channel, occasion
+    RETURNING channel, occasion, next_attempt_at
 )
-SELECT channel, occasion, count(*) AS deliveries, 0 AS missed
+SELECT channel, occasion, count(*) AS deliveries, 0 AS missed,
+    count(*) FILTER (WHERE next_attempt_at > $3) AS later
 FROM made
 GROUP BY channel, occasion;
 
