@@ -68,6 +68,50 @@ async def test_of_notifications_only_old_ones_that_were_read_go(world: Running) 
     assert await world.value("SELECT count(*) FROM notifications") == 4
 
 
+async def test_what_was_read_before_its_contest_stays_until_that_began_and_comes_no_second_time(
+    world: Running,
+) -> None:
+    await aged(world).notifications(days_ago=[3], read=True)
+    await world.rows("UPDATE notifications SET expires_at = read_at + interval '4 days'")
+
+    early = await clean(world, cleanup(keep={"read_notifications": "1d"}))
+    assert await cleaned(world, early) == {}
+    await world.clock.advance(2 * 86_400 + 60)
+    late = await clean(world, cleanup(keep={"read_notifications": "1d"}))
+
+    assert await cleaned(world, late) == {"read_notifications": 1}
+
+
+async def test_of_a_job_that_only_some_users_asked_for_the_last_run_about_everybody_stays(
+    world: Running,
+) -> None:
+    there = aged(world)
+    await there.runs("main", days_ago=range(400, 395, -1))
+    await there.runs("main", days_ago=[*range(390, 330, -1), 2])
+    await world.rows(
+        "UPDATE runs SET options = jsonb_build_object('platform', '', 'dry_run', false, 'only',"
+        " CASE WHEN claimed_at < $1::timestamptz THEN '[]'::jsonb ELSE '[\"u1\"]' END)",
+        world.clock.now() - 393 * DAY,
+    )
+
+    await clean(world)
+
+    whole = "SELECT count(*) FROM runs WHERE job = 'main' AND NOT options -> 'only' ? 'u1'"
+    assert await world.value(whole) == 1
+
+
+async def test_a_limit_ends_a_clean_up_after_so_many_rows_however_far_apart_they_are(
+    world: Running,
+) -> None:
+    there = aged(world)
+    await there.contests(ended_days_ago=[*[1] * 300, 50, *[1] * 300, 60, *[1] * 300, 70])
+
+    run = await clean(world, cleanup(batch=100), limit=2)
+
+    assert await cleaned(world, run) == {"contests": 2}
+    assert await world.value("SELECT count(*) FROM contests") == 901
+
+
 async def test_unread_notifications_go_where_that_is_asked_for(world: Running) -> None:
     await aged(world).notifications(days_ago=[10, 300], read=False)
 
