@@ -100,18 +100,6 @@ async def test_of_a_job_that_only_some_users_asked_for_the_last_run_about_everyb
     assert await world.value(whole) == 1
 
 
-async def test_a_limit_ends_a_clean_up_after_so_many_rows_however_far_apart_they_are(
-    world: Running,
-) -> None:
-    there = aged(world)
-    await there.contests(ended_days_ago=[*[1] * 300, 50, *[1] * 300, 60, *[1] * 300, 70])
-
-    run = await clean(world, cleanup(batch=100), limit=2)
-
-    assert await cleaned(world, run) == {"contests": 2}
-    assert await world.value("SELECT count(*) FROM contests") == 901
-
-
 async def test_unread_notifications_go_where_that_is_asked_for(world: Running) -> None:
     await aged(world).notifications(days_ago=[10, 300], read=False)
 
@@ -132,6 +120,23 @@ async def test_who_did_not_log_in_for_long_is_inactive_until_the_next_login(
     assert (run.report.updated, run.report.deleted) == (1, 0)
     await there.users({"old": 0})
     assert await there.inactive() == []
+
+
+async def test_who_is_inactive_by_a_shorter_age_is_active_again_by_a_longer_one(
+    world: Running,
+) -> None:
+    there = aged(world)
+    await there.users({f"u{n}": 200 + n for n in range(12)} | {"new": 1})
+    await clean(world)
+
+    with_longer = cleanup(keep={"logins": "210d"})
+    await world.rows(
+        "INSERT INTO users (key, inactive_since) SELECT n, now() FROM generate_series(1, 2500) n"
+    )
+    await world.rows("UPDATE users SET last_login_at = now() WHERE last_login_at IS NULL")
+    await clean(world, with_longer)
+
+    assert await there.inactive() == ["u11"]
 
 
 async def test_nobody_becomes_inactive_when_logins_are_not_told_any_more(world: Running) -> None:

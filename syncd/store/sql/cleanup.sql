@@ -211,9 +211,15 @@ WHERE given.items > 0
 ON CONFLICT (run_id, rule) DO UPDATE SET items = cleanup_counts.items + EXCLUDED.items;
 
 -- name: return_users
--- Who logged in since is active again.
-UPDATE users SET inactive_since = NULL, updated_at = now()
-WHERE inactive_since IS NOT NULL AND last_login_at >= $1;
+-- Of the next $3 behind user $2 that are inactive: who logged in since is active again. Back comes the
+-- last of them, nothing where there was none.
+WITH page AS (
+    SELECT id FROM users WHERE id > $2 AND inactive_since IS NOT NULL ORDER BY id LIMIT $3
+), returned AS (
+    UPDATE users SET inactive_since = NULL, updated_at = now() FROM page
+    WHERE users.id = page.id AND last_login_at >= $1
+)
+SELECT max(id) AS last FROM page;
 
 -- name: read_counts
 SELECT run_id, rule, items FROM cleanup_counts WHERE run_id = ANY($1::bigint[]) ORDER BY run_id, rule;
