@@ -14,6 +14,7 @@ from syncd.store.runs import RunStore
 
 # Some of these look at a whole table, of millions of rows perhaps.
 _SECONDS = 600.0
+_RETURNED_AT_ONCE = 1_000
 
 Place = tuple[int, int]
 START: Place = (0, 0)
@@ -98,9 +99,13 @@ class CleanupStore:
         return Weight(**row)
 
     async def return_users(self, after: datetime) -> None:
-        """Count those as active again who logged in after an instant."""
-        async with self._runs.fence.transaction(self._database) as connection:
-            await connection.execute(self._sql["return_users"], after, timeout=_SECONDS)
+        """Count those as active again who logged in after an instant; page by page, as all."""
+        place: int | None = 0
+        while place is not None:
+            async with self._runs.fence.transaction(self._database) as connection:
+                place = await connection.fetchval(
+                    self._sql["return_users"], after, place, _RETURNED_AT_ONCE, timeout=_SECONDS
+                )
 
     async def count(self, aim: Aim) -> int:
         """Count what a rule would do."""
@@ -138,8 +143,9 @@ class CleanupStore:
             )
             assert row is not None
             items, last = row["items"], row["last"]
-            await self._runs.add_report(connection, run_id, _report(aim.rule, items), at)
             if items:
+                # A page of nothing writes nothing: of a large table nearly all are.
+                await self._runs.add_report(connection, run_id, _report(aim.rule, items), at)
                 await connection.execute(self._sql["add_counts"], run_id, [aim.rule], [items])
         if last is None or last[0] is None:
             return items, None

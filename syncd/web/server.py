@@ -135,7 +135,7 @@ class ControlServer:
         app.on_shutdown.append(self._close_streams)
         Probes(service).register(app.router)
         MetricsPage(service).register(app.router)
-        Unsubscribe(service, self._bus).register(app.router)
+        Unsubscribe(service, self._bus, clock).register(app.router)
         dispatcher.register(
             all_routes(service, clock, metrics_public=settings.metrics_public), app.router
         )

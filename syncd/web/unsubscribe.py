@@ -12,10 +12,11 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from syncd.clock import Clock
 from syncd.errors import SyncdError
 from syncd.telemetry.bus import Bus
 from syncd.telemetry.events import ControlUsed
-from syncd.web.security import peer_of
+from syncd.web.security import WRONG_TOKENS_PER_MINUTE, PeerWindow, peer_of
 from syncd.web.service import Service
 
 UNSUBSCRIBE_PATH = "/unsubscribe"
@@ -33,9 +34,11 @@ _BUTTON = '<form method="post"><button type="submit">Stop these messages</button
 class Unsubscribe:
     """Answers `/unsubscribe`; neither a user's name nor an address stands on any page."""
 
-    def __init__(self, service: Service, bus: Bus) -> None:
+    def __init__(self, service: Service, bus: Bus, clock: Clock) -> None:
         self._service = service
         self._bus = bus
+        # Whoever comes without a good link must not be able to fill the logs.
+        self._told = PeerWindow(clock, WRONG_TOKENS_PER_MINUTE)
 
     def register(self, router: web.UrlDispatcher) -> None:
         """Put the address into a router."""
@@ -61,15 +64,17 @@ class Unsubscribe:
         else:
             said = f"You get no more messages over this channel: {channel}."
             answer = _invalid() if channel is None else _page("Done", said)
-        self._bus.emit(
-            ControlUsed(
-                actor=_ACTOR,
-                peer=peer_of(request),
-                method=request.method,
-                path=UNSUBSCRIBE_PATH,
-                status=answer.status,
+        peer = peer_of(request)
+        if answer.status == HTTPStatus.OK or self._told.allows(peer):
+            self._bus.emit(
+                ControlUsed(
+                    actor=_ACTOR,
+                    peer=peer,
+                    method=request.method,
+                    path=UNSUBSCRIBE_PATH,
+                    status=answer.status,
+                )
             )
-        )
         return answer
 
 

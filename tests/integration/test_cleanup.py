@@ -68,6 +68,38 @@ async def test_of_notifications_only_old_ones_that_were_read_go(world: Running) 
     assert await world.value("SELECT count(*) FROM notifications") == 4
 
 
+async def test_what_was_read_before_its_contest_stays_until_that_began_and_comes_no_second_time(
+    world: Running,
+) -> None:
+    await aged(world).notifications(days_ago=[3], read=True)
+    await world.rows("UPDATE notifications SET expires_at = read_at + interval '4 days'")
+
+    early = await clean(world, cleanup(keep={"read_notifications": "1d"}))
+    assert await cleaned(world, early) == {}
+    await world.clock.advance(2 * 86_400 + 60)
+    late = await clean(world, cleanup(keep={"read_notifications": "1d"}))
+
+    assert await cleaned(world, late) == {"read_notifications": 1}
+
+
+async def test_of_a_job_that_only_some_users_asked_for_the_last_run_about_everybody_stays(
+    world: Running,
+) -> None:
+    there = aged(world)
+    await there.runs("main", days_ago=range(400, 395, -1))
+    await there.runs("main", days_ago=[*range(390, 330, -1), 2])
+    await world.rows(
+        "UPDATE runs SET options = jsonb_build_object('platform', '', 'dry_run', false, 'only',"
+        " CASE WHEN claimed_at < $1::timestamptz THEN '[]'::jsonb ELSE '[\"u1\"]' END)",
+        world.clock.now() - 393 * DAY,
+    )
+
+    await clean(world)
+
+    whole = "SELECT count(*) FROM runs WHERE job = 'main' AND NOT options -> 'only' ? 'u1'"
+    assert await world.value(whole) == 1
+
+
 async def test_unread_notifications_go_where_that_is_asked_for(world: Running) -> None:
     await aged(world).notifications(days_ago=[10, 300], read=False)
 
@@ -88,6 +120,23 @@ async def test_who_did_not_log_in_for_long_is_inactive_until_the_next_login(
     assert (run.report.updated, run.report.deleted) == (1, 0)
     await there.users({"old": 0})
     assert await there.inactive() == []
+
+
+async def test_who_is_inactive_by_a_shorter_age_is_active_again_by_a_longer_one(
+    world: Running,
+) -> None:
+    there = aged(world)
+    await there.users({f"u{n}": 200 + n for n in range(12)} | {"new": 1})
+    await clean(world)
+
+    with_longer = cleanup(keep={"logins": "210d"})
+    await world.rows(
+        "INSERT INTO users (key, inactive_since) SELECT n, now() FROM generate_series(1, 2500) n"
+    )
+    await world.rows("UPDATE users SET last_login_at = now() WHERE last_login_at IS NULL")
+    await clean(world, with_longer)
+
+    assert await there.inactive() == ["u11"]
 
 
 async def test_nobody_becomes_inactive_when_logins_are_not_told_any_more(world: Running) -> None:

@@ -126,6 +126,18 @@ async def test_the_audit_names_neither_the_link_nor_anybody(port: ControlPort) -
     assert LINK_TOKEN not in str(used)
 
 
+async def test_a_stranger_cannot_fill_the_log_with_links_that_are_not_ours(
+    port: ControlPort,
+) -> None:
+    for _ in range(60):
+        await post(port, "/unsubscribe?t=junk")
+    await post(port, LINK)
+
+    told = [used.status for used in port.named("control.used")]
+    assert told[-1] == 200
+    assert told.count(404) <= 21
+
+
 async def test_the_page_carries_the_headers_of_every_answer(port: ControlPort) -> None:
     answer = await port.say(f"GET {LINK} HTTP/1.1", f"Host: {PUBLIC_HOST}", CLOSE)
 

@@ -35,16 +35,18 @@ SELECT (SELECT count(*) FROM gone) AS items, (SELECT ARRAY[max(id), 0] FROM page
 
 -- name: count_read_notifications
 SELECT count(*) FROM notifications
-WHERE read_at < $1 AND state IN ('sent', 'expired', 'dropped');
+WHERE GREATEST(read_at, expires_at) < $1 AND read_at IS NOT NULL
+    AND state IN ('sent', 'expired', 'dropped');
 
 -- name: clear_read_notifications
--- What failed, or nobody knows about, waits for a person however old it is.
+-- What failed, or nobody knows about, waits for a person however old it is. What was read before its
+-- contest begins stays until then: without it the reminder would be made once more.
 WITH page AS (
     SELECT id FROM notifications WHERE id > ($2::bigint[])[1] ORDER BY id LIMIT $3
 ), gone AS (
     DELETE FROM notifications USING page
-    WHERE notifications.id = page.id AND read_at < $1 AND state IN ('sent', 'expired', 'dropped')
-       
+    WHERE notifications.id = page.id AND GREATEST(read_at, expires_at) < $1
+        AND read_at IS NOT NULL AND state IN ('sent', 'expired', 'dropped')
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM gone) AS items, (SELECT ARRAY[max(id), 0] FROM page) AS last;
@@ -82,7 +84,6 @@ WITH page AS (
 ), marked AS (
     UPDATE users SET inactive_since = now(), updated_at = now() FROM page
     WHERE users.id = page.id AND last_login_at < $1 AND inactive_since IS NULL
-       
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM marked) AS items, (SELECT ARRAY[max(id), 0] FROM page) AS last;
@@ -90,7 +91,7 @@ SELECT (SELECT count(*) FROM marked) AS items, (SELECT ARRAY[max(id), 0] FROM pa
 -- name: count_expired_grants
 SELECT count(*) FROM oauth_tokens
 WHERE health = 'dead' AND refresh_expires_at < $1 AND num_nonnulls(refresh_ct, access_ct) > 0
-   ;
+    AND refresh_holder = '';
 
 -- name: clear_expired_grants
 -- The state stays, so that the user can be told why nothing is read any more.
@@ -102,7 +103,6 @@ WITH page AS (
     FROM page
     WHERE oauth_tokens.account_id = page.account_id AND health = 'dead' AND refresh_expires_at < $1
         AND num_nonnulls(refresh_ct, access_ct) > 0 AND refresh_holder = ''
-       
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM cleared) AS items, (SELECT ARRAY[max(account_id), 0] FROM page) AS last;
@@ -128,14 +128,21 @@ SELECT (SELECT count(*) FROM gone) AS items,
 SELECT COALESCE(array_agg(id), '{}') FROM runs WHERE outcome IN ('claimed', 'running', 'interrupted');
 
 -- name: protected_runs
--- What somebody still asks for: of each job the newest fifty, the newest of each outcome and the one
--- by which its next fire time is known; runs that go on, and those that something else names.
+-- What somebody still asks for: of each job the newest fifty, the newest of each outcome (of those
+-- about everybody as well: when a job last succeeded is told by one of these) and the one by which its
+-- next fire time is known; runs that go on, and those that something else names.
 SELECT COALESCE(array_agg(DISTINCT kept.id), '{}')
 FROM (
     SELECT id FROM (
         SELECT id, row_number() OVER (PARTITION BY job ORDER BY id DESC) AS place FROM runs
     ) AS placed WHERE place <= 50
     UNION ALL SELECT max(id) FROM runs GROUP BY job, outcome
+    UNION ALL (
+        SELECT max(id) FROM runs
+        WHERE jsonb_array_length(options -> 'only') = 0 AND options ->> 'platform' = ''
+            AND NOT (options ->> 'dry_run')::boolean AND COALESCE(options ->> 'act', '') = ''
+        GROUP BY job, outcome
+    )
     UNION ALL (SELECT DISTINCT ON (job) id FROM runs WHERE fire_time IS NOT NULL ORDER BY job, fire_time DESC)
     UNION ALL SELECT id FROM runs WHERE outcome IN ('claimed', 'running', 'interrupted')
     UNION ALL SELECT origin FROM runs WHERE outcome IN ('claimed', 'running', 'interrupted')
@@ -174,7 +181,6 @@ WITH page AS (
 ), gone AS (
     DELETE FROM dead_letters USING page
     WHERE dead_letters.id = page.id AND state IN ('resolved', 'discarded') AND changed_at < $1
-       
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM gone) AS items, (SELECT ARRAY[max(id), 0] FROM page) AS last;
@@ -194,7 +200,6 @@ WITH page AS (
 ), gone AS (
     DELETE FROM leaderboard_tombstones AS tombstone USING page
     WHERE tombstone.run_id = page.run_id AND tombstone.user_id = page.user_id
-       
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM gone) AS items, (SELECT ARRAY[max(place) + ($2::bigint[])[1], 0] FROM page) AS last;
@@ -206,9 +211,15 @@ WHERE given.items > 0
 ON CONFLICT (run_id, rule) DO UPDATE SET items = cleanup_counts.items + EXCLUDED.items;
 
 -- name: return_users
--- Who logged in since is active again.
-UPDATE users SET inactive_since = NULL, updated_at = now()
-WHERE inactive_since IS NOT NULL AND last_login_at >= $1;
+-- Of the next $3 behind user $2 that are inactive: who logged in since is active again. Back comes the
+-- last of them, nothing where there was none.
+WITH page AS (
+    SELECT id FROM users WHERE id > $2 AND inactive_since IS NOT NULL ORDER BY id LIMIT $3
+), returned AS (
+    UPDATE users SET inactive_since = NULL, updated_at = now() FROM page
+    WHERE users.id = page.id AND last_login_at >= $1
+)
+SELECT max(id) AS last FROM page;
 
 -- name: read_counts
 SELECT run_id, rule, items FROM cleanup_counts WHERE run_id = ANY($1::bigint[]) ORDER BY run_id, rule;
