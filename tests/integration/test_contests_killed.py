@@ -24,10 +24,12 @@ from syncd.store.database import Database
 
 CLOCK = SystemClock()
 PLACES = ("codeforces", "atcoder")
+LOOK = r"INSERT INTO contest_looks"
+ENDING = r"UPDATE runs\b.*SET outcome = ending\.outcome"
 WITHIN = {
     "looking for those missing": r"WITH missing AS",
     "storing": r"WITH told AS",
-    "noting the look": r"INSERT INTO contest_looks",
+    "noting the look": LOOK,
     "counting": r"UPDATE runs\b.*SET created = (runs\.)?created \+",
 }
 POINTS = [
@@ -36,9 +38,10 @@ POINTS = [
         for name, sql in WITHIN.items()
         for nth in (1, 2)
     ),
+    pytest.param(Point(sql=ENDING), id="before ending"),
     *(
-        pytest.param(Point(sql="^COMMIT", when=when, nth=nth), id=f"commit {nth}, {when}")
-        for nth in range(1, 5)
+        pytest.param(Point(sql="^COMMIT", within=LOOK, when=when, nth=nth), id=f"{nth}, {when}")
+        for nth in (1, 2)
         for when in When
     ),
 ]
