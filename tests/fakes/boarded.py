@@ -28,6 +28,7 @@ from syncd.model.leaderboard import Plan, PlanState, Reconciliation
 from syncd.model.run import Run, RunOptions
 from syncd.runs.runner import Order
 from syncd.store.database import Database
+from syncd.store.leaderboards import LeaderboardStore
 from syncd.store.plans import Ruling
 
 WIDE = {"rows": 1_000_000, "share": 0.2}
@@ -51,6 +52,18 @@ class Boarded:
         self.options = LeaderboardOptions(**options)
         self.work = Leaderboard(JOB, self.options)
         self.names = self.options.boards
+        self._rows = 0
+
+    def write_at_most(self, rows: int) -> None:
+        """Let a transaction write no more rows than this, here and in a process that dies."""
+        self._rows = rows
+        self._divide(self.world)
+
+    def _divide(self, world: Running) -> None:
+        if self._rows:
+            stores = world.around.stores
+            store = LeaderboardStore(world.database, stores.runs, batch=self._rows)
+            object.__setattr__(stores, "leaderboards", store)
 
     async def put(self, boards: Scores) -> None:
         """Make the boards these, and nothing but these."""
@@ -139,6 +152,7 @@ class Boarded:
         there = replace(database.settings.address, host="127.0.0.1", port=proxy.port, ssl="disable")
         async with Database(replace(database.settings, address=there), SystemClock()) as far:
             dead = Running(far, SystemClock(), "dead", redis=self.valkey.address)
+            self._divide(dead)
             run_id = await dead.runs.create(draft(dead.clock, RunOptions(**options)))
             run = await dead.runs.read(run_id)
             assert run is not None

@@ -112,11 +112,13 @@ async def crowd(boards: Boarded, count: int) -> dict[str, float]:
     ],
     ids=["before the second", "in the first", "in the last"],
 )
+@pytest.mark.parametrize("rows", [2_000, pytest.param(50_000, marks=pytest.mark.full)])
 async def test_a_run_of_several_transactions_is_gone_on_with_and_counts_each_row_once(
-    database: Database, valkey: ValkeyServer, line: PostgresProxy, point: Point
+    database: Database, valkey: ValkeyServer, line: PostgresProxy, point: Point, rows: int
 ) -> None:
     async with boarded(database, valkey, guard=PROMPT) as boards:
-        users = await crowd(boards, 120_000)
+        boards.write_at_most(rows)
+        users = await crowd(boards, rows * 5 // 2)
 
         assert await boards.killed(line, point)
         left = await boards.world.value("SELECT count(*) FROM pomo_leaderboard")

@@ -46,7 +46,7 @@ parts = st.tuples(st.sampled_from(RECORDED), st.integers(0, 40), st.integers(1, 
 batches = st.lists(
     st.dictionaries(st.integers(0, USERS - 1), generated | parts, min_size=1), max_size=4
 )
-EXAMPLES = 300 if os.environ.get("SYNCD_FULL") == "1" else 40
+EXAMPLES = 300 if os.environ.get("SYNCD_FULL") == "1" else 20
 once = settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 STORED = """

@@ -45,8 +45,8 @@ async def test_an_outage_that_begins_with_errors_and_then_refuses_everybody_cost
     world.standin.faults.clear()
     world.standin.accounts.refuse_refreshes()
 
-    for _ in range(30):
-        await world.pass_time(hours=1)
+    for _ in range(10):
+        await world.pass_time(hours=3)
         await world.run()
 
     assert {each.split()[0] for each in await states(world)} == {"active"}
@@ -80,8 +80,8 @@ async def test_many_who_took_their_consent_back_are_given_up_after_a_day_and_kee
 
     first = await world.run()
     users = await world.fetch("SELECT count(DISTINCT user_id) AS users FROM listening_data")
-    for _ in range(30):
-        await world.pass_time(hours=1)
+    for _ in range(10):
+        await world.pass_time(hours=3)
         await world.run()
 
     assert "outage" not in first.error
