@@ -22,7 +22,7 @@ from syncd.sandbox.whatsapp import PHONE_NUMBER_ID, TOKEN, WhatsApp
 
 CHANNELS = ("email", "whatsapp", "webpush", "ntfy", "webhook")
 PASSWORD = "canary-of-the-mail-server"
-_NAME = "syncd"
+NAME = "syncd"
 _FIRST_NUMBER = 15_112_345_000
 
 
@@ -30,7 +30,7 @@ class Mailboxes:
     """Everything that takes messages; `names` are the contests that are told of, as they are."""
 
     def __init__(self, sink: MailSink | None = None) -> None:
-        self.sink = sink or MailSink(users={_NAME: PASSWORD})
+        self.sink = sink or MailSink(users={NAME: PASSWORD})
         self.cloud = WhatsApp()
         self.push = WebPush()
         self.ntfy = Ntfy()
@@ -65,7 +65,7 @@ class Mailboxes:
                 "port": port,
                 "security": "none",
                 "sender": "syncd <notify@example.net>",
-                "username": _NAME,
+                "username": NAME,
                 "password": PASSWORD,
             },
             "whatsapp": {

@@ -153,6 +153,15 @@ class PostOffice:
             if row["channel"] == channel and contest in row["contest_name"]
         }
 
+    async def comes_to(self, channel: str, **wanted: int) -> None:
+        """Return once so many deliveries over a channel are in these states, and none in others."""
+
+        async def ask() -> bool:
+            rows = await self.rows()
+            return Counter(row["state"] for row in rows if row["channel"] == channel) == wanted
+
+        await until(ask, what=f"{wanted} over {channel}")
+
     async def listed(self, state: str = "unknown") -> list[dict[str, Any]]:
         """Return what `syncd outbox list` shows a person."""
         said = await self.daemon.command("outbox", "list", "--state", state, "--json")

@@ -6,12 +6,15 @@ import asyncio
 import contextlib
 import shutil
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes.daemon_config import Tables, merged
 from fakes.daemon_process import DaemonProcess, Start, daemon_process
+from fakes.post_office import PostOffices
+from fakes.post_office import post_office as opened
 from fakes.sandbox_process import SandboxProcess
 from fakes.tcp_proxy import TcpProxy, tcp_proxy
 
@@ -73,6 +76,12 @@ def external_daemon(postgres: PostgresAddress, tmp_path: Path) -> Start:
             yield daemon
 
     return start
+
+
+@pytest.fixture
+def post_office(external_daemon: Start, postgres: PostgresAddress) -> PostOffices:
+    """Start a daemon that sends reminders: `async with post_office(tables) as office`."""
+    return partial(opened, external_daemon, postgres)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the fault cases start: a storm, perils, a concert, a post office."""
+"""The storm: a daemon before a platform that is struck, and one that is not; and the concert."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from fakes.concert import concert as concerted
 from fakes.daemon_process import Start
 from fakes.perils import Perils
 from fakes.perils import perils as perilous
-from fakes.post_office import PostOffices
-from fakes.post_office import post_office as opened
 from fakes.storm import Storms, storm
 
 from syncd.model.address import PostgresAddress
@@ -34,9 +32,3 @@ def perils(storm: Storms, postgres: PostgresAddress) -> Perils:
 def concert(external_daemon: Start, postgres: PostgresAddress) -> Concerts:
     """Start a daemon that reads Spotify: `async with concert(tables, users=4) as world`."""
     return partial(concerted, external_daemon, postgres)
-
-
-@pytest.fixture
-def post_office(external_daemon: Start, postgres: PostgresAddress) -> PostOffices:
-    """Start a daemon that sends reminders: `async with post_office(tables) as office`."""
-    return partial(opened, external_daemon, postgres)
