@@ -22,7 +22,7 @@ from syncd.channels.wording import Rendered
 from syncd.clock import Clock
 from syncd.config.channels import ChannelSettings
 from syncd.config.receiver import parse_receiver
-from syncd.errors import DeliveryError, Reach
+from syncd.errors import DeliveryError, DeliveryWaits, Reach
 from syncd.model.notification import ContestNotice, Message, Receipt
 from syncd.outbound.post import Poster, Reply
 from syncd.outbound.request import Request
@@ -133,7 +133,7 @@ class Webhook(Channel[WebhookSettings]):
         longest = min(_LONGEST_WAIT_SECONDS, self.settings.timeout.total_seconds() / 2)
         if left.total_seconds() > longest:
             told = f"{AIM}: it asked for a pause"
-            raise DeliveryError(told, permanent=False, retry_after=left)
+            raise DeliveryWaits(told, wait=left)
         await self.clock.sleep(left.total_seconds())
 
     def _heed(self, address: str, reply: Reply) -> None:

@@ -21,7 +21,7 @@ from syncd.channels.webpush_keys import Subscription, check_key, parse_subscript
 from syncd.clock import Clock
 from syncd.config.channels import ChannelSettings
 from syncd.config.duration import PositiveDuration, parse_duration
-from syncd.errors import ConfigError, DeliveryError, Reach
+from syncd.errors import ConfigError, DeliveryError, DeliveryWaits, Reach
 from syncd.model.notification import Message, Receipt
 from syncd.outbound.post import Poster, Reply
 from syncd.outbound.request import Request
@@ -154,7 +154,7 @@ class WebPush(Channel[WebPushSettings]):
         origin = str(URL(subscription.endpoint).origin())
         if (left := self._rests.left(origin)) is not None:
             told = f"{AIM}: {URL(origin).host} asked for a pause"
-            raise DeliveryError(told, permanent=False, retry_after=left)
+            raise DeliveryWaits(told, wait=left)
         reply = await self._poster.post(
             subscription.endpoint,
             self._request(message, subscription),

@@ -20,7 +20,7 @@ from syncd.config.channels import ChannelSettings
 from syncd.config.receiver import check_service
 from syncd.config.section import Section
 from syncd.config.values import BaseUrl
-from syncd.errors import DeliveryError, DeliveryUnknown
+from syncd.errors import DeliveryUnknown, DeliveryWaits
 from syncd.model.notification import Message, Receipt, UnknownPolicy
 from syncd.outbound.post import Poster, Reply
 from syncd.outbound.request import Request
@@ -161,7 +161,7 @@ class WhatsApp(Channel[WhatsAppSettings]):
         if left is not None:
             told = f"{AIM}: {about} was refused a moment ago"
             hint = f"see {about} in the WhatsApp manager"
-            raise DeliveryError(told, permanent=False, retry_after=left, hint=hint)
+            raise DeliveryWaits(told, wait=left, hint=hint)
 
     def _request(self, message: Message, template: str, language: str) -> Request:
         words = self.wording.render(message)

@@ -59,10 +59,8 @@ class NotifyRules:
         for name in change.platforms or ():
             if name not in self.platforms:
                 near = suggestion(name, self.platforms)
-                yield (
-                    f"notify.platforms: {name!a} announces no contests{near}; "
-                    f"these platforms do: {', '.join(self.platforms)}"
-                )
+                others = f"; these platforms do: {', '.join(self.platforms)}"
+                yield f"notify.platforms: {name!a} announces no contests{near or others}"
 
     def _timezone(self, change: NotifyChange) -> Iterator[str]:
         if change.timezone is not None and change.timezone not in self.zones:
@@ -82,7 +80,7 @@ class NotifyRules:
             known = plugins.find(_CHANNELS)
             near = suggestion(name, known)
             there_are = f"; there are {', '.join(known)}" if known else ""
-            raise ValueError(f"there is no such channel{near}{there_are}") from None
+            raise ValueError(f"there is no such channel{near or there_are}") from None
         if size > LONGEST_ADDRESS:
             raise ValueError(f"is longer than {LONGEST_ADDRESS:,} characters")
         parse = channel.parse_private_address if name in self.private else channel.parse_address

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from abc import ABC
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from syncd import plugins
 from syncd.channels.base import Channel
 from syncd.config.values import suggestion
 from syncd.daemon.answers import Json
@@ -55,7 +57,7 @@ class ReachDesk(ABC):
             NotKnown: there is no such channel.
             BadInput: it is off, or the address is none of its kind.
         """
-        way = self._channel(channel)
+        way = await self._channel(channel)
         try:
             stored = way.stored_address(_given(address))
         except ValueError as error:
@@ -76,14 +78,18 @@ class ReachDesk(ABC):
             }
         return {**came, "duration_seconds": clock.monotonic() - began}
 
-    def _channel(self, name: str) -> Channel[Any]:
+    async def _channel(self, name: str) -> Channel[Any]:
         on, named = self._core.channels.channels, self._core.config.channels
         if name in on:
             return on[name]
         if name in named:
             hint = f"[channels.{name}] lacks something, or says enabled = false"
             raise BadInput(f"channel: {name} is off", hint=hint)
-        near = suggestion(name, on)
+        kinds = await asyncio.to_thread(plugins.find, "syncd.channels")
+        if name in kinds:
+            hint = f"config.toml has no [channels.{name}]"
+            raise BadInput(f"channel: {name} is off", hint=hint)
+        near = suggestion(name, kinds)
         known = ", ".join(on) or "none"
         raise NotKnown(f"there is no channel {name!r}{near}", hint=f"channels that are on: {known}")
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from syncd.errors.asked import AlreadyRunning, BadInput, NotKnown, TooSoon, WrongState
-from syncd.errors.delivery import DeliveryError, DeliveryUnknown, Reach
+from syncd.errors.delivery import DeliveryError, DeliveryUnknown, DeliveryWaits, Reach
 from syncd.errors.root import SyncdError
 
 # What is defined elsewhere in this package.
@@ -19,6 +19,7 @@ __all__ = [
     "BadInput",
     "DeliveryError",
     "DeliveryUnknown",
+    "DeliveryWaits",
     "NotKnown",
     "Reach",
     "SyncdError",

@@ -50,3 +50,11 @@ class DeliveryUnknown(DeliveryError):
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message, permanent=False, hint=hint)
+
+
+class DeliveryWaits(DeliveryError):
+    """Reaches one delivery: it was not tried, because whom it goes to wants to be left alone."""
+
+    def __init__(self, message: str, *, wait: timedelta, hint: str = "") -> None:
+        super().__init__(message, permanent=False, retry_after=wait, hint=hint)
+        self.wait = wait

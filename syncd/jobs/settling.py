@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from random import Random
 
-from syncd.errors import DeliveryError, DeliveryUnknown
+from syncd.errors import DeliveryError, DeliveryUnknown, DeliveryWaits
 from syncd.errors.delivery import Reach
 from syncd.model.delivery import Delivery, Refusal, Settled
 from syncd.model.notification import DeliveryState, Receipt, UnknownPolicy
@@ -45,6 +45,8 @@ class Judge:
             return Settled(delivery=delivery, state=DeliveryState.SENT, reference=answer.reference)
         if isinstance(answer, DeliveryUnknown):
             return self._doubt(delivery, answer, at)
+        if isinstance(answer, DeliveryWaits):
+            return put_off(delivery, at + answer.wait, answer)
         if answer.permanent:
             dead = answer.reach is Reach.ADDRESS and self._dead_at_once
             return _failed(delivery, answer, Refusal.DEAD if dead else Refusal.DAY)
@@ -92,7 +94,7 @@ def put_off(delivery: Delivery, until: datetime, error: DeliveryError | None = N
         next_attempt_at=until,
         error="" if error is None else _words(error),
         hint="" if error is None else error.hint or "",
-        is_attempt=error is not None and error.reach is not Reach.CHANNEL,
+        is_attempt=error is not None and not _is_untried(error),
     )
 
 
@@ -117,6 +119,10 @@ def _failed(delivery: Delivery, answer: DeliveryError, refusal: Refusal) -> Sett
         hint=answer.hint or "",
         refusal=refusal,
     )
+
+
+def _is_untried(error: DeliveryError) -> bool:
+    return error.reach is Reach.CHANNEL or isinstance(error, DeliveryWaits)
 
 
 def _words(error: DeliveryError) -> str:

@@ -125,6 +125,7 @@ async def test_a_sample_that_is_refused_says_why_and_not_to_whom(site: Site) -> 
     ("channel", "address", "kind", "said"),
     [
         ("emial", ADDRESS, NotKnown, "there is no channel 'emial', did you mean \"email\"?"),
+        ("webpush", ADDRESS, BadInput, "channel: webpush is off"),
         ("email", "ada", BadInput, "address: must be one mail address"),
         ("email", '{"endpoint": "https://x"}', BadInput, "address: must be a mail address"),
         ("email", "{", BadInput, "address: begins with a brace and is no JSON"),

@@ -10,7 +10,7 @@ from fakes.clock import FakeClock
 from fakes.notified import HOUR, Notified, ScriptedChannel, Sending, notified, resending
 
 from syncd.channels.email import Email
-from syncd.errors import DeliveryError, DeliveryUnknown
+from syncd.errors import DeliveryError, DeliveryUnknown, DeliveryWaits
 from syncd.errors.delivery import Reach
 from syncd.jobs.notify import Notify, NotifyOptions
 from syncd.model.notification import Message, Receipt
@@ -178,6 +178,23 @@ async def test_one_day_on_which_a_mail_server_refuses_everybody_ends_no_address(
     assert {
         row["state"] for row in await world.world.rows("SELECT state FROM notify_addresses")
     } == {"active"}
+
+
+async def test_who_asked_for_a_pause_is_waited_for_however_often_and_no_attempt_is_used_up(
+    world: Notified,
+) -> None:
+    await world.person("ada", 24, channels=["email"])
+    await world.contest(20)
+    world.email.sending = failing(
+        DeliveryWaits("cannot deliver: it asked for a pause", wait=timedelta(minutes=1))
+    )
+    for _ in range(10):
+        await passing(world, 60)
+    world.email.sending = world.email.agree
+    await passing(world, 60)
+
+    assert len(world.email.taken) == 11
+    assert await world.rows("state, attempts") == [("sent", 1)]
 
 
 async def test_a_channel_that_cannot_deliver_rests_uses_no_attempt_and_the_others_go_on(

@@ -165,6 +165,7 @@ async def test_what_cannot_be_is_refused_with_one_sentence_and_others_are_served
 
     assert (status, len(told["problems"])) == (422, 1)
     assert sentence in told["problems"][0]
+    assert "?;" not in told["problems"][0]
     assert (answer["users"], answer["created"], answer["refused"]) == (2, 2, 1)
     [problem] = answer["problems"]
     assert problem.startswith("line 2: notify.")
