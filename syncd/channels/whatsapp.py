@@ -69,7 +69,8 @@ class WhatsAppSettings(ChannelSettings):
     """[channels.whatsapp].
 
     `languages` leads from a user's language to the one that a template was approved in; one that
-    is not in it is taken as it is. `parameters` fill a template's body, in this order.
+    is not in it is taken as Meta writes it (`pt_BR` for pt-BR). `parameters` fill a template's
+    body, in this order.
     """
 
     base_url: BaseUrl = "https://graph.facebook.com/v23.0"
@@ -135,7 +136,7 @@ class WhatsApp(Channel[WhatsAppSettings]):
             DeliveryUnknown: it left, and no answer came.
         """
         template: str = getattr(self.settings.templates, message.occasion.value)
-        language = self.settings.languages.get(message.language, message.language)
+        language = self._language(message.language)
         about = f"template {template} in {language}"
         self._check_rest(about)
         token = self.settings.token.get_secret_value()
@@ -162,6 +163,10 @@ class WhatsApp(Channel[WhatsAppSettings]):
             told = f"{AIM}: {about} was refused a moment ago"
             hint = f"see {about} in the WhatsApp manager"
             raise DeliveryWaits(told, wait=left, hint=hint)
+
+    def _language(self, wanted: str) -> str:
+        """Return the language of a template, as Meta writes them: `pt_BR` for pt-BR."""
+        return self.settings.languages.get(wanted, wanted.replace("-", "_"))
 
     def _request(self, message: Message, template: str, language: str) -> Request:
         words = self.wording.render(message)

@@ -65,6 +65,14 @@ async def test_every_occasion_and_language_has_the_template_that_is_set(
     assert len(world.cloud.messages) == 1
 
 
+async def test_a_language_of_a_region_is_asked_for_as_meta_writes_it(world: WhatsAppWorld) -> None:
+    world.cloud.templates = {("contest_reminder", "pt_BR"): 3}
+    async with world.connected() as channel:
+        await channel.send(message("whatsapp", world.address, language="pt-BR"))
+
+    assert len(world.cloud.messages) == 1
+
+
 async def test_a_language_without_a_template_keeps_nobody_else_from_being_told(
     world: WhatsAppWorld,
 ) -> None:
