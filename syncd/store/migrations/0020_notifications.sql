@@ -81,6 +81,8 @@ COMMENT ON COLUMN notifications.holder IS 'Which run claimed it last, of which p
 CREATE INDEX notifications_pending ON notifications (channel, expires_at, next_attempt_at)
     WHERE state = 'pending';
 CREATE INDEX notifications_open ON notifications (state, channel) WHERE state IN ('sending', 'unknown');
+-- What a person looks at, newest first: of what was sent there are millions.
+CREATE INDEX notifications_unsent ON notifications (id) WHERE state <> 'sent';
 
 -- A user who is gone leaves nothing behind. No foreign key: a hundred thousand rows are made at once,
 -- and each would look for its user. The schema is that of the trigger's table, whoever deletes.

@@ -185,10 +185,16 @@ WHERE state = 'pending' AND channel = ANY($1::text[]) AND next_attempt_at <= $2 
 GROUP BY channel;
 
 -- name: outbox
--- What is not settled: by channel and state, and since when the first of what is due at $1 is so.
+-- What is not settled: by channel and state, and since when the first of what is due at $1 is so. Each
+-- half goes through an index of its own: of what is settled there may be millions.
 SELECT channel, state, count(*) AS deliveries, min(due_at) FILTER (WHERE due_at <= $1) AS oldest_due_at
 FROM notifications
-WHERE state IN ('pending', 'sending', 'unknown')
+WHERE state = 'pending'
+GROUP BY channel, state
+UNION ALL
+SELECT channel, state, count(*), min(due_at) FILTER (WHERE due_at <= $1)
+FROM notifications
+WHERE state IN ('sending', 'unknown')
 GROUP BY channel, state;
 
 -- name: dead_addresses
