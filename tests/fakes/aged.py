@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, Protocol
 
 from fakes.running import PLAY, Running
 
+from syncd.clock import Clock
 from syncd.model.account import UserEntry
 
 CONTEST = "Weekly 1"
@@ -57,25 +58,51 @@ _GRANT = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Aged:
-    """Puts rows of given ages into the tables of a world."""
+class Behind(Protocol):
+    """Whoever can be asked behind syncd's back."""
 
-    world: Running
+    clock: Clock
+
+    async def rows(self, query: str, *values: Any) -> Any: ...
+
+
+class AgedRows:
+    """Puts rows of given ages into tables."""
+
+    def __init__(self, behind: Behind) -> None:
+        self._behind = behind
 
     def _at(self, days_ago: float) -> datetime:
-        return self.world.clock.now() - timedelta(days=days_ago)
+        return self._behind.clock.now() - timedelta(days=days_ago)
 
     def _all(self, days_ago: Iterable[float]) -> list[datetime]:
         return [self._at(days) for days in days_ago]
 
     async def contests(self, ended_days_ago: Sequence[float]) -> None:
-        await self.world.rows(_CONTESTS, self._all(ended_days_ago), CONTEST)
+        await self._behind.rows(_CONTESTS, self._all(ended_days_ago), CONTEST)
 
     async def notifications(
         self, days_ago: Sequence[float], *, read: bool, state: str = "sent"
     ) -> None:
-        await self.world.rows(_NOTIFICATIONS, self._all(days_ago), read, CONTEST, state)
+        await self._behind.rows(_NOTIFICATIONS, self._all(days_ago), read, CONTEST, state)
+
+    async def runs(self, job: str, days_ago: Iterable[float], outcome: str = "succeeded") -> None:
+        """Put runs with an outcome of an item each, in the order given."""
+        await self._behind.rows(_RUNS, self._all(days_ago), job, outcome)
+
+    async def letters(self, letters: Mapping[str, float]) -> None:
+        await self._behind.rows(_LETTERS, list(letters), self._all(letters.values()))
+
+    async def tombstones(self, tombstones: Mapping[str, float]) -> None:
+        await self._behind.rows(_TOMBSTONES, list(tombstones), self._all(tombstones.values()))
+
+
+class Aged(AgedRows):
+    """Puts users and their grants of given ages into a world besides."""
+
+    def __init__(self, world: Running) -> None:
+        super().__init__(world)
+        self.world = world
 
     async def users(self, logins: Mapping[str, float | None]) -> None:
         """Put users who logged in so many days ago (None: nobody knows)."""
@@ -95,16 +122,6 @@ class Aged:
         await self.world.users.put([UserEntry(key=key, accounts={PLAY: key}) for key in grants])
         for key, (health, days) in grants.items():
             await self.world.rows(_GRANT, key, health, self._at(-days))
-
-    async def runs(self, job: str, days_ago: Iterable[float], outcome: str = "succeeded") -> None:
-        """Put runs with an outcome of an item each, in the order given."""
-        await self.world.rows(_RUNS, self._all(days_ago), job, outcome)
-
-    async def letters(self, letters: Mapping[str, float]) -> None:
-        await self.world.rows(_LETTERS, list(letters), self._all(letters.values()))
-
-    async def tombstones(self, tombstones: Mapping[str, float]) -> None:
-        await self.world.rows(_TOMBSTONES, list(tombstones), self._all(tombstones.values()))
 
 
 def aged(world: Running) -> Aged:
