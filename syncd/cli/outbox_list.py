@@ -9,7 +9,7 @@ import click
 from syncd.cli.base import Command, Exit
 from syncd.cli.console import Console
 from syncd.cli.reach import connect
-from syncd.cli.words import NONE, instant
+from syncd.cli.words import NONE, instant, told_of
 from syncd.web.client import Json, api_path
 
 _STATES = ("open", "pending", "sending", "sent", "failed", "unknown", "expired", "dropped", "all")
@@ -61,14 +61,13 @@ class OutboxList(Command):
 
 def _row(delivery: Json) -> tuple[str, ...]:
     starts = instant(delivery["starts_at"])
-    lead = delivery["lead_hours"]
     return (
         str(delivery["id"]),
         delivery["state"],
         delivery["user_key"] or NONE,
         delivery["channel"],
         delivery["address"] or NONE,
-        f"{delivery['occasion']} {lead} h" if lead else delivery["occasion"],
+        told_of(delivery),
         f"{delivery['platform']} {delivery['contest_name']}"[:60],
         NONE if starts is None else f"{starts:%Y-%m-%d %H:%M}",
         str(delivery["attempts"]),

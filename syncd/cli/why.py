@@ -12,7 +12,7 @@ from syncd.cli.base import Command, Exit
 from syncd.cli.console import Console
 from syncd.cli.listening import listener_rows
 from syncd.cli.reach import connect
-from syncd.cli.words import NONE, distance, in_words, instant, wrapped
+from syncd.cli.words import NONE, distance, in_words, instant, told_of, wrapped
 from syncd.web.client import Json, api_path
 
 
@@ -75,7 +75,7 @@ def _message(told: Json) -> tuple[str, ...]:
         _instant(told["updated_at"]),
         str(told["id"]),
         told["channel"],
-        told["occasion"],
+        told_of(told),
         told["state"],
         told["contest_name"][:60],
         told["error"] or NONE,

@@ -159,3 +159,9 @@ def difference_in_words(difference: Mapping[str, Any]) -> str:
             return "paused"
         case key:
             return f'{key} "{now}" in place of "{difference["config"]}"'
+
+
+def told_of(delivery: Mapping[str, Any]) -> str:
+    """Say what a delivery is about: `reminder 24 h`, `moved`."""
+    occasion, lead = str(delivery["occasion"]), delivery["lead_hours"]
+    return f"{occasion} {lead} h" if lead else occasion

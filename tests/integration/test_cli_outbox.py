@@ -130,5 +130,5 @@ async def test_why_shows_where_a_user_is_told_of_contests_and_what_became_of_it(
     assert code == 0
     assert "told  over email, 24 h, 1 h before contests of all platforms" in lines
     assert "      email reaches nobody since 2026-11-20 10:00: no such mailbox" in lines
-    assert lines[-1].split()[:5] == ["2026-11-23", "12:00", "12", "email", "reminder"]
+    assert lines[-1].split()[2:7] == ["12", "email", "reminder", "24", "h"]
     assert "ada@example.com" not in " ".join(lines)
