@@ -17,7 +17,16 @@ from syncd.model.outbox import Order, Wanted
 from syncd.model.preferences import AddressState
 from syncd.store.outbox import OutboxStore
 
-_DETAILS = ("id", "channel", "occasion", "state", "contest_name", "starts_at", "updated_at")
+_DETAILS = (
+    "id",
+    "channel",
+    "occasion",
+    "lead_hours",
+    "state",
+    "contest_name",
+    "starts_at",
+    "updated_at",
+)
 
 
 class OutboxDesk:

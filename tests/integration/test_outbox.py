@@ -13,6 +13,7 @@ from fakes.control import TOKEN
 from fakes.controlled import Desk
 from fakes.web_port import Call, web_port
 
+from syncd.cli.words import told_of
 from syncd.errors import LeaseLost
 from syncd.model.account import UserEntry
 from syncd.model.outbox import Order
@@ -354,6 +355,7 @@ async def test_why_tells_what_a_user_was_told_and_what_reaches_nobody(box: Box) 
     _, _, why = await box.call("GET", "/api/users/ada/why")
 
     assert [each["id"] for each in why["notifications"]] == numbers[::-1][:5]
+    assert {told_of(each) for each in why["notifications"]} == {"reminder 24 h"}
     assert why["silent"] == ["pigeon reaches nobody since 2026-11-20 10:00: no such mailbox"]
 
 
