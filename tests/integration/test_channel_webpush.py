@@ -163,7 +163,11 @@ async def test_an_address_stored_while_more_was_allowed_is_given_up(world: WebPu
     assert (error.permanent, error.reach) == (True, Reach.ADDRESS)
 
 
-@pytest.mark.parametrize("address", ["", "{}", json.dumps({"endpoint": VAPID_KEY})])
+@pytest.mark.parametrize(
+    "address",
+    ["", "{}", json.dumps({"endpoint": VAPID_KEY})],
+    ids=["empty", "no keys", "no address"],
+)
 async def test_an_address_that_cannot_be_read_is_given_up(
     world: WebPushWorld, address: str
 ) -> None:
