@@ -20,7 +20,7 @@ from syncd.store.fence import Fence
 _PAIRS = 1_000_000
 # Any number will do as long as nobody else locks it.
 _LOCK = 0x5C8F3D2C
-_FEWEST_USERS, _MOST_USERS = 500, 20_000
+_FEWEST_USERS, _MOST_USERS = 2_000, 25_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,9 +23,12 @@ WHERE user_id > $1 AND user_id <= $2 AND quiet_from IS NOT NULL;
 SELECT pg_advisory_xact_lock($1);
 
 -- name: plan_well
--- The planner thinks of ten leads a user and sorts all of them; there are one or two. A plan for any
--- range of users takes each for a short one, and walks through all contests for everybody.
-SELECT set_config('enable_mergejoin', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true);
+-- Everything is joined by hashing; a hundred thousand rows are, at most, a second's work that way. The
+-- planner thinks of ten leads a user and would sort all of them; there are one or two. Where statistics
+-- are of a moment in which rows were being made, it takes many for none, and would compare each with
+-- each for minutes. A plan for any range of users takes each for a short one.
+SELECT set_config('enable_mergejoin', 'off', true), set_config('enable_nestloop', 'off', true),
+    set_config('plan_cache_mode', 'force_custom_plan', true);
 
 -- name: arm
 -- Make every delivery that is due for users $1 (exclusive) to $2 at $3, and that is not there yet:
