@@ -1,6 +1,6 @@
 """Who is due for which contest: syncd beside the replaced loop and a bare insertion; then sending.
 
-    python tests/bench/bench_notify.py [USERS [CONTESTS]] [--repeats R] [--send N]
+    python tests/bench/bench_notify.py [USERS [CONTESTS]] [--repeats R]
 
 Real PostgreSQL. The replaced loop asks for the contests of one user after the other and inserts a
 row at a time; the bare insertion copies the very rows that syncd makes out of a table, all at once,
