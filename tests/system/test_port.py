@@ -40,6 +40,7 @@ async def test_reading_every_address_three_times_changes_nothing(
 
     assert len(answers) > 20
     assert {answer.status for answer in answers} == {200, 404}
-    assert sum(answer.status == 404 for answer in answers) == 3 * 5  # no letter, plan, leaderboard
+    # There is no letter, no plan, no leaderboard, and no link to unsubscribe by.
+    assert sum(answer.status == 404 for answer in answers) == 3 * 6
     assert after == before
     assert daemon.config.read_bytes() == config

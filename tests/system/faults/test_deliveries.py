@@ -98,6 +98,14 @@ async def again(office: PostOffice) -> None:
         await office.dispatch()
 
 
+# On the third day nobody is believed to be there.
+REFUSED_TWICE = """
+    UPDATE notify_addresses SET failed_days = ARRAY[current_date - 2, current_date - 1]
+    FROM users WHERE users.id = user_id AND users.key = $1
+    RETURNING user_id
+"""
+
+
 async def unknown(office: PostOffice) -> set[tuple[str, str]]:
     return {(row["channel"], row["contest_name"]) for row in await office.listed()}
 
@@ -108,6 +116,7 @@ async def test_refusals_of_a_mail_server_put_off_fail_or_bury_only_whom_they_are
     async with post_office() as office:
         sink = office.boxes.sink
         await everybody(office, "email")
+        await office.daemon.fetch(REFUSED_TWICE, "cy")
         sink.fails("451 4.7.1 Greylisted, try again later", at="rcpt", recipient="bo@*", times=1)
         sink.fails("550 5.1.1 No such mailbox", at="rcpt", recipient="cy@*")
         sink.fails("552 5.2.2 Mailbox full", at="rcpt", recipient="dee@*")
