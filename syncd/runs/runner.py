@@ -15,6 +15,7 @@ from syncd.errors import CacheUnavailable, LeaseLost, StoreUnavailable, SyncdErr
 from syncd.jobs.base import RunContext, Surroundings
 from syncd.jobs.stop import Stop, StopReason
 from syncd.model.run import Cause, Ending, Outcome, Run
+from syncd.runs.cancels import count_cancels, forget_cancels
 from syncd.runs.job import Job
 from syncd.telemetry.events import RunCrashed, RunFinished, RunHeldUp, RunStarted, RunStuck
 
@@ -128,12 +129,14 @@ class Runner:
 
     async def _ending(self, order: Order, run: Run, deadline: float | None) -> Ending | None:
         """Run the kind; every way out but cancellation becomes an ending (None: not ours)."""
+        cancels = count_cancels()
         try:
             async with asyncio.TaskGroup() as group:
                 watcher = group.create_task(self._watch_deadline(order, deadline))
                 ending = await self._work(order, run, deadline)
                 watcher.cancel()
         except Exception as error:  # nothing a run does may hurt another
+            forget_cancels(cancels)
             return self._failure(order, run, _first_cause(error))
         return _after_stop(order.stop, ending)
 
@@ -144,11 +147,13 @@ class Runner:
         """
         wait, longest = _STORE_WAIT_SECONDS
         current: Run | None = run
+        cancels = count_cancels()
         while True:
             try:
                 current = current or await self._around.stores.runs.read(run.id) or run
                 return await self._work_once(order, current, deadline)
             except Exception as error:
+                forget_cancels(cancels)
                 cause = _first_cause(error)
                 if not isinstance(cause, StoreUnavailable) or run.options.dry_run:
                     raise
