@@ -120,7 +120,7 @@ async def blacken(line: TcpProxy) -> None:
     line.go_silent()
 
 
-@pytest.mark.parametrize("strike", [cut, blacken])
+@pytest.mark.parametrize("strike", [pytest.param(cut, marks=pytest.mark.full), blacken])
 async def test_a_leader_that_is_cut_off_steps_down_and_stands_by_when_it_is_back(
     postgres: PostgresAddress, tmp_path: Path, strike: Callable[[TcpProxy], Awaitable[None]]
 ) -> None:
@@ -272,7 +272,7 @@ async def test_a_run_in_the_foreground_leads_for_its_time(
 
 
 @pytest.mark.needs_tool("faketime")
-@pytest.mark.parametrize("off", ["+10m", "-10m"])
+@pytest.mark.parametrize("off", ["+10m", pytest.param("-10m", marks=pytest.mark.full)])
 async def test_clocks_that_are_ten_minutes_off_the_database_make_no_second_leader(
     postgres: PostgresAddress, tmp_path: Path, off: str
 ) -> None:

@@ -49,7 +49,12 @@ async def test_a_run_over_many_takes_what_the_limiter_lets_it_and_asks_for_pages
 
 
 @pytest.mark.parametrize(
-    ("users", "faster", "least", "most"), [(1, 1, 0, 5), (10, 4, 18, 24), (100, 10, 196, 216)]
+    ("users", "faster", "least", "most"),
+    [
+        (1, 1, 0, 5),
+        (10, 4, 18, 24),
+        pytest.param(100, 10, 196, 216, marks=pytest.mark.full),
+    ],
 )
 async def test_at_one_user_in_two_seconds_a_run_takes_as_long_as_was_forecast(
     tmp_path: Path, users: int, faster: int, least: float, most: float

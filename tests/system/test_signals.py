@@ -33,7 +33,9 @@ async def stored_run(daemon: DaemonProcess, run_id: int) -> Any:
     return (await daemon.fetch("SELECT * FROM runs WHERE id = $1", run_id))[0]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.full)]
+)
 async def test_first_signal_stores_what_is_in_flight_and_the_next_start_goes_on(
     external_daemon: Start, number: signal.Signals
 ) -> None:
@@ -94,7 +96,9 @@ async def test_requests_that_outlast_the_drain_are_given_up_and_asked_again_late
     assert stored == run["created"] == 0
 
 
-@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "second", [pytest.param(signal.SIGTERM, marks=pytest.mark.full), signal.SIGINT]
+)
 async def test_second_signal_cancels_what_runs_and_ends_with_130_and_nothing_is_lost(
     external_daemon: Start, second: signal.Signals
 ) -> None:

@@ -38,7 +38,7 @@ def without_uvloop(folder: Path) -> str:
     return str(hidden)
 
 
-@pytest.mark.parametrize("how", ["wait_in_c", "spin"])
+@pytest.mark.parametrize("how", ["wait_in_c", pytest.param("spin", marks=pytest.mark.full)])
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 async def test_blocked_loop_is_told_with_its_stack_and_counted_and_pings_stop(
     external_daemon: Start, tmp_path: Path, how: str, loop: str

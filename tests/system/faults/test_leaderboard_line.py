@@ -29,7 +29,7 @@ async def mend(proxy: TcpProxy) -> None:
 
 
 @pytest.mark.parametrize("begins_late", [False, pytest.param(True, marks=pytest.mark.full)])
-@pytest.mark.parametrize("fault", [TcpProxy.go_silent, drip])
+@pytest.mark.parametrize("fault", [TcpProxy.go_silent, pytest.param(drip, marks=pytest.mark.full)])
 async def test_a_line_that_falls_silent_or_drips_fails_the_run_in_time(
     database: Database, valkey: ValkeyServer, fault: object, begins_late: bool
 ) -> None:

@@ -103,7 +103,7 @@ async def test_a_run_killed_while_it_deletes_buries_each_row_once_and_only_what_
     assert run["resumed"] == 1
 
 
-@pytest.mark.parametrize("when", ["it reads", "it writes"])
+@pytest.mark.parametrize("when", [pytest.param("it reads", marks=pytest.mark.full), "it writes"])
 async def test_a_leader_frozen_while_it_does_a_run_is_followed_and_writes_nothing_when_it_wakes(
     postgres: PostgresAddress, valkey: ValkeyServer, tmp_path: Path, when: str
 ) -> None:

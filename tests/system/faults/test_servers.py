@@ -62,7 +62,7 @@ async def check_all(world: Storm) -> None:
 @pytest.mark.parametrize(
     ("point", "tables"),
     [
-        (Point(sql=RECORDED, nth=4), False),
+        pytest.param(Point(sql=RECORDED, nth=4), False, marks=pytest.mark.full),
         (Point(sql="^COMMIT", within=RECORDED), False),
         (Point(sql=RECORDED, when=When.COMMITTED), True),
     ],

@@ -128,7 +128,7 @@ async def test_answer_that_nobody_saw_costs_nothing_where_refresh_tokens_stay(
         await world.check(USERS)
 
 
-@pytest.mark.parametrize("milliseconds", [0, 3, 9])
+@pytest.mark.parametrize("milliseconds", [0, pytest.param(3, marks=pytest.mark.full), 9])
 async def test_daemon_killed_just_after_an_answer_ends_with_a_good_token_or_a_reason(
     concert: Concerts, milliseconds: int
 ) -> None:
@@ -151,7 +151,7 @@ async def test_daemon_killed_just_after_an_answer_ends_with_a_good_token_or_a_re
     assert all("the answer to a refresh was lost" in states[key][1] for key in lost)
 
 
-@pytest.mark.parametrize("how", ["hang", "cut"])
+@pytest.mark.parametrize("how", [pytest.param("hang", marks=pytest.mark.full), "cut"])
 async def test_answer_lost_on_the_wire_is_doubted_and_ends_with_a_reason(
     concert: Concerts, how: str
 ) -> None:
