@@ -17,7 +17,11 @@ from syncd.store.database import Database
 
 REPORT = r"UPDATE runs\b.*SET created = (runs\.)?created \+"
 COMMITS = [
-    pytest.param(Point(sql="^COMMIT", when=when, nth=nth), id=f"commit {nth}, {when}")
+    pytest.param(
+        Point(sql="^COMMIT", when=when, nth=nth),
+        id=f"commit {nth}, {when}",
+        marks=[] if nth % 2 else [pytest.mark.full],
+    )
     for nth in range(1, 7)
     for when in When
 ]
