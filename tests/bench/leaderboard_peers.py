@@ -4,7 +4,10 @@
 programmer writes without more ado: redis-py, a pipeline, both sides in dicts, the difference
 written at once. `limit` is the bare transfer of the same bytes, one after the other: the boards off
 the socket without a look at them, ready lines into a temporary table, one statement that finds and
-applies what differs. Its connections are open and its lines made before the clock starts.
+applies what differs. Its connections are open and its lines made before the clock starts. It reads
+whole boards by rank, the cheapest bytes there are: a server that is written to must not be read so
+(pages by rank lose members, whole boards hold up everybody). `same bytes` is the limit for what
+syncd asks instead, a walk through one board and the scores on the others.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from redis.asyncio import Redis
 
 Work = Callable[[], Awaitable[None]]
 _COPY_BYTES = 1 << 18
+_PAGE = 1_000
+_PAGES_AT_ONCE = 8
 
 SELECT = """
     SELECT daily_pomo, weekly_pomo, monthly_pomo, yearly_pomo FROM pomo_leaderboard
@@ -150,9 +155,38 @@ async def read_boards(redis: Redis) -> dict[str, list[float]]:
 @contextlib.asynccontextmanager
 async def limit(places: Places) -> AsyncIterator[Ready]:
     """Move the bytes and let PostgreSQL find what differs."""
+    ask = [command(b"ZRANGE", key.encode(), b"0", b"-1", b"WITHSCORES") for key in KEYS]
+    async with bare_transfer(places, [b"".join(ask)]) as ready:
+        yield ready
+
+
+@contextlib.asynccontextmanager
+async def same_bytes(places: Places) -> AsyncIterator[Ready]:
+    """Do the same with the commands that syncd asks; all of them are known beforehand."""
+    async with bare_transfer(places, walk_again(Wire(places.socket))) as ready:
+        yield ready
+
+
+def walk_again(wire: Wire) -> list[bytes]:
+    """Return the commands of a walk through the first board, so many at a time."""
+    walked, *others = (key.encode() for key in KEYS)
+    pages: list[bytes] = []
+    cursor = None
+    while cursor != b"0":
+        ask = (b"ZSCAN", walked, cursor or b"0", b"COUNT", b"%d" % _PAGE)
+        reply = wire.ask(*ask)
+        assert isinstance(reply, list)
+        cursor, found = reply
+        scores = [command(b"ZMSCORE", key, *found[::2]) for key in others if found]
+        pages.append(b"".join((command(*ask), *scores)))
+    return [b"".join(pages[n : n + _PAGES_AT_ONCE]) for n in range(0, len(pages), _PAGES_AT_ONCE)]
+
+
+@contextlib.asynccontextmanager
+async def bare_transfer(places: Places, asked: Sequence[bytes]) -> AsyncIterator[Ready]:
+    """Read the answers to commands without a look, then let PostgreSQL have ready lines."""
     wire = Wire(places.socket)
     lines = ready_lines(wire)
-    asked = b"".join(command(b"ZRANGE", key.encode(), b"0", b"-1", b"WITHSCORES") for key in KEYS)
     connection = await connect(places.host)
 
     async def blocks() -> AsyncIterator[bytes]:
@@ -160,7 +194,8 @@ async def limit(places: Places) -> AsyncIterator[Ready]:
             yield lines[begin : begin + _COPY_BYTES]
 
     async def work() -> None:
-        wire.swallow(asked)
+        for commands in asked:
+            wire.swallow(commands)
         async with connection.transaction():
             await connection.execute(STAGE)
             await connection.copy_to_table("stage", source=blocks(), format="text")
@@ -194,4 +229,5 @@ PEERS: Sequence[tuple[str, Way]] = (
     ("replaced loop", replaced_loop),
     ("good peer", good_peer),
     ("limit", limit),
+    ("same bytes", same_bytes),
 )
