@@ -24,6 +24,7 @@ from syncd.telemetry.bus import Bus
 from syncd.telemetry.events import Event
 
 JOB = "listening"
+LAPSE = "UPDATE oauth_tokens SET refresh_until = now() WHERE refresh_until > now()"
 
 
 def text_of(address: PostgresAddress, schema: str, platform: Mapping[str, Any], **job: Any) -> str:
@@ -119,6 +120,10 @@ class Listened:
 
     async def pass_time(self, **duration: float) -> None:
         await self.clock.advance(timedelta(**duration).total_seconds())
+
+    async def lapse(self) -> None:
+        """Let the time pass, by PostgreSQL's clock, that a refresh may take."""
+        await self.fetch(LAPSE)
 
     async def plays(self) -> set[StoredPlay]:
         """Return what is stored, once it is proved that nothing is stored twice."""

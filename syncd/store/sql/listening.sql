@@ -107,8 +107,9 @@ USING accounts, users
 WHERE listening_gaps.account_id = accounts.id AND accounts.user_id = users.id AND users.key = $1;
 
 -- name: wait_briefly
--- Whoever reads plays or writes some waits behind one who waits to make a month.
-SELECT set_config('lock_timeout', '1s', true);
+-- Whoever reads plays or writes some waits behind one who waits to make a month. An autovacuum that is in
+-- the way is ended by PostgreSQL once it was for deadlock_timeout, a second: longer than that it must be.
+SELECT set_config('lock_timeout', '2s', true);
 
 -- name: wait_for_turn
 -- Nobody else makes partitions before the end of this transaction.
