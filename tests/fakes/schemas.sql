@@ -39,8 +39,12 @@ WHERE relnamespace = $1::text::regnamespace
 
 -- name: forget_statistics
 -- What was measured of the rows of before says nothing about those to come.
-DELETE FROM pg_statistic USING pg_class
-WHERE starelid = pg_class.oid AND relnamespace = $1::text::regnamespace;
+WITH forgotten AS (
+    DELETE FROM pg_statistic USING pg_class
+    WHERE starelid = pg_class.oid AND relnamespace = $1::text::regnamespace
+)
+UPDATE pg_class SET relpages = 0, reltuples = -1, relallvisible = 0
+WHERE relnamespace = $1::text::regnamespace AND relkind IN ('r', 'p') AND (relpages <> 0 OR reltuples <> -1);
 
 -- name: shape
 -- One line for everything about a schema but its name and its rows: what a test changed for good

@@ -10,12 +10,27 @@ from typing import Any
 
 import pytest
 from fakes.mirroring import Members, Mirror, mirroring
+from fakes.waiting import until
 
 from syncd.errors import BadInput
 from syncd.model.account import UserEntry
 from syncd.store.database import Database
 
 COUNTS = ("created", "updated", "unchanged", "deleted", "skipped", "failed")
+
+# As VACUUM leaves tables whose last row was deleted.
+TAKE_FOR_EMPTY = """
+    WITH emptied AS (
+        UPDATE pg_class SET reltuples = 0, relpages = 5
+        WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' RETURNING oid
+    )
+    SELECT pg_stat_reset_single_table_counters(oid) FROM emptied
+"""
+ROWS_READ = """
+    SELECT sum(seq_tup_read + idx_tup_fetch) AS read, sum(n_tup_ins) AS made
+    FROM pg_stat_user_tables
+    WHERE schemaname = current_schema() AND relname IN ('users', 'accounts')
+"""
 
 
 def counts(run: dict[str, Any]) -> dict[str, int]:
@@ -309,3 +324,21 @@ async def test_twenty_thousand_users_are_never_held_at_once(
     # All rows as tuples of three texts are more than that.
     assert peak < 4_000_000
     assert (await mirror.control.user("m00005"))["accounts"][0]["handle"] == "moved"
+
+
+async def test_tables_that_postgres_takes_for_empty_are_not_read_whole_for_each_user(
+    members: Members, mirror: Mirror
+) -> None:
+    await mirror.rows(TAKE_FOR_EMPTY)
+    await members.join(20_000)
+
+    await mirror.run()
+
+    async def figures() -> dict[str, Any] | None:
+        [found] = await mirror.rows(ROWS_READ)
+        return found if found["made"] == 40_000 else None
+
+    found = await until(figures, what="PostgreSQL to have counted")
+    assert found is not None
+    # Each user beside each other one is 180 millions.
+    assert found["read"] < 4_000_000

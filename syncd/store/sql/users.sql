@@ -12,24 +12,36 @@ RETURNING key, (xmax = 0) AS is_new;
 -- name: link_accounts
 -- One account per user and platform. The name we were told, or the platform's own new name for the
 -- account, is the account we have: after a rename the old name may be a stranger's. Any other name
--- is another account: what was known of the old one goes with it.
+-- is another account: what was known of the old one goes with it. Users and accounts are looked up
+-- one by one (OFFSET keeps it so): where PostgreSQL takes tables for empty that are being filled, a
+-- join compared everybody with everybody.
 WITH given AS (
-    SELECT users.id AS user_id, users.key, users.opted_out, wanted.platform, wanted.handle
+    SELECT users.id AS user_id, wanted.key, users.opted_out, wanted.platform, wanted.handle
     FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (key, platform, handle)
-    JOIN users ON users.key = wanted.key
+    CROSS JOIN LATERAL (SELECT id, opted_out FROM users WHERE users.key = wanted.key OFFSET 0) AS users
+), held AS MATERIALIZED (
+    SELECT given.*, accounts.id AS account_id,
+        lower(given.handle) NOT IN (lower(accounts.linked_as), lower(accounts.handle)) AS is_other
+    FROM given
+    LEFT JOIN LATERAL (
+        SELECT id, platform, linked_as, handle FROM accounts WHERE accounts.user_id = given.user_id OFFSET 0
+    ) AS accounts ON accounts.platform = given.platform
 ), moved AS (
-    DELETE FROM accounts USING given
-    WHERE accounts.user_id = given.user_id AND accounts.platform = given.platform
-        AND lower(given.handle) NOT IN (lower(accounts.linked_as), lower(accounts.handle))
-    RETURNING accounts.id, accounts.user_id, accounts.platform
+    -- Asked again: the platform may have renamed it at this moment.
+    DELETE FROM accounts
+    WHERE id = ANY(ARRAY(SELECT account_id FROM held WHERE is_other)) AND EXISTS (
+            SELECT FROM held
+            WHERE held.account_id = accounts.id
+                AND lower(held.handle) NOT IN (lower(accounts.linked_as), lower(accounts.handle))
+        )
+    RETURNING accounts.id, accounts.user_id
 ), rescored AS (
     INSERT INTO score_due (user_id) SELECT user_id FROM moved
 )
-SELECT given.user_id, given.key, given.opted_out, given.platform, given.handle, moved.id AS old_id
-FROM given
-LEFT JOIN moved ON moved.user_id = given.user_id AND moved.platform = given.platform
-LEFT JOIN accounts ON accounts.user_id = given.user_id AND accounts.platform = given.platform
-WHERE accounts.id IS NULL OR moved.id IS NOT NULL;
+SELECT held.user_id, held.key, held.opted_out, held.platform, held.handle, moved.id AS old_id
+FROM held
+LEFT JOIN moved ON moved.id = held.account_id
+WHERE held.account_id IS NULL OR moved.id IS NOT NULL;
 
 -- name: add_accounts
 INSERT INTO accounts (user_id, platform, handle, linked_as, state, state_reason)
