@@ -209,8 +209,8 @@ async def test_whoever_errors_in_every_sweep_is_asked_for_alone(
 
     assert (run.outcome, run.report.unchanged) == (Outcome.SUCCEEDED, USERS)
     assert asked_alone(standin) == [7, 8]
-    # Two hauls; in each somebody errored and was asked about again.
-    assert standin.counters.graphql == 4
+    # Two hauls; where somebody errored he was asked about again, both may be in the same one.
+    assert standin.counters.graphql in {3, 4}
 
 
 async def test_limits_of_a_question_are_learned_and_nobody_is_asked_for_alone(
